@@ -1,0 +1,50 @@
+# Chimes: `make` alone lists the targets. Extra arguments go through ARGS, for example make mutants ARGS=--json
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+BASE_PYTHON ?= /usr/bin/python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+export UV_PROJECT_ENVIRONMENT := .venv
+unexport VIRTUAL_ENV
+ARGS ?=
+
+.PHONY: help setup demo test test-all check mutants docs bench
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+setup: .venv/.ready ## install what the other targets need into .venv
+
+.venv/.ready: uv.lock pyproject.toml sdk/pyproject.toml $(wildcard plugins/*/pyproject.toml) tools/provision
+	tools/provision
+	test -x $(BIN)/python || $(BASE_PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv sync --frozen --quiet
+	touch $@
+
+demo: setup ## the main job on real data, step by step
+	$(BIN)/python examples/demo.py $(ARGS)
+
+test: setup ## the test suite
+	$(BIN)/python -m pytest --cov --cov-report= tests/sdk tests/house tests/templates plugins $(ARGS)
+	$(BIN)/python -m coverage report
+
+test-all: setup ## what takes longer: journeys and the mutants
+	$(BIN)/python -m pytest tests/journeys $(ARGS)
+	$(MAKE) --no-print-directory mutants
+
+check: setup ## format, lint, types, house rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/house
+
+mutants: setup ## every conformance check against a plugin that is broken on purpose
+	@$(BIN)/python -m chimes.conformance.mutants $(ARGS)
+
+docs: setup ## write the generated reference pages
+	$(BIN)/python tools/reference.py
+
+bench: setup ## measurements as ratios; ARGS=--verify fails where a promise does not hold
+	$(BIN)/python benchmarks/startup.py $(ARGS)

@@ -1,0 +1,1 @@
+"""Connector for Parquet, CSV, Arrow IPC and JSON Lines files."""

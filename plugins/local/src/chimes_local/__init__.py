@@ -1,0 +1,1 @@
+"""Compute backend: processes on this machine."""

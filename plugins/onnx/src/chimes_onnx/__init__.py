@@ -1,0 +1,1 @@
+"""Model: any ONNX file, run by onnxruntime."""

@@ -1,0 +1,68 @@
+"""The command line ``chimes``: one file per verb, imported only when the verb is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from chimes import __version__
+from chimes.errors import ChimesError
+
+__all__ = ["main"]
+
+# The lazy list: verb -> one line of help. The verb's command is `command` in chimes.cli.<verb>.
+VERBS = {
+    "new": "Scaffold a plugin from a template.",
+    "check": "Check a plugin: a project folder, a wheel or an sdist.",
+    "run": "Run a pipeline from a TOML file.",
+    "list": "List the installed plugins and their components.",
+    "explain": "Explain a check or an error code.",
+}
+
+EPILOG = """\b
+Examples:
+  chimes new model my-model
+  chimes check my-model
+  chimes run pipeline.toml
+
+Exit status: 0 done, 1 the subject failed, 2 the command could not do its work.
+"""
+
+
+class LazyGroup(click.Group):
+    """Knows the verbs by name and imports a verb's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order people meet them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"chimes.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the list without importing any verb."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chimes")
+def group() -> None:
+    """Write a plugin for an AI computing centre, check it, run it on real data."""
+
+
+def main() -> None:
+    """The console script: a ChimesError becomes its code, one sentence and one fix, with exit status 2."""
+    try:
+        group(prog_name="chimes")
+    except ChimesError as error:
+        click.echo(f"chimes: {error.code}: {error}", err=True)
+        if error.hint:
+            click.echo(f"  fix: {error.hint}", err=True)
+        sys.exit(2)

@@ -1,0 +1,68 @@
+"""``chimes list``: the installed plugins, each component on a line, each failure with its reason."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from chimes.registration import KINDS
+from chimes.registry import Plugin, Registry
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  chimes list
+  chimes list --kind model --json
+  CHIMES_PLUGINS=chimes-files chimes list     (load only this plugin)
+
+Exit status: 0, also where a plugin does not load: that is a row with its reason.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(kind: str | None, as_json: bool) -> None:
+    """List the installed plugins and their components."""
+    plugins = Registry.discover().plugins
+    if as_json:
+        click.echo(json.dumps({"plugins": [to_json(plugin, kind) for plugin in plugins]}, indent=2))
+        return
+    lines = [line for plugin in plugins for line in _lines(plugin, kind)]
+    for line in lines or ["No plugins are installed. Install one with pip, or write one: chimes new model my-model"]:
+        click.echo(line)
+
+
+def to_json(plugin: Plugin, kind: str | None = None) -> dict[str, object]:
+    """A plugin as a JSON object: distribution, version, failure, components."""
+    components = [
+        {
+            "address": item.address,
+            "kind": item.kind,
+            "summary": item.registration.summary,
+            "devices": list(item.registration.devices),
+            "capabilities": list(item.registration.capabilities),
+            "failure": item.failure,
+        }
+        for item in plugin.components
+        if kind in (None, item.kind)
+    ]
+    return {
+        "distribution": plugin.distribution,
+        "version": plugin.version,
+        "failure": plugin.failure,
+        "components": components,
+    }
+
+
+def _lines(plugin: Plugin, kind: str | None) -> list[str]:
+    if plugin.failure:
+        return [f"{'failed':<10} {plugin.distribution} {plugin.version}  {plugin.failure}"]
+    rows = [item for item in plugin.components if kind in (None, item.kind)]
+    return [
+        f"{item.kind:<10} {item.address:<32} {item.version:<9} "
+        + (f"cannot be used here: {item.failure}" if item.failure else item.registration.summary)
+        for item in rows
+    ]

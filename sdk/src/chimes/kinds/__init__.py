@@ -1,0 +1,1 @@
+"""The three kinds of component: interfaces and the frozen values that they speak."""

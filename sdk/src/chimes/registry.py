@@ -1,0 +1,214 @@
+"""Finds installed plugins, keeps what fails to load as rows, looks components up by kind and address.
+
+One scan of ``sys.path`` reads only ``entry_points.txt``; name and version come from the dist-info
+folder's name. Nothing but the plugins' entry modules is imported until a component is asked for.
+"""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from chimes import hooks
+from chimes.errors import ChimesError, NotFoundError, PluginLoadError
+from chimes.registration import KINDS, Kind, Registration
+
+__all__ = ["Distribution", "Listing", "Plugin", "Registry", "import_target", "scan"]
+
+HOOKS: dict[Kind, str] = {"model": "chimes_models", "connector": "chimes_connectors", "backend": "chimes_backends"}
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution with entry points of group ``chimes``: (name, module) pairs."""
+
+    name: str
+    version: str
+    entry_points: tuple[tuple[str, str], ...]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One component of one plugin; ``failure`` says why it can't be used here, None if it can."""
+
+    kind: Kind
+    distribution: str
+    version: str
+    registration: Registration
+    failure: str | None = None
+
+    @property
+    def address(self) -> str:
+        """``<distribution>:<component>``."""
+        return f"{self.distribution}:{self.registration.name}"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin; ``failure`` (code and message) stands in for components where it did not load."""
+
+    distribution: str
+    version: str
+    components: tuple[Listing, ...] = ()
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The plugins that were found. Make one with ``Registry.discover()``; there is no global one."""
+
+    plugins: tuple[Plugin, ...] = field(default=())
+
+    @classmethod
+    def discover(cls, path: Iterable[str] | None = None, only: Iterable[str] | None = None) -> Registry:
+        """Load the entry modules of all plugins on ``path`` (default: ``sys.path``).
+
+        ``only`` restricts to these distributions (default: the environment variable CHIMES_PLUGINS, a
+        comma-separated list; set but empty means none). Never raises for a plugin's fault.
+        """
+        if only is None and (wanted := os.environ.get("CHIMES_PLUGINS")) is not None:
+            only = [name.strip() for name in wanted.split(",") if name.strip()]
+        names = None if only is None else {normalize(name) for name in only}
+        found = (d for d in scan(sys.path if path is None else path) if names is None or d.name in names)
+        return cls(tuple(load_plugin(distribution) for distribution in sorted(found, key=lambda d: d.name)))
+
+    @property
+    def listings(self) -> tuple[Listing, ...]:
+        """All components of all plugins."""
+        return tuple(listing for plugin in self.plugins for listing in plugin.components)
+
+    def get_listing(self, kind: Kind, address: str) -> Listing:
+        """The component at ``address``; raises NotFoundError, or PluginLoadError if it can't be used."""
+        distribution, _, name = address.partition(":")
+        wanted = f"{normalize(distribution)}:{name}"
+        for plugin in self.plugins:
+            if plugin.distribution == normalize(distribution) and plugin.failure:
+                raise PluginLoadError(
+                    f"plugin {plugin.distribution} {plugin.version} did not load: {plugin.failure}",
+                    hint="chimes list shows every plugin with its reason",
+                )
+        for listing in self.listings:
+            if listing.address == wanted and listing.kind == kind:
+                if listing.failure:
+                    raise PluginLoadError(f"{wanted} cannot be used here: {listing.failure}")
+                return listing
+        known = ", ".join(item.address for item in self.listings if item.kind == kind) or "none"
+        raise NotFoundError(f"there is no {kind} {address!r}", hint=f"installed {kind}s: {known}")
+
+    def get_class(self, kind: Kind, address: str) -> type[Any]:
+        """Import the component's class; raises NotFoundError, PluginLoadError."""
+        return import_target(self.get_listing(kind, address).registration.target)
+
+
+def normalize(name: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def scan(path: Iterable[str]) -> Iterator[Distribution]:
+    """The distributions on ``path`` with entry points of group ``chimes``; the first of a name wins."""
+    seen: set[str] = set()
+    for folder in dict.fromkeys(path):
+        for entry in _dist_infos(folder or "."):
+            name, _, version = entry.name.removesuffix(".dist-info").rpartition("-")
+            if normalize(name) in seen:
+                continue
+            seen.add(normalize(name))
+            points = _read_entry_points(Path(entry.path, "entry_points.txt"))
+            if points:
+                yield Distribution(normalize(name), version, points, Path(entry.path))
+
+
+def _dist_infos(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if entry.name.endswith(".dist-info")]
+    except OSError:
+        return []
+
+
+def _read_entry_points(file: Path) -> tuple[tuple[str, str], ...]:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ()
+    if f"[{hooks.ENTRY_POINT_GROUP}]" not in text:
+        return ()
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return (("entry_points.txt", ""),)
+    return tuple(parser.items(hooks.ENTRY_POINT_GROUP))
+
+
+def load_plugin(distribution: Distribution) -> Plugin:
+    """Import a plugin's entry modules and collect its registrations; a failure becomes the row's reason."""
+    try:
+        listings = [
+            listing
+            for _, target in distribution.entry_points
+            for kind, registration in _registrations(distribution.name, target)
+            for listing in [_listing(distribution, kind, registration)]
+        ]
+        addresses = [(listing.kind, listing.address) for listing in listings]
+        twice = next((a for a in addresses if addresses.count(a) > 1), None)
+        if twice:
+            raise PluginLoadError(f"{twice[0]} {twice[1]} is registered twice")
+    except ChimesError as error:
+        return Plugin(distribution.name, distribution.version, failure=f"{error.code}: {error}")
+    return Plugin(distribution.name, distribution.version, tuple(listings))
+
+
+def _listing(distribution: Distribution, kind: Kind, registration: Registration) -> Listing:
+    failure = None
+    try:
+        registration.check_host(kind)
+    except ChimesError as error:
+        failure = f"{error.code}: {error}"
+    return Listing(kind, distribution.name, distribution.version, registration, failure)
+
+
+def _registrations(name: str, target: str) -> list[tuple[Kind, Registration]]:
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    module = _guarded(lambda: importlib.import_module(target), f"importing {target or 'nothing'}")
+    _guarded(lambda: (manager.register(module, name=name), manager.check_pending()), f"the hooks of {target}")
+    found: list[tuple[Kind, Registration]] = []
+    for kind in KINDS:
+        for answer in _guarded(getattr(manager.hook, HOOKS[kind]), f"{HOOKS[kind]} of {target}"):
+            if not isinstance(answer, (list, tuple)):
+                raise PluginLoadError(f"{HOOKS[kind]} of {target} returned {type(answer).__name__}, not a list")
+            for registration in answer:
+                if not isinstance(registration, Registration):
+                    what = type(registration).__name__
+                    raise PluginLoadError(f"{HOOKS[kind]} of {target} returned a {what}, not a Registration")
+                found.append((kind, registration))
+    return found
+
+
+def _guarded(step: Callable[[], Any], what: str) -> Any:
+    # A plugin's import may raise anything, SystemExit included; all of it is that plugin's row.
+    try:
+        return step()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise PluginLoadError(f"{what} failed: {type(error).__name__}: {error}") from error
+
+
+def import_target(target: str) -> Any:
+    """Import ``package.module:Name``; raises PluginLoadError."""
+    module, _, name = target.partition(":")
+    return _guarded(lambda: getattr(importlib.import_module(module), name), f"importing {target}")

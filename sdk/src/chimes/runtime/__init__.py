@@ -1,0 +1,1 @@
+"""What runs components: the worker process and pipelines."""
