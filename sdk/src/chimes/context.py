@@ -57,9 +57,7 @@ class SecretResolver:
                 try:
                     return Path(name).read_text("utf-8").rstrip("\n")
                 except OSError as error:
-                    raise NotFoundError(
-                        f"secret {reference!r} cannot be read", hint=str(error.strerror)
-                    ) from error
+                    raise NotFoundError(f"secret {reference!r} cannot be read", hint=str(error.strerror)) from error
         raise ConfigError(f"{scheme!r} is not a kind of secret reference", hint="write env:NAME or file:/path")
 
     def __repr__(self) -> str:

@@ -103,9 +103,7 @@ def run(
     max_output_bytes: int = 16 << 20,
 ) -> Completed:
     """Run a command to its end, or end it after ``timeout_s``; keep at most ``max_output_bytes`` of each stream."""
-    process = Process(
-        argv, env=env, cwd=cwd, stdin=PIPE if stdin is not None else DEVNULL, stdout=PIPE, stderr=PIPE
-    )
+    process = Process(argv, env=env, cwd=cwd, stdin=PIPE if stdin is not None else DEVNULL, stdout=PIPE, stderr=PIPE)
     streams = [_Drain(process.stdout, max_output_bytes), _Drain(process.stderr, max_output_bytes)]
     if stdin is not None:
         threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()

@@ -107,7 +107,8 @@ class Registry:
 
     def get_class(self, kind: Kind, address: str) -> type[Any]:
         """Import the component's class; raises NotFoundError, PluginLoadError."""
-        return import_target(self.get_listing(kind, address).registration.target)
+        target: type[Any] = import_target(self.get_listing(kind, address).registration.target)
+        return target
 
 
 def normalize(name: str) -> str:
@@ -184,7 +185,8 @@ def _registrations(name: str, target: str) -> list[tuple[Kind, Registration]]:
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
     module = _guarded(lambda: importlib.import_module(target), f"importing {target or 'nothing'}")
-    _guarded(lambda: (manager.register(module, name=name), manager.check_pending()), f"the hooks of {target}")
+    _guarded(lambda: manager.register(module, name=name), f"the hooks of {target}")
+    _guarded(manager.check_pending, f"the hooks of {target}")
     found: list[tuple[Kind, Registration]] = []
     for kind in KINDS:
         for answer in _guarded(getattr(manager.hook, HOOKS[kind]), f"{HOOKS[kind]} of {target}"):

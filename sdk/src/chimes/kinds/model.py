@@ -16,6 +16,9 @@ from chimes.resources import Device
 __all__ = ["BatchLimits", "LoadReport", "Model", "ModelInfo", "Signature"]
 
 NO_PARAMS: Mapping[str, JsonValue] = MappingProxyType({})
+NO_PARAMS_SCHEMA: Mapping[str, JsonValue] = MappingProxyType(
+    {"type": "object", "properties": {}, "additionalProperties": False}
+)
 
 
 class BatchLimits(Value):
@@ -35,9 +38,7 @@ class Signature(Value):
 
     inputs: ArrowSchema
     outputs: ArrowSchema
-    params: dict[str, JsonValue] = Field(
-        default_factory=lambda: {"type": "object", "properties": {}, "additionalProperties": False}
-    )
+    params: dict[str, JsonValue] = Field(default_factory=lambda: dict(NO_PARAMS_SCHEMA))
     batch: BatchLimits = BatchLimits()
     determinism: Literal["bitwise", "tolerance", "stochastic"] = "tolerance"
     rtol: float = Field(1e-5, ge=0)
