@@ -14,6 +14,7 @@
     ├── UnsupportedError           user            this component does not do that
     ├── IncompatiblePluginError    plugin          interface versions do not overlap
     ├── PluginLoadError            plugin          a plugin cannot be imported or registers nonsense
+    ├── PluginCrashedError         plugin          a plugin raised something else, or ended its process
     ├── CancelledError             user            somebody asked for the end
     ├── DeadlineExceededError      user            the time allowed ran out
     ├── DeviceUnavailableError     infrastructure  the device asked for cannot be used
@@ -30,6 +31,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -51,7 +53,9 @@ __all__ = [
     "NotFoundError",
     "OutOfMemoryError",
     "PermissionDeniedError",
+    "PluginCrashedError",
     "PluginLoadError",
+    "Problem",
     "QuotaExceededError",
     "RateLimitedError",
     "SchemaMismatchError",
@@ -150,6 +154,12 @@ class PluginLoadError(ChimesError):
     fault: Fault = "plugin"
 
 
+class PluginCrashedError(ChimesError):
+    """A plugin raised something that is not a ChimesError, broke its interface, or ended its process."""
+
+    fault: Fault = "plugin"
+
+
 class CancelledError(ChimesError):
     """The work was ended because somebody asked for it."""
 
@@ -172,8 +182,22 @@ class SchemaMismatchError(ChimesError):
     """Data do not have the schema that was agreed on; the message names the column."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that keeps a pipeline from composing: an error's code, one sentence, one fix, and the key it is about."""
+
+    code: str
+    message: str
+    fix: str
+    where: str
+
+
 class CompositionError(ChimesError):
-    """The parts of a pipeline do not fit together; nothing was started."""
+    """The parts of a pipeline do not fit together; nothing was started. ``problems`` has all reasons at once."""
+
+    def __init__(self, message: str, *, problems: tuple[Problem, ...] = (), hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = problems
 
 
 class InvalidStateError(ChimesError):
