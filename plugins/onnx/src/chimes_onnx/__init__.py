@@ -1,1 +1,1 @@
-"""Model: any ONNX file, run by onnxruntime."""
+"""Chimes model: any ONNX file, run by onnxruntime on the CPU."""

@@ -1,0 +1,23 @@
+"""The entry module: announces the model, imports nothing but ``chimes``."""
+
+from __future__ import annotations
+
+from chimes.hooks import hookimpl
+from chimes.registration import Registration
+
+__all__ = ["chimes_models"]
+
+
+@hookimpl
+def chimes_models() -> list[Registration]:
+    """The one model of this plugin."""
+    return [
+        Registration(
+            name="onnx",
+            summary="Any ONNX file, run by onnxruntime on the CPU",
+            target="chimes_onnx.model:OnnxModel",
+            harness="chimes_onnx.conformance:OnnxHarness",
+            api="chimes.model/1",
+            devices=("cpu",),
+        )
+    ]
