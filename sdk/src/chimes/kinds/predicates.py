@@ -1,23 +1,48 @@
 """Row filters as a small closed JSON tree, and their meaning as Arrow expressions.
 
-Comparison with null is null, as in SQL; a row passes only where the whole filter is true.
+Comparison with null is null, as in SQL; a row passes only where the whole filter is true. NaN is no
+null: it equals nothing, differs from everything, and is neither less nor greater. Minus zero equals zero.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import Field
+import pyarrow.dataset as ds
+import pyarrow.types as pt
+from pydantic import BeforeValidator, Field
 
 from chimes.errors import NotFoundError, SchemaMismatchError
 from chimes.kinds.component import Value
+from chimes.kinds.literals import to_scalar
 
-__all__ = ["All", "Any", "Compare", "In", "IsNull", "Not", "Predicate", "StartsWith", "filter_batch", "to_expression"]
+__all__ = [
+    "All",
+    "Any",
+    "Compare",
+    "In",
+    "IsNull",
+    "Not",
+    "Predicate",
+    "StartsWith",
+    "columns_of",
+    "filter_batch",
+    "to_expression",
+]
 
-LiteralValue = bool | int | float | str
-"""A literal takes the Arrow type of the column it is compared with: a date is written as ISO text."""
+
+def _json_safe(value: object) -> object:
+    # JSON has no NaN and no infinity; their names mean the same when compared with a float column.
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+LiteralValue = Annotated[bool | int | float | str, BeforeValidator(_json_safe)]
+"""A literal takes the Arrow type of the column it is compared with: dates and times are written as ISO
+text, decimals as text or numbers, durations as a count of the column's unit, bytes as their UTF-8 text."""
 
 
 class Compare(Value):
@@ -85,27 +110,36 @@ _COMPARE = {
     "gt": pc.greater,
     "ge": pc.greater_equal,
 }
+_UNKNOWN = pa.scalar(None, pa.bool_())
+Join = Callable[[pc.Expression, pc.Expression], pc.Expression]
+
+
+def columns_of(predicate: Predicate) -> frozenset[str]:
+    """The names of the columns that ``predicate`` looks at."""
+    match predicate:
+        case Compare() | In() | IsNull() | StartsWith():
+            return frozenset({predicate.column})
+        case Not():
+            return columns_of(predicate.arg)
+        case All() | Any():
+            return frozenset().union(*map(columns_of, predicate.args))
 
 
 def to_expression(predicate: Predicate, schema: pa.Schema) -> pc.Expression:
-    """The Arrow expression with the same meaning over ``schema``.
+    """The Arrow expression with the same meaning over ``schema``; safe to push into a dataset with statistics.
 
-    Raises NotFoundError for an unknown column, SchemaMismatchError for a literal that its column's
-    type cannot hold.
+    Raises NotFoundError for an unknown column, SchemaMismatchError for a column whose type has no order or
+    text, and for a literal that its column's type cannot hold.
     """
     match predicate:
         case Compare():
-            column, dtype = _field(predicate.column, schema)
-            return _COMPARE[predicate.op](column, _literal(predicate.value, dtype, predicate.column))
+            return _compare(predicate, schema)
         case In():
-            column, dtype = _field(predicate.column, schema)
-            values = [_literal(value, dtype, predicate.column) for value in predicate.values]
-            member = pc.is_in(column, value_set=pa.array([v.as_py() for v in values], type=dtype))
-            return pc.if_else(pc.is_valid(column), member, pa.scalar(None, pa.bool_()))
+            return _is_in(predicate, schema)
         case IsNull():
-            return pc.is_null(_field(predicate.column, schema)[0])
+            return pc.is_null(pc.field(_field(predicate.column, schema).name))
         case StartsWith():
-            return pc.starts_with(_field(predicate.column, schema)[0], pattern=predicate.prefix)
+            return _starts_with(predicate, schema)
         case Not():
             return pc.invert(to_expression(predicate.arg, schema))
         case All():
@@ -114,29 +148,98 @@ def to_expression(predicate: Predicate, schema: pa.Schema) -> pc.Expression:
             return _fold(pc.or_kleene, predicate.args, schema)
 
 
-def filter_batch(batch: pa.RecordBatch, predicate: Predicate) -> pa.RecordBatch:
-    """The rows of ``batch`` for which ``predicate`` is true, in order."""
-    return batch.filter(to_expression(predicate, batch.schema))
+def filter_batch(batch: pa.RecordBatch, predicate: Predicate | pc.Expression) -> pa.RecordBatch:
+    """The rows of ``batch`` for which ``predicate`` is true, in order. Raises as ``to_expression`` does."""
+    expression = predicate if isinstance(predicate, pc.Expression) else to_expression(predicate, batch.schema)
+    try:
+        return batch.filter(expression)
+    except pa.ArrowNotImplementedError:
+        return _filter_by_slices(batch, expression)
 
 
-def _fold(join: object, args: tuple[Predicate, ...], schema: pa.Schema) -> pc.Expression:
+def _filter_by_slices(batch: pa.RecordBatch, expression: pc.Expression) -> pa.RecordBatch:
+    # Arrow evaluates a filter beside columns of views and run ends, but cannot pick their rows; slices can.
+    keep = ds.InMemoryDataset(batch).to_table(columns={"keep": expression}).column("keep")
+    rows = pc.indices_nonzero(keep).to_pylist()
+    ends = [i for i in range(len(rows)) if i + 1 == len(rows) or rows[i + 1] != rows[i] + 1]
+    starts = [0, *(end + 1 for end in ends[:-1])]
+    runs = [batch.slice(rows[a], rows[b] - rows[a] + 1) for a, b in zip(starts, ends, strict=False)]
+    return pa.concat_batches(runs) if runs else batch.slice(0, 0)
+
+
+def _fold(join: Join, args: tuple[Predicate, ...], schema: pa.Schema) -> pc.Expression:
     first, *rest = (to_expression(arg, schema) for arg in args)
     for other in rest:
-        first = join(first, other)  # type: ignore[operator]
+        first = join(first, other)
     return first
 
 
-def _field(name: str, schema: pa.Schema) -> tuple[pc.Expression, pa.DataType]:
+def _compare(predicate: Compare, schema: pa.Schema) -> pc.Expression:
+    field = _field(predicate.column, schema)
+    if pt.is_null(field.type):
+        return pc.scalar(_UNKNOWN)
+    operand, plain = _operand(field)
+    return _COMPARE[predicate.op](operand, to_scalar(predicate.value, field).cast(plain))
+
+
+def _is_in(predicate: In, schema: pa.Schema) -> pc.Expression:
+    field = _field(predicate.column, schema)
+    if pt.is_null(field.type):
+        return pc.scalar(_UNKNOWN)
+    operand, plain = _operand(field)
+    members = [to_scalar(value, field).cast(plain) for value in predicate.values]
+    if pt.is_floating(plain):
+        # is_in finds NaN in a set and tells the zeros apart; equality does neither.
+        members = [member for member in members if not math.isnan(member.as_py())]
+        members += [pa.scalar(sign, plain) for sign in (0.0, -0.0) if any(m.as_py() == 0 for m in members)]
+    found = pc.is_in(operand, value_set=pa.array(members, type=plain))
+    return pc.if_else(pc.is_valid(operand), found, _UNKNOWN)
+
+
+def _starts_with(predicate: StartsWith, schema: pa.Schema) -> pc.Expression:
+    field = _field(predicate.column, schema)
+    if pt.is_null(field.type):
+        return pc.scalar(_UNKNOWN)
+    operand, plain = _operand(field)
+    texts = (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary)
+    if not any(is_text(plain) for is_text in texts):
+        raise SchemaMismatchError(
+            f"starts_with was asked of column {field.name!r}, whose type {field.type} is not text",
+            hint="compare it with eq, lt or the like",
+        )
+    return pc.starts_with(operand, pattern=predicate.prefix)
+
+
+def _field(name: str, schema: pa.Schema) -> pa.Field:
     if name not in schema.names:
         raise NotFoundError(f"there is no column {name!r}", hint=f"columns: {', '.join(schema.names)}")
-    return pc.field(name), schema.field(name).type
+    return schema.field(name)
 
 
-def _literal(value: LiteralValue, dtype: pa.DataType, column: str) -> pa.Scalar:
-    try:
-        return pa.scalar(value).cast(dtype)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+def _operand(field: pa.Field) -> tuple[pc.Expression, pa.DataType]:
+    """The column as a type that Arrow's kernels compare, with that type."""
+    column, plain = pc.field(field.name), _plain(field.type)
+    if plain is None:
         raise SchemaMismatchError(
-            f"{value!r} cannot be compared with column {column!r} of type {dtype}",
-            hint="write the literal in the column's own type",
-        ) from error
+            f"column {field.name!r} of type {field.type} cannot be compared",
+            hint="of such a column only is_null can be asked",
+        )
+    if plain != field.type:
+        return column.cast(plain), plain
+    # Files keep the least and greatest value but do not count NaN: an expression that shows a bare float
+    # column would be decided by them. This hides the column and changes no value.
+    return (pc.coalesce(column), plain) if pt.is_floating(plain) else (column, plain)
+
+
+def _plain(dtype: pa.DataType) -> pa.DataType | None:
+    if pt.is_dictionary(dtype):
+        return _plain(dtype.value_type)
+    if pt.is_float16(dtype):
+        return pa.float32()
+    if pt.is_decimal32(dtype) or pt.is_decimal64(dtype):
+        return pa.decimal128(dtype.precision, dtype.scale)
+    if pt.is_string_view(dtype) or pt.is_binary_view(dtype):
+        return pa.string() if pt.is_string_view(dtype) else pa.binary()
+    primitive = pt.is_primitive(dtype) and not pt.is_interval(dtype)
+    textual = pt.is_string(dtype) or pt.is_large_string(dtype) or pt.is_binary(dtype) or pt.is_large_binary(dtype)
+    return dtype if primitive or textual or pt.is_fixed_size_binary(dtype) or pt.is_decimal(dtype) else None
