@@ -41,7 +41,7 @@ check: setup ## format, lint, types, house rules
 	$(BIN)/python -m pytest -q tests/house
 
 mutants: setup ## every conformance check against a plugin that is broken on purpose
-	@$(BIN)/python -m chimes.conformance.mutants $(ARGS)
+	@$(BIN)/python -m chimes.conformance.matrix $(ARGS)
 
 docs: setup ## write the generated reference pages
 	$(BIN)/python tools/reference.py

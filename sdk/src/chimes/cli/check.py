@@ -1,0 +1,143 @@
+"""``chimes check``: a project folder, a wheel or an sdist against all rules, every finding at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from chimes.errors import ConfigError
+
+try:
+    from chimes.conformance.files import write_report
+    from chimes.conformance.nonce import Nonce
+    from chimes.conformance.report import Report, Result
+    from chimes.conformance.rules import Rules
+    from chimes.conformance.run import Options, check_path
+except ModuleNotFoundError as error:
+    raise ConfigError(
+        f"chimes check needs {error.name}, which is not installed", hint="pip install 'chimes[author]'"
+    ) from error
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  chimes check my-model
+  chimes check dist/my_model-0.1.0-py3-none-any.whl --json
+  chimes check my-model --sandbox --out report
+
+\b
+Exit status:
+  0  clean: no finding of severity error
+  1  findings of severity error
+  2  could not run: no such path, it does not build, no sandbox
+"""
+
+UNSANDBOXED = "Your own code runs here without a sandbox; the marketplace runs it in one (--sandbox)."
+MARKS = {"error": "[red]✗ error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
+
+
+@click.command(epilog=EPILOG)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--sandbox", is_flag=True, help="Run the plugin in a sandbox, as the marketplace does (bubblewrap, strace)."
+)
+@click.option("--rules", type=click.Path(path_type=Path), help="Rules, a TOML file. Default: built in.")
+@click.option("--nonce-file", type=click.Path(path_type=Path), help="64 hexadecimal digits. Default: fresh.")
+@click.option("--lock", type=click.Path(path_type=Path), help="A pylock.toml to repeat a run. Default: resolve.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan, verdict, run record, lock, logs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    path: Path,
+    sandbox: bool,
+    rules: Path | None,
+    nonce_file: Path | None,
+    lock: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Check a plugin: archive, metadata, and the conformance of each component."""
+    console = Console(stderr=True)
+    if lock is not None and not lock.is_file():
+        raise ConfigError(f"there is no lock file {lock}", hint="give the pylock.toml of an earlier run's --out")
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    if not sandbox:
+        console.print(f"[dim]{UNSANDBOXED}[/]")
+    with console.status("starting") as status:
+        options = Options(
+            sandbox=sandbox,
+            rules=Rules() if rules is None else Rules.read(rules),
+            nonce=Nonce.fresh() if nonce_file is None else Nonce.read(nonce_file),
+            lock=lock,
+            out=out,
+            progress=lambda text: status.update(escape(text)),
+        )
+        report = check_path(path, options)
+    if out is not None:
+        write_report(report, out)
+    if as_json:
+        click.echo(json.dumps(to_json(report), indent=2))
+    else:
+        show(report, Console())
+    sys.exit(0 if report.is_clean else 1)
+
+
+def to_json(report: Report) -> dict[str, object]:
+    """What ``--json`` prints."""
+    document = report.verdict_json()
+    return {
+        "file": report.file,
+        "sha256": report.sha256,
+        "sandboxed": report.sandboxed,
+        "clean": report.is_clean,
+        "findings": [finding.to_json() for finding in report.findings],
+        "verdicts": {
+            "checks": [_verdict(result) for result in report.checks],
+            "components": [
+                {"kind": c.kind, "name": c.name, "checks": [_verdict(result) for result in c.results]}
+                for c in report.components
+            ],
+        },
+        "nonce_sha256": document["nonce_sha256"],
+        "rules": document["rules"],
+        "lock": document["lock"],
+    }
+
+
+def _verdict(result: Result) -> dict[str, object]:
+    return {"code": result.code, "verdict": result.verdict, "cause": result.cause}
+
+
+def show(report: Report, console: Console) -> None:
+    """The report for a person: a line for each part, then each finding with its fix, then the verdict."""
+    console.print(f"[bold]{escape(report.file)}[/]")
+    _line(console, "file and entry", report.checks)
+    for component in report.components:
+        _line(console, f"{component.kind} {component.name}", component.results)
+    for finding in report.findings:
+        where = f" [dim]({escape(finding.where)})[/]" if finding.where else ""
+        console.print(
+            f"\n{MARKS[finding.severity]} [bold]{finding.code}[/] {escape(finding.message)}{where}", soft_wrap=True
+        )
+        if finding.said:
+            console.print(f"    [dim]said: {escape(finding.said.strip().splitlines()[-1][:400])}[/]", soft_wrap=True)
+        console.print(f"    [green]fix:[/] {escape(finding.fix)}", soft_wrap=True)
+    errors = sum(finding.severity == "error" for finding in report.findings)
+    count = sum(1 for _ in report.results)
+    verdict = "[green]clean[/]" if report.is_clean else f"[red]{errors} error{'s' if errors != 1 else ''}[/]"
+    console.print(f"\n{verdict}: {count} checks in {report.seconds:.1f} s")
+    if not report.is_clean:
+        codes = sorted({finding.code for finding in report.findings})
+        console.print(f"[dim]chimes explain {codes[0] if codes else 'A01'} says why a check exists[/]")
+
+
+def _line(console: Console, title: str, results: tuple[Result, ...]) -> None:
+    colours = {"pass": "green", "fail": "red", "warn": "yellow", "infra": "magenta"}
+    cells = [f"[{colours.get(result.verdict, 'dim')}]{result.code}[/]" for result in results]
+    console.print(f"  {escape(title):<24} {' '.join(cells)}")

@@ -1,0 +1,46 @@
+"""All conformance checks, in the order in which they are run."""
+
+from __future__ import annotations
+
+from chimes.conformance.backends import B02, B03, B05, B09, B12, B13
+from chimes.conformance.conformancecheck import ComponentCheck, ConformanceCheck, EntryCheck
+from chimes.conformance.connectors import D02, D04, D05, D09, D12
+from chimes.conformance.models import M02, M04, M07, M08, M09, M11, M14
+from chimes.conformance.shared import S01, S02, S05, S08, S09, S22
+
+__all__ = ["CHECKS", "COMPONENT_CHECKS", "ENTRY_CHECKS", "find_check"]
+
+ENTRY_CHECKS: tuple[type[EntryCheck], ...] = (S01, S08, S09)
+
+# S22 comes last: it concludes from all that was seen.
+COMPONENT_CHECKS: tuple[type[ComponentCheck], ...] = (
+    S05,
+    S02,
+    M02,
+    M04,
+    M07,
+    M08,
+    M09,
+    M11,
+    M14,
+    D02,
+    D04,
+    D05,
+    D09,
+    D12,
+    B02,
+    B03,
+    B05,
+    B09,
+    B12,
+    B13,
+    S22,
+)
+CHECKS: tuple[type[ConformanceCheck], ...] = tuple(  # type: ignore[type-arg]
+    sorted((*ENTRY_CHECKS, *COMPONENT_CHECKS), key=lambda check: check.code)
+)
+
+
+def find_check(code: str) -> type[ConformanceCheck] | None:  # type: ignore[type-arg]
+    """The check with this code, None if there is none."""
+    return next((check for check in CHECKS if check.code == code), None)

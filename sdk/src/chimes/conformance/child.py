@@ -1,0 +1,232 @@
+"""The process in which a plugin runs while it is judged: answers frames on its standard streams.
+
+Light until it is told otherwise, so that what an entry module imports can be seen. ``session`` forks:
+each session is a fresh process in which everything expensive is imported already and nothing of the
+plugin is. What this process says is not trusted by the judge.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+import signal
+import site
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chimes.conformance.frames import ClosedError, read_frame, write_frame
+from chimes.errors import ChimesError
+from chimes.registry import Distribution, load_plugin, normalize, scan
+
+__all__ = ["main"]
+
+GOODBYE = 42
+"""Exit status of a session that ended as agreed; after any other end the judge is told."""
+
+
+class Child:
+    """One child process: the pipe, the distribution under test, and the folders of its context."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.reader, self.writer = _take_standard_streams()
+        self.site: str = options.site
+        self.distribution: str = normalize(options.distribution)
+        self.root = Path(options.root)
+        self.audited: list[list[str]] | None = None if options.traced else _audit()
+
+    def serve(self) -> None:
+        """Answer frames until the judge closes the pipe."""
+        operations: dict[str, Callable[[], Any]] = {"entry": self.entry, "preload": _preload, "sweep": _sweep}
+        while True:
+            try:
+                operation = read_frame(self.reader)[0]["op"]
+                if operation == "session":
+                    self.fork()
+                else:
+                    self.answer(operations[operation])
+            except ClosedError:
+                return
+
+    def answer(self, step: Callable[[], Any]) -> None:
+        """Send what a step returns, or how it failed."""
+        try:
+            header = {"ok": True, "value": step()}
+        except Exception as error:
+            header = {"ok": False, "error": describe(error)}
+        write_frame(self.writer, header)
+
+    def fork(self) -> None:
+        """Serve one session in a forked process; if it ends without saying goodbye, say so in its place."""
+        from chimes.conformance.serving import serve_session  # noqa: PLC0415 - loads pydantic and pyarrow
+
+        pid = os.fork()
+        if pid == 0:
+            try:
+                serve_session(self)
+            except ClosedError:
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(70)
+            os._exit(GOODBYE)
+        _, status = os.waitpid(pid, 0)
+        if os.waitstatus_to_exitcode(status) != GOODBYE:
+            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+            write_frame(self.writer, {"ended": {"signal": number, "status": os.waitstatus_to_exitcode(status)}})
+
+    def find(self) -> Distribution:
+        """The distribution under test; raises LookupError where it has no entry points."""
+        found = (d for d in scan([self.site, *sys.path]) if d.name == self.distribution)
+        return next(found)
+
+    def entry(self) -> dict[str, Any]:
+        """Import the entry modules; say what they registered and what the import changed in this process."""
+        logging.getLogger()
+        before = _state()
+        modules = set(sys.modules)
+        mark("import-begin")
+        plugin = load_plugin(self.find())
+        mark("import-end")
+        after = _state()
+        return {
+            "failure": plugin.failure,
+            "version": plugin.version,
+            "components": [
+                {
+                    "kind": item.kind,
+                    "failure": item.failure,
+                    "registration": dataclasses.asdict(item.registration),
+                }
+                for item in plugin.components
+            ],
+            "modules": sorted(set(sys.modules) - modules),
+            "changed": sorted(key for key in after if after[key] != before[key]),
+            "audited": self.audited,
+        }
+
+
+def mark(name: str) -> None:
+    """Leave a mark in the trace: an open that always fails."""
+    try:
+        os.close(os.open(f"/chimes-mark/{name}", os.O_RDONLY))
+    except OSError:
+        return
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as JSON: its type, its code where it is a ChimesError, and what it says."""
+    code = error.code if isinstance(error, ChimesError) else None
+    name = type(error).__name__ if type(error).__module__ in ("builtins", "chimes.errors") else None
+    text = "".join(traceback.format_exception(error))
+    return {"type": name, "code": code, "said": str(error)[:2000], "traceback": text[-8000:]}
+
+
+def _state() -> dict[str, Any]:
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    root = logging.getLogger()
+    return {
+        "the environment": dict(os.environ),
+        "the logging root": (tuple(root.handlers), root.level, logging.root.manager.disable),
+        "the signal handlers": handlers,
+        "the threads": {thread.ident for thread in threading.enumerate()},
+        "the working directory": os.getcwd(),
+        "sys.path": tuple(sys.path),
+        "the exception hooks": (sys.excepthook, threading.excepthook),
+        "the standard streams": (sys.stdin, sys.stdout, sys.stderr),
+        "the locale or umask": _umask(),
+    }
+
+
+def _umask() -> int:
+    mask = os.umask(0o22)
+    os.umask(mask)
+    return mask
+
+
+def _preload() -> None:
+    import chimes.conformance.serving  # noqa: F401, PLC0415 - what every session needs, imported once before the forks
+
+
+def _sweep() -> None:
+    # Only as the first process of a pid namespace of our own is everything else a leftover of the plugin's.
+    if os.getpid() == 2:
+        for entry in os.listdir("/proc"):
+            if entry.isdigit() and int(entry) > 2:
+                try:
+                    os.kill(int(entry), signal.SIGKILL)
+                except OSError:
+                    continue
+
+
+def _take_standard_streams() -> tuple[int, int]:
+    reader, writer = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    os.close(null)
+    return reader, writer
+
+
+AUDITED = {
+    "socket.__new__": ("network", 1),
+    "socket.connect": ("network", 1),
+    "socket.bind": ("network", 1),
+    "socket.getaddrinfo": ("network", 0),
+    "socket.sendto": ("network", 1),
+    "subprocess.Popen": ("process", 0),
+    "os.fork": ("process", None),
+    "os.posix_spawn": ("process", 0),
+    "os.system": ("process", 0),
+    "os.remove": ("write", 0),
+    "os.rename": ("write", 0),
+    "os.mkdir": ("write", 0),
+    "os.chmod": ("write", 0),
+    "os.symlink": ("write", 1),
+    "os.link": ("write", 1),
+    "os.truncate": ("write", 0),
+    "os.kill": ("signal", 0),
+}
+
+
+def _audit() -> list[list[str]]:
+    """Without a sandbox, what Python itself says of its side effects; native code is not seen."""
+    events: list[list[str]] = []
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event == "open" and len(args) == 3 and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
+            found = ("write", args[0])
+        elif event in AUDITED:
+            kind, index = AUDITED[event]
+            found = (kind, "" if index is None else args[index])
+        else:
+            return
+        if len(events) < 1000:
+            target = os.fsdecode(found[1]) if isinstance(found[1], (str, bytes, os.PathLike)) else repr(found[1])
+            events.append([found[0], event, target])
+
+    sys.addaudithook(hook)
+    return events
+
+
+def main() -> None:
+    """``python -m chimes.conformance.child``: not for people."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--site", required=True)
+    parser.add_argument("--distribution", required=True)
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--traced", action="store_true")
+    options = parser.parse_args()
+    if options.site not in sys.path:
+        site.addsitedir(options.site)
+        sys.path.insert(0, options.site)
+    Child(options).serve()
+
+
+if __name__ == "__main__":
+    main()

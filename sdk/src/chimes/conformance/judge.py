@@ -1,0 +1,243 @@
+"""The judge: fixes the plan from what the plugin registers, then executes exactly that plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chimes.checks.check import Check, Facts, Finding
+from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
+from chimes.conformance.conformancecheck import ComponentCheck, failure_words
+from chimes.conformance.nonce import Nonce
+from chimes.conformance.remote import Children, Place, StepFailedError
+from chimes.conformance.report import ComponentReport, Result
+from chimes.conformance.rules import Rules
+from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.errors import ChimesError
+from chimes.registration import KINDS, Kind, Registration
+
+__all__ = ["Judge", "judge_one"]
+
+Progress = Callable[[str], None]
+
+
+@dataclass(kw_only=True)
+class Judge:
+    """One run of the suite over one plugin in one place."""
+
+    place: Place
+    env: dict[str, str]
+    top_levels: tuple[str, ...]
+    rules: Rules
+    nonce: Nonce
+    progress: Progress = lambda _: None
+    logs: Sequence[str] = ()
+
+    def run(self) -> tuple[list[Result], list[ComponentReport]]:
+        """Entry checks, then every component's."""
+        subject = self.entry()
+        results = [self.measure(check, subject, check.__name__) for check in ENTRY_CHECKS]
+        registered = subject.entry.get("components", [])
+        components = [found for item in registered for found in self.component(item)]
+        return results, components
+
+    def entry(self) -> EntrySubject:
+        """Import the entry module in a fresh child."""
+        self.progress("importing the entry module")
+        entry: dict[str, Any] = {}
+        failure = None
+        with self.children() as children:
+            try:
+                entry = _checked_entry(children.entry(self.rules.call_s))
+            except StepFailedError as failed:
+                failure = failed
+            children.stop()
+            own = {children.root, *(f"{children.root}/{name}" for name in ("tmp", "cache", "artifacts"))}
+            events = sorted(
+                (event.kind, event.action, event.target)
+                for event in children.events
+                if event.kind != "disk" and event.target not in own
+            )
+        self.logs = [*self.logs, *children.logs]
+        return EntrySubject(
+            distribution=self.place.distribution,
+            top_levels=self.top_levels,
+            entry=entry,
+            events=tuple(events),
+            failure=failure,
+        )
+
+    def component(self, item: dict[str, Any]) -> Iterator[ComponentReport]:
+        """The report of one registered component; nothing for one that this SDK cannot use (S01 says so)."""
+        if item["failure"]:
+            return
+        kind, registration = item["kind"], item["registration"]
+        with self.children() as children:
+            cases, offers, failure = self.prepare(children, kind, registration["name"])
+            planned = [check for check in COMPONENT_CHECKS if _is_planned(check, kind, registration)]
+            results = [
+                self.over_cases(check(), cases, failure, children, kind, registration, offers) for check in planned
+            ]
+        self.logs = [*self.logs, *children.logs]
+        names = tuple(case["name"] for case in cases)
+        yield ComponentReport(kind=kind, name=registration["name"], cases=names, results=tuple(results))
+
+    def prepare(
+        self, children: Children, kind: Kind, name: str
+    ) -> tuple[list[dict[str, Any]], frozenset[str], StepFailedError | None]:
+        """The harness's cases and what it offers, or how it failed."""
+        try:
+            with children.session(self.rules.call_s) as session:
+                cases = session.do("cases", step="the harness's cases", kind=kind, name=name)
+                offers = session.do("offers", step="the harness's cases", kind=kind, name=name)
+            return _checked_cases(cases), frozenset(map(str, offers)), None
+        except StepFailedError as failure:
+            return [], frozenset(), failure
+
+    def over_cases(
+        self,
+        check: ComponentCheck,
+        cases: list[dict[str, Any]],
+        failure: StepFailedError | None,
+        children: Children,
+        kind: Kind,
+        registration: dict[str, Any],
+        offers: frozenset[str],
+    ) -> Result:
+        """One check in every case, as one result."""
+        if failure is not None and check.code != "S05":
+            return self.unprepared(check, failure)
+        if check.seeded and "seed" not in offers:
+            return Result(code=check.code, verdict="not_run")
+        found = []
+        for case in cases or [{"name": "default", "config": {}, "device": "cpu"}]:
+            subject = ComponentSubject(
+                kind=kind,
+                name=registration["name"],
+                distribution=self.place.distribution,
+                registration=registration,
+                case=case,
+                offers=offers,
+                children=children,
+                nonce=self.nonce,
+            )
+            address = f"{self.place.distribution}:{registration['name']}[{case['name']}]"
+            found.append(self.measure(type(check), subject, address))
+            self.tidy(children, kind, registration["name"])
+        return _join(check.code, found)
+
+    def tidy(self, children: Children, kind: Kind, name: str) -> None:
+        """End what a check left running; make the harness's files anew where the child was replaced."""
+        children.sweep()
+        if children.is_fresh:
+            self.prepare(children, kind, name)
+
+    def unprepared(self, check: ComponentCheck, failure: StepFailedError) -> Result:
+        """The result of a check for which there is no case, because the harness failed."""
+        words, fix = failure_words(failure.to_json())
+        finding = check.finding(words, fix, said=failure.said or None)
+        return Result(code=check.code, verdict="fail", cause=failure.cause, findings=(finding,))
+
+    def measure(self, kind: type[Check[Any]], subject: Any, where: str) -> Result:
+        """One check on one subject, with its time."""
+        self.progress(f"{kind.code} {where}")
+        started = time.monotonic()
+        check = kind()
+        timeout = getattr(check, "timeout_s", self.rules.call_s)
+        check.timeout_s = min(timeout, self.rules.call_s)  # type: ignore[attr-defined]
+        result = judge_one(check, subject, where if isinstance(subject, ComponentSubject) else None)
+        inputs = tuple(getattr(subject, "inputs", ()))
+        return replace(result, inputs=inputs, seconds=time.monotonic() - started)
+
+    def children(self) -> Children:
+        """Children in this run's place."""
+        return Children(self.place, self.env)
+
+
+def judge_one(check: Check[Any], subject: Any, where: str | None) -> Result:
+    """Observe and judge; a check that crashes is our fault and stops nothing."""
+    facts: Facts = {}
+    try:
+        facts = check.observe(subject)
+        findings = check.judge(facts)
+    except Exception as error:
+        finding = Finding(
+            code=check.code,
+            severity="error",
+            blocks=None,
+            message=f"the check {check.code} itself failed",
+            fix="report this to the authors of Chimes; it is not the plugin's fault",
+            where=where,
+            said=f"{type(error).__name__}: {error}",
+        )
+        return Result(code=check.code, verdict="infra", cause="infra", findings=(finding,), facts=facts)
+    placed = tuple(
+        replace(f, where=f"{where} {f.where}" if f.where and where else (f.where or where)) for f in findings
+    )
+    if not placed:
+        return Result(code=check.code, verdict="pass", facts=facts)
+    cause = facts["failed"]["cause"] if "failed" in facts else "own"
+    verdict = "fail" if any(finding.severity == "error" for finding in placed) else "warn"
+    return Result(
+        code=check.code,
+        verdict="infra" if cause == "infra" else verdict,  # type: ignore[arg-type]
+        cause=cause,
+        findings=placed,
+        facts=facts,
+    )
+
+
+def _join(code: str, results: Sequence[Result]) -> Result:
+    worst = ("infra", "fail", "warn", "not_run", "pass")
+    verdict = min((result.verdict for result in results), key=worst.index)
+    causes = [result.cause for result in results if result.verdict == verdict and result.cause]
+    return Result(
+        code=code,
+        verdict=verdict,
+        cause=causes[0] if causes else None,
+        findings=tuple(finding for result in results for finding in result.findings),
+        inputs=tuple(digest for result in results for digest in result.inputs),
+        facts={"cases": [result.facts for result in results]},
+        seconds=sum(result.seconds for result in results),
+    )
+
+
+def _is_planned(check: type[ComponentCheck], kind: Kind, registration: dict[str, Any]) -> bool:
+    if check.kind not in (None, kind):
+        return False
+    return check.needs is None or check.needs in registration["capabilities"]
+
+
+def _checked_entry(told: dict[str, Any]) -> dict[str, Any]:
+    # What the child says is read as untrusted input: anything that is no registration counts as none.
+    components = [item for item in told.get("components") or () if _is_registration(item)]
+    return {
+        "failure": str(told["failure"])[:2000] if told.get("failure") else None,
+        "components": components,
+        "modules": [str(name) for name in told.get("modules") or ()][:20_000],
+        "changed": [str(name)[:100] for name in told.get("changed") or ()][:20],
+    }
+
+
+def _is_registration(item: Any) -> bool:
+    try:
+        if item["kind"] not in KINDS or not isinstance(item["failure"], (str, type(None))):
+            return False
+        told = item["registration"].items()
+        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in told if k != "resources"}
+        Registration(**values)
+    except (ChimesError, TypeError, KeyError, AttributeError):
+        return False
+    return True
+
+
+def _checked_cases(told: Any) -> list[dict[str, Any]]:
+    if not isinstance(told, list) or not 0 < len(told) <= 100:
+        raise StepFailedError("the harness's cases", kind="ValueError", said="no cases, or more than a hundred")
+    names = [case.get("name") for case in told if isinstance(case, dict)]
+    good = all(isinstance(name, str) and name.isprintable() and len(name) < 60 for name in names)
+    if len(names) != len(told) or not good or len(set(names)) != len(names):
+        raise StepFailedError("the harness's cases", kind="ValueError", said="cases need short names of their own")
+    return [{"name": c["name"], "config": c.get("config") or {}, "device": str(c.get("device"))} for c in told]

@@ -1,0 +1,59 @@
+"""The nonce: the secret from which everything random in a run is derived, known to the judge alone."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import random
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from chimes.errors import ConfigError
+
+__all__ = ["Nonce"]
+
+
+@dataclass(frozen=True)
+class Nonce:
+    """32 random bytes; the same nonce gives the same inputs, tables and job programs."""
+
+    value: bytes
+
+    @classmethod
+    def fresh(cls) -> Nonce:
+        """A new one from the operating system."""
+        return cls(secrets.token_bytes(32))
+
+    @classmethod
+    def read(cls, path: Path) -> Nonce:
+        """From a file with 64 hexadecimal digits. Raises ConfigError."""
+        try:
+            value = bytes.fromhex(path.read_text("ascii").strip())
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"nonce file {path} cannot be read as hexadecimal digits", hint="write 64 of them"
+            ) from error
+        if len(value) != 32:
+            raise ConfigError(f"nonce file {path} has {2 * len(value)} hexadecimal digits", hint="write 64 of them")
+        return cls(value)
+
+    @property
+    def sha256(self) -> str:
+        """The commitment that is published (hex)."""
+        return hashlib.sha256(self.value).hexdigest()
+
+    def derive(self, *labels: object) -> bytes:
+        """32 bytes for a purpose; nobody without the nonce can tell them beforehand."""
+        return hmac.new(self.value, "\0".join(map(str, labels)).encode("utf-8"), "sha256").digest()
+
+    def rng(self, *labels: object) -> random.Random:
+        """A generator for a purpose."""
+        return random.Random(self.derive(*labels))
+
+    def token(self, *labels: object) -> str:
+        """A word of 24 hexadecimal digits for a purpose."""
+        return self.derive(*labels).hex()[:24]
+
+    def __repr__(self) -> str:
+        return f"Nonce(sha256={self.sha256[:12]})"

@@ -1,0 +1,134 @@
+"""What a run leaves: results, the verdict document (no clock, no measurement), the run record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from chimes import __version__
+from chimes.checks.check import Finding
+
+__all__ = ["ComponentReport", "Report", "Result", "Verdict"]
+
+Verdict = Literal["pass", "fail", "warn", "not_applicable", "waived", "not_run", "infra", "stale"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one check concluded; ``inputs`` are the sha256 (hex) of what the suite generated for it."""
+
+    code: str
+    verdict: Verdict
+    cause: str | None = None
+    findings: tuple[Finding, ...] = ()
+    inputs: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def verdict_json(self) -> dict[str, Any]:
+        """As it stands in the verdict document: nothing that the plugin said, nothing measured."""
+        findings = [{k: v for k, v in finding.to_json().items() if k != "said"} for finding in self.findings]
+        return {
+            "code": self.code,
+            "verdict": self.verdict,
+            "cause": self.cause,
+            "findings": findings,
+            "inputs": list(self.inputs),
+        }
+
+    def run_json(self) -> dict[str, Any]:
+        """As it stands in the run record."""
+        said = [finding.said for finding in self.findings if finding.said]
+        return {"code": self.code, "seconds": round(self.seconds, 3), "facts": self.facts, "said": said}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentReport:
+    """The results of one component over all its cases."""
+
+    kind: str
+    name: str
+    cases: tuple[str, ...]
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that was found out about one file, or about one installed distribution (no ``sha256`` then)."""
+
+    file: str
+    sha256: str | None
+    sandboxed: bool
+    rules: str
+    rules_sha256: str
+    nonce_sha256: str
+    lock: tuple[str, ...] = ()
+    checks: tuple[Result, ...] = ()
+    components: tuple[ComponentReport, ...] = ()
+    logs: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def results(self) -> Iterator[Result]:
+        """Every result."""
+        yield from self.checks
+        for component in self.components:
+            yield from component.results
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Every finding, errors first."""
+        order = {"error": 0, "warning": 1, "info": 2}
+        found = [finding for result in self.results for finding in result.findings]
+        return sorted(found, key=lambda finding: (order[finding.severity], finding.code))
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether there is no finding of severity error and nothing that failed for another reason."""
+        return not any(result.verdict in ("fail", "infra") for result in self.results)
+
+    def plan_json(self) -> dict[str, Any]:
+        """The plan: which checks on what."""
+        return {
+            "checks": [result.code for result in self.checks],
+            "components": [
+                {"kind": c.kind, "name": c.name, "cases": list(c.cases), "checks": [r.code for r in c.results]}
+                for c in self.components
+            ],
+        }
+
+    def verdict_json(self) -> dict[str, Any]:
+        """The verdict document: the same bytes for the same file, rules, lock and nonce."""
+        return {
+            "format": "chimes.verdict/1",
+            "file": self.file,
+            "sha256": self.sha256,
+            "sdk": __version__,
+            "sandboxed": self.sandboxed,
+            "rules": {"name": self.rules, "sha256": self.rules_sha256},
+            "nonce_sha256": self.nonce_sha256,
+            "lock": list(self.lock),
+            "checks": [result.verdict_json() for result in self.checks],
+            "components": [
+                {
+                    "kind": component.kind,
+                    "name": component.name,
+                    "cases": list(component.cases),
+                    "checks": [result.verdict_json() for result in component.results],
+                }
+                for component in self.components
+            ],
+        }
+
+    def run_json(self) -> dict[str, Any]:
+        """The run record: facts, times, and what the plugin said."""
+        return {
+            "format": "chimes.run/1",
+            "seconds": round(self.seconds, 3),
+            "checks": [result.run_json() for result in self.checks],
+            "components": [
+                {"kind": c.kind, "name": c.name, "checks": [result.run_json() for result in c.results]}
+                for c in self.components
+            ],
+        }

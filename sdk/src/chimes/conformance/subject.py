@@ -1,0 +1,126 @@
+"""What a conformance check is given: one component (or the plugin's entry), one case, and the judge's nonce."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from chimes.conformance.codec import batch_bytes
+from chimes.conformance.generate import random_batch
+from chimes.conformance.nonce import Nonce
+from chimes.conformance.proxies import BackendProxy, ConnectorProxy, ModelProxy
+from chimes.conformance.remote import Children, RemoteSession, StepFailedError
+from chimes.errors import ConfigError
+from chimes.kinds.model import ModelInfo
+from chimes.registration import Kind
+
+__all__ = ["ComponentSubject", "EntrySubject"]
+
+
+@dataclass(kw_only=True)
+class EntrySubject:
+    """The plugin's entry module, imported in a fresh process: what it told, what was seen, or how it failed."""
+
+    distribution: str
+    top_levels: tuple[str, ...]
+    entry: dict[str, Any]
+    events: tuple[tuple[str, str, str], ...]
+    failure: StepFailedError | None = None
+    inputs: list[str] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class ComponentSubject:
+    """One component in one case; ``inputs`` collects the sha256 (hex) of all that the suite generated."""
+
+    kind: Kind
+    name: str
+    distribution: str
+    registration: dict[str, Any]
+    case: dict[str, Any]
+    offers: frozenset[str]
+    children: Children
+    nonce: Nonce
+    inputs: list[str] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def session(self, timeout_s: float) -> Iterator[RemoteSession]:
+        """A fresh process."""
+        with self.children.session(timeout_s) as session:
+            yield session
+
+    def rng_labels(self, *labels: object) -> tuple[object, ...]:
+        """What makes the randomness of this component, case and purpose its own."""
+        return (self.kind, self.name, self.case["name"], *labels)
+
+    def keep(self, *batches: pa.RecordBatch) -> None:
+        """Note what was generated."""
+        self.inputs += [hashlib.sha256(batch_bytes(batch)).hexdigest() for batch in batches]
+
+    def token(self, *labels: object) -> str:
+        """A word that nobody could know."""
+        return self.nonce.token(*self.rng_labels(*labels))
+
+    # models
+
+    @contextlib.contextmanager
+    def model(self, timeout_s: float, device: Any = None) -> Iterator[tuple[ModelProxy, ModelInfo]]:
+        """The model, constructed and described, and loaded where a device is given. Raises StepFailedError."""
+        with self.session(timeout_s) as session:
+            proxy = ModelProxy(session, self.name, self.case["config"])
+            info = proxy.describe()
+            if device is not None:
+                proxy.load(device)
+            yield proxy, info
+
+    def rows(self, session: RemoteSession, info: ModelInfo, wanted: int, label: str) -> pa.RecordBatch:
+        """About ``wanted`` random input rows, within the model's batch limits. Raises StepFailedError."""
+        limits = info.signature.batch
+        count = min(max(wanted, limits.min_rows), limits.max_rows or wanted)
+        rng = self.nonce.rng(*self.rng_labels("rows", label, count))
+        if "inputs" in self.offers:
+            seed = rng.getrandbits(63)
+            batch = session.do("inputs", kind=self.kind, name=self.name, case=self.case, seed=seed, rows=count)
+            if not isinstance(batch, pa.RecordBatch) or batch.num_rows != count:
+                raise ConfigError(f"inputs of the harness did not give {count} rows", fault="plugin")
+        else:
+            batch = random_batch(info.signature.inputs, count, rng)
+        self.keep(batch)
+        return batch
+
+    # connectors
+
+    def claimed_types(self, session: RemoteSession) -> list[pa.DataType]:
+        """The types that the harness claims. Raises StepFailedError."""
+        return list(session.do("types", kind=self.kind, name=self.name, case=self.case).schema.types)
+
+    def tables(self, types: list[pa.DataType], rows: dict[str, int]) -> dict[str, pa.Table]:
+        """One random table for each name, with a column ``c<i>`` for each type."""
+        schema = pa.schema([(f"c{i}", dtype) for i, dtype in enumerate(types)])
+        found = {}
+        for name, count in rows.items():
+            batch = random_batch(schema, count, self.nonce.rng(*self.rng_labels("table", name, count)))
+            self.keep(batch)
+            found[name] = pa.Table.from_batches([batch])
+        return found
+
+    def seeded(
+        self, session: RemoteSession, rows: dict[str, int]
+    ) -> tuple[ConnectorProxy, dict[str, pa.Table], dict[str, Any]]:
+        """A source filled with random tables: connector, tables, configuration. Raises StepFailedError."""
+        tables = self.tables(self.claimed_types(session), rows)
+        config = session.do("seed", kind=self.kind, name=self.name, case=self.case, tables=tables)
+        return ConnectorProxy(session, self.name, config), tables, config
+
+    # backends
+
+    @contextlib.contextmanager
+    def backend(self, timeout_s: float) -> Iterator[BackendProxy]:
+        """The backend. Raises StepFailedError."""
+        with self.session(timeout_s) as session:
+            yield BackendProxy(session, self.name, self.case["config"])

@@ -1,0 +1,33 @@
+"""What a module lists in ``__all__`` is there and documented."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import chimes
+
+SKIPPED = ("chimes.templates", "chimes.conformance.strict")
+MODULES = sorted(
+    info.name
+    for info in pkgutil.walk_packages(chimes.__path__, "chimes.")
+    if not info.name.startswith(SKIPPED) and not info.name.endswith("__main__")
+)
+
+
+@pytest.mark.parametrize("name", ["chimes", *MODULES])
+def test_public_names_are_importable_and_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__, f"{name} says nothing about itself"
+    for public in getattr(module, "__all__", ()):
+        value = getattr(module, public)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, f"{name}.{public} has no docstring"
+
+
+def test_the_typed_imports_of_chimes_are_its_public_names() -> None:
+    homes = {name for names in chimes._HOMES.values() for name in names}
+    assert sorted(homes) == sorted(chimes.__all__)
