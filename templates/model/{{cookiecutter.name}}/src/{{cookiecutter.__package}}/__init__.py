@@ -1,0 +1,1 @@
+"""The distribution {{ cookiecutter.name }}: a Chimes plugin with one model."""
