@@ -10,9 +10,8 @@ import numpy as np
 import onnx
 import pyarrow.parquet as pq
 import pytest
-from onnx import TensorProto, helper
-
 from chimes.process import Completed, run
+from onnx import TensorProto, helper
 
 ROOT = Path(__file__).parents[2]
 RESULT = re.compile(r"RESULT auc=(0\.\d{4}) expected>=0\.99")
@@ -43,7 +42,7 @@ def constant_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_demo_does_every_step_and_ends_with_its_result():
+def test_the_demo_does_every_step_and_ends_with_its_result() -> None:
     done = demo("--exit")
     assert done.returncode == 0, done.text
     said = lines(done)
@@ -55,14 +54,14 @@ def test_the_demo_does_every_step_and_ends_with_its_result():
     assert sum(line.strip().startswith("fix: ") for line in said) >= 3
 
 
-def test_with_a_constant_model_the_demo_fails_and_says_how_bad_it_is(constant_model):
+def test_with_a_constant_model_the_demo_fails_and_says_how_bad_it_is(constant_model: Path) -> None:
     done = demo("--model", str(constant_model))
     assert done.returncode == 1, done.text
     assert lines(done)[-1] == "RESULT auc=0.5000 expected>=0.99"
     assert "not for clinical use" in done.stdout.decode()
 
 
-def test_a_missing_model_file_is_named_before_anything_is_done(tmp_path):
+def test_a_missing_model_file_is_named_before_anything_is_done(tmp_path: Path) -> None:
     done = demo("--model", str(tmp_path / "none.onnx"))
     assert done.returncode == 1
     assert re.sub(r"\s+", " ", done.text) == (
@@ -70,7 +69,7 @@ def test_a_missing_model_file_is_named_before_anything_is_done(tmp_path):
     )
 
 
-def test_a_model_file_that_is_not_onnx_fails_the_run_without_a_traceback(tmp_path):
+def test_a_model_file_that_is_not_onnx_fails_the_run_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "odd.onnx").write_text("not a model")
     done = demo("--model", str(tmp_path / "odd.onnx"))
     assert done.returncode == 1
@@ -79,7 +78,7 @@ def test_a_model_file_that_is_not_onnx_fails_the_run_without_a_traceback(tmp_pat
     assert "RESULT" not in done.text
 
 
-def test_training_writes_the_same_split_and_model_each_time(tmp_path):
+def test_training_writes_the_same_split_and_model_each_time(tmp_path: Path) -> None:
     for name in ("one", "two"):
         done = run([sys.executable, "examples/train_wdbc.py", str(tmp_path / name)], cwd=ROOT)
         assert done.returncode == 0, done.text

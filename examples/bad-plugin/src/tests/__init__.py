@@ -1,0 +1,1 @@
+"""A top-level package with a name that belongs to nobody."""
