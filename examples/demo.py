@@ -72,7 +72,7 @@ class Demo:
         options = ("--quiet", "--no-deps", "--no-build-isolation", "--python", sys.executable, "--target", site)
         self.expect_done("uv", "pip", "install", *options, plugin, what="installing the new plugin")
         listed = self.expect_done("chimes", "list", "--json", what="listing plugins", env={"PYTHONPATH": str(site)})
-        rows = [row for row in json.loads(listed.stdout)["plugins"] if row["distribution"] == PLUGIN]
+        rows = [row for row in as_json(listed)["plugins"] if row["distribution"] == PLUGIN]
         for component in [item for row in rows for item in row["components"]]:
             self.say(f"installed: {component['kind']} {component['address']}: {component['summary']}")
         if not any(row["components"] and not row["failure"] for row in rows):
@@ -87,7 +87,7 @@ class Demo:
         if done.returncode != 1:
             self.quote(done)
             raise DemoError(f"checking a bad plugin should end with status 1, it ended with {done.returncode}")
-        findings = [finding for finding in json.loads(done.stdout)["findings"] if finding["severity"] == "error"]
+        findings = [finding for finding in as_json(done)["findings"] if finding["severity"] == "error"]
         for finding in findings:
             self.say(f"[red]✗ {finding['code']}[/] {escape(finding['message'])}")
             self.say(f"  [green]fix:[/] {escape(finding['fix'])}")
@@ -142,6 +142,14 @@ class Demo:
         """What a command said, below it."""
         for line in done.text.splitlines():
             self.say(f"[dim]{escape(line)}[/]")
+
+
+def as_json(done: Completed) -> Any:
+    """What a command printed with --json; raises DemoError if that is something else."""
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        raise DemoError(f"{Path(done.argv[0]).name} --json printed no JSON: {done.text[-400:]}") from error
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
