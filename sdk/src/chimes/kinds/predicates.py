@@ -126,10 +126,11 @@ def columns_of(predicate: Predicate) -> frozenset[str]:
 
 
 def to_expression(predicate: Predicate, schema: pa.Schema) -> pc.Expression:
-    """The Arrow expression with the same meaning over ``schema``; safe to push into a dataset with statistics.
+    """The Arrow expression with the same meaning over ``schema``.
 
-    Raises NotFoundError for an unknown column, SchemaMismatchError for a column whose type has no order or
-    text, and for a literal that its column's type cannot hold.
+    Never let a file's statistics decide one that looks at a float column: least and greatest value do not
+    count NaN, and rows would be lost. Raises NotFoundError for an unknown column, SchemaMismatchError for a
+    column whose type has no order or text, and for a literal that its column's type cannot hold.
     """
     match predicate:
         case Compare():
@@ -224,11 +225,7 @@ def _operand(field: pa.Field) -> tuple[pc.Expression, pa.DataType]:
             f"column {field.name!r} of type {field.type} cannot be compared",
             hint="of such a column only is_null can be asked",
         )
-    if plain != field.type:
-        return column.cast(plain), plain
-    # Files keep the least and greatest value but do not count NaN: an expression that shows a bare float
-    # column would be decided by them. This hides the column and changes no value.
-    return (pc.coalesce(column), plain) if pt.is_floating(plain) else (column, plain)
+    return (column if plain == field.type else column.cast(plain)), plain
 
 
 def _plain(dtype: pa.DataType) -> pa.DataType | None:
