@@ -1,0 +1,28 @@
+"""Every tutorial is executed: its shell blocks run in order, in one folder, as a reader would type them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from chimes.process import run
+
+TUTORIALS = sorted((Path(__file__).resolve().parents[2] / "docs" / "tutorials").glob("*.md"))
+BLOCK = re.compile(r"^```(?P<language>bash|python|toml|diff)(?: (?P<name>\S+))?\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_does_what_it_says(tutorial: Path, tmp_path: Path) -> None:
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    blocks = list(BLOCK.finditer(tutorial.read_text("utf-8")))
+    assert blocks
+    for block in blocks:
+        if block["name"]:
+            (tmp_path / block["name"]).write_text(block["body"], "utf-8")
+        elif block["language"] == "bash":
+            done = run(["bash", "-euo", "pipefail", "-c", block["body"]], cwd=tmp_path, env=env, timeout_s=300)
+            assert done.returncode == 0, f"{block['body']}\n{done.text}"

@@ -1,0 +1,107 @@
+"""A source of rows 0, 1, 2, ... that applies filters exactly, partly or not at all, or goes wrong."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator
+from typing import Literal
+
+import pyarrow as pa
+
+from chimes.errors import NotFoundError, TransientError
+from chimes.kinds.component import Config
+from chimes.kinds.connector import DataConnector, Partition, ReadPlan, ReadRequest, StreamInfo
+from chimes.kinds.predicates import filter_batch
+
+SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.int64(), nullable=False),
+        pa.field("a", pa.float64()),
+        pa.field("b", pa.int32(), nullable=False),
+        pa.field("name", pa.string()),
+        pa.field("tags", pa.list_(pa.string())),
+        pa.field("seen", pa.timestamp("us", "UTC")),
+    ]
+)
+
+Behaviour = Literal["good", "raises", "yields another type", "yields nothing planned", "plans otherwise", "is away"]
+
+
+class NumbersConfig(Config):
+    rows: int = 10
+    batch_rows: int = 7
+    exact: bool = True
+    nulls: bool = False
+    huge: bool = False
+    behaviour: Behaviour = "good"
+    secret: str | None = None
+    tell: str | None = None
+
+
+class Numbers(DataConnector[NumbersConfig]):
+    Config = NumbersConfig
+
+    def ping(self) -> None:
+        return
+
+    def discover(self, pattern: str | None = None) -> Iterator[StreamInfo]:
+        if fnmatch.fnmatch("numbers", pattern or "*"):
+            yield StreamInfo(name="numbers", arrow_schema=SCHEMA, primary_key=("id",), estimated_rows=self.config.rows)
+
+    def plan(self, request: ReadRequest) -> ReadPlan:
+        if request.stream != "numbers":
+            raise NotFoundError(f"there is no stream {request.stream!r}", hint="streams: numbers")
+        if self.config.behaviour == "is away":
+            raise TransientError("the archive is away", hint="try again at noon")
+        count = min(request.partitions, max(self.config.rows, 1))
+        bounds = [self.config.rows * i // count for i in range(count + 1)]
+        partitions = tuple(Partition(id=str(i), token=[bounds[i], bounds[i + 1]]) for i in range(count))
+        schema = _select(SCHEMA, request)
+        if self.config.behaviour == "plans otherwise" and request.columns:
+            schema = pa.schema([field.with_nullable(False) for field in schema])
+        exact = tuple(self.config.exact for _ in request.filters)
+        return ReadPlan(arrow_schema=schema, partitions=partitions, exact=exact, estimated_rows=self.config.rows)
+
+    def read(self, request: ReadRequest, partition: Partition) -> Iterator[pa.RecordBatch]:
+        if self.config.tell:
+            print(self.config.tell, flush=True)
+        if self.config.secret:
+            print(f"the secret has {len(self.context.secrets.resolve(self.config.secret))} letters", flush=True)
+        start, stop = partition.token  # type: ignore[misc]
+        for first in range(start, stop, self.config.batch_rows):
+            batch = self._rows(first, min(first + self.config.batch_rows, stop))
+            for predicate in request.filters if self.config.exact else ():
+                batch = filter_batch(batch, predicate)
+            yield self._answer(batch.select(_select(SCHEMA, request).names))
+            if self.config.behaviour == "raises":
+                raise OSError("the disk is gone")
+
+    def _answer(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        match self.config.behaviour:
+            case "yields another type":
+                return pa.RecordBatch.from_pylist(batch.to_pylist())
+            case "yields nothing planned":
+                return batch.rename_columns([f"{name}_" for name in batch.schema.names])
+        return batch
+
+    def _rows(self, start: int, stop: int) -> pa.RecordBatch:
+        def a(i: int) -> float | None:
+            if self.config.huge:
+                return 1e300
+            return None if self.config.nulls and i % 3 == 0 else i / 2
+
+        rows = [
+            {"id": i, "a": a(i), "b": i % 100, "name": f"row {i}", "tags": ["odd"] * (i % 2), "seen": i}
+            for i in range(start, stop)
+        ]
+        return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+
+
+def _select(schema: pa.Schema, request: ReadRequest) -> pa.Schema:
+    for name in request.columns or ():
+        if name not in schema.names:
+            raise NotFoundError(f"there is no column {name!r}", hint=f"columns: {', '.join(schema.names)}")
+    return pa.schema([schema.field(name) for name in request.columns or schema.names])
+
+

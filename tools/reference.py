@@ -1,0 +1,104 @@
+"""Writes docs/reference from the code: hooks, checks, errors, commands. ``--check`` only compares."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+
+from chimes import cli, errors, hooks
+from chimes.checks.catalogue import FILE_CHECKS
+from chimes.checks.check import Check
+from chimes.conformance.catalogue import CHECKS
+from chimes.registry import HOOKS
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+NOTE = "<!-- Written by `make docs` from the code; do not edit. -->\n"
+
+
+def hooks_page() -> Iterator[str]:
+    """Every hook with its signature and documentation."""
+    yield "# Hooks\n\nA plugin implements these in the module that its entry point of group `chimes` names.\n"
+    for kind, name in HOOKS.items():
+        function = getattr(hooks, name)
+        yield f"\n## `{name}`\n\nRegisters components of kind *{kind}*.\n"
+        yield f"\n```python\n@hookimpl\ndef {name}{inspect.signature(function)}\n```\n\n{inspect.getdoc(function)}\n"
+
+
+def checks_page() -> Iterator[str]:
+    """Every check with title, rationale and what it blocks."""
+    yield "# Checks\n\n`chimes explain CODE` prints the same. A13 and A14 need the index and belong to the marketplace.\n"
+    for check in sorted((*FILE_CHECKS, *CHECKS), key=lambda check: check.code):
+        yield from check_section(check)
+
+
+def check_section(check: type[Check]) -> Iterator[str]:  # type: ignore[type-arg]
+    """One check."""
+    yield f"\n## {check.code}\n\n**{check.title()}**\n\n"
+    if check.rationale():
+        yield f"{check.rationale()}\n\n"
+    tier = getattr(check, "tier", None)
+    facts = [f"severity: {check.severity}", f"blocks: {check.blocks or 'nothing'}"]
+    facts += [f"tier: {tier}"] if tier else []
+    facts += [f"anchor: {check.anchor}"] if check.anchor else []
+    yield " · ".join(facts) + "\n"
+
+
+def errors_page() -> Iterator[str]:
+    """The tree of errors, and each with its code and fault."""
+    tree = (errors.__doc__ or "").partition("::\n\n")[2]
+    yield f"# Errors\n\n```\n{inspect.cleandoc(tree)}\n```\n"
+    for name in errors.__all__:
+        error = getattr(errors, name)
+        if inspect.isclass(error):
+            yield f"\n## `{error.code}`\n\n`{name}`: {inspect.getdoc(error)}\n\n"
+            yield f"fault: {error.fault} · {'the host may try again' if error.retryable else 'not tried again'}\n"
+
+
+def commands_page() -> Iterator[str]:
+    """The help of every command."""
+    yield "# Commands\n"
+    context = click.Context(cli.group, info_name="chimes", max_content_width=100)
+    yield f"\n## `chimes`\n\n```\n{cli.group.get_help(context)}\n```\n"
+    for verb in cli.VERBS:
+        command = cli.group.get_command(context, verb)
+        assert command is not None
+        inner = click.Context(command, info_name=verb, parent=context, max_content_width=100)
+        yield f"\n## `chimes {verb}`\n\n```\n{command.get_help(inner)}\n```\n"
+
+
+PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "hooks.md": hooks_page,
+    "checks.md": checks_page,
+    "errors.md": errors_page,
+    "commands.md": commands_page,
+}
+
+
+def stale_pages() -> list[str]:
+    """The pages that differ from what the code says."""
+    return [name for name, page in PAGES.items() if read(name) != NOTE + "".join(page())]
+
+
+def read(name: str) -> str:
+    """A page as it is, empty where it is absent."""
+    path = FOLDER / name
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+def main() -> None:
+    """Write the pages, or with ``--check`` name the stale ones and exit 1."""
+    if "--check" in sys.argv[1:]:
+        stale = stale_pages()
+        print("\n".join(f"docs/reference/{name} is stale: run make docs" for name in stale))
+        sys.exit(1 if stale else 0)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(NOTE + "".join(page()), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
