@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -51,8 +51,12 @@ class Process:
         stdout: int | IO[bytes] | None = None,
         stderr: int | IO[bytes] | None = None,
         pass_fds: Iterable[int] = (),
+        before_exec: Callable[[], None] | None = None,
     ) -> None:
-        """Start it. Raises InfrastructureError if there is no such executable or it may not be run."""
+        """Start it. Raises InfrastructureError if there is no such executable or it may not be run.
+
+        ``before_exec`` runs in the new process before the command does: only for callers without threads.
+        """
         self.argv = tuple(argv)
         try:
             self._popen = subprocess.Popen(
@@ -63,6 +67,7 @@ class Process:
                 stdout=stdout,
                 stderr=stderr,
                 pass_fds=tuple(pass_fds),
+                preexec_fn=before_exec,  # noqa: PLW1509 - the caller has promised that it has no threads
                 start_new_session=True,
             )
         except OSError as error:
@@ -162,7 +167,8 @@ def _parent(entry: Path) -> int | None:
         fields = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] == "Z" else int(fields[1])
+    # A leader whose other threads live on also shows as a zombie: it is not dead.
+    return None if fields[0] == "Z" and int(fields[17]) <= 1 else int(fields[1])
 
 
 def kill_tree(pid: int, *, grace_s: float = 0.0) -> None:
