@@ -1,1 +1,3 @@
 """Compute backend: processes on this machine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,47 @@
+"""Starts a job's wrapper so that it belongs to nobody: no client is its parent or holds a pipe to it."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from pathlib import Path
+
+from chimes.errors import InfrastructureError
+from chimes.process import Process
+from chimes.runtime import jobfolder
+
+__all__ = ["launch"]
+
+LIMIT_S = 60.0
+
+
+def launch(folder: Path) -> None:
+    """Return once a wrapper has the job of this control folder; raises InfrastructureError if none comes up."""
+    with (folder / "wrapper.log").open("ab") as log:
+        # UTF-8 whatever the client's locale: arguments and environment reach the job as they were given.
+        argv = [sys.executable, "-P", "-X", "utf8", "-m", "chimes_local.worker", str(folder)]
+        process = Process(argv, env=_environment(), cwd=folder, stdout=log, stderr=log)
+    ended = _wait(process)
+    if not ended:
+        process.kill()
+    if process.wait() != 0 or jobfolder.read_record(folder, jobfolder.WRAPPER) is None:
+        said = (folder / "wrapper.log").read_text("utf-8", "replace").strip().splitlines()
+        reason = said[-1] if said else f"it did not come up within {LIMIT_S:.0f} s"
+        raise InfrastructureError(
+            f"the wrapper of job {folder.name[:12]} did not start: {reason}",
+            hint="submit again under the same key; wrapper.log in the job's folder says more",
+        )
+
+
+def _wait(process: Process) -> bool:
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        return bool(select.select([descriptor], [], [], LIMIT_S)[0])
+    finally:
+        os.close(descriptor)
+
+
+def _environment() -> dict[str, str]:
+    """The wrapper's own: it finds the modules that its client has found. The job gets nothing of it."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)}
