@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-
 from chimes import cli, errors, hooks
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.checks.check import Check
@@ -30,7 +29,7 @@ def hooks_page() -> Iterator[str]:
 
 def checks_page() -> Iterator[str]:
     """Every check with title, rationale and what it blocks."""
-    yield "# Checks\n\n`chimes explain CODE` prints the same. A13 and A14 need the index and belong to the marketplace.\n"
+    yield "# Checks\n\n`chimes explain CODE` prints the same. A13 and A14 need an index: the marketplace asks them.\n"
     for check in sorted((*FILE_CHECKS, *CHECKS), key=lambda check: check.code):
         yield from check_section(check)
 

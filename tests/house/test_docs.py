@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from house_tree import ROOT
-
 from chimes.process import run
+from house_tree import ROOT
 
 PAGES = sorted(
     path
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("plugins/*/*.md"), *ROOT.glob("examples/*.md")]
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("plugins/*/*.md"),
+        *ROOT.glob("examples/*.md"),
+    ]
     if "{{" not in str(path)
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 
 import pytest
-from house_tree import ROOT
-
 from chimes import hooks
 from chimes.conformance.catalogue import CHECKS
 from chimes.registration import KINDS, Kind
 from chimes.registry import HOOKS
+from house_tree import ROOT
 
 TEMPLATES_TO_COME = {"connector", "backend"}
 

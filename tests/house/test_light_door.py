@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from chimes.process import run
 
 HEAVY = ("pydantic", "pyarrow", "numpy", "rich")

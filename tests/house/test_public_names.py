@@ -6,9 +6,8 @@ import importlib
 import inspect
 import pkgutil
 
-import pytest
-
 import chimes
+import pytest
 
 SKIPPED = ("chimes.templates", "chimes.conformance.strict")
 MODULES = sorted(
