@@ -58,9 +58,7 @@ class WeightedSum(Model[WeightedSumConfig]):
     def load(self, device: Device) -> LoadReport:
         """Get ready. Raises DeviceUnavailableError for anything but the CPU."""
         if device != Device("cpu"):
-            raise DeviceUnavailableError(
-                f"this model does not run on {device}", hint="load it on cpu, its only device"
-            )
+            raise DeviceUnavailableError(f"this model does not run on {device}", hint="load it on cpu, its only device")
         self._loaded = True
         return LoadReport(device=str(device), memory_bytes=0, precision="float64")
 
@@ -89,18 +87,12 @@ def check_inputs(batch: Batch) -> None:
     """Raise SchemaMismatchError naming the first column that is not as ``INPUTS`` says."""
     for field in INPUTS:
         if field.name not in batch.schema.names:
-            raise SchemaMismatchError(
-                f"column {field.name!r} is missing", hint=f"give a column of type {field.type}"
-            )
+            raise SchemaMismatchError(f"column {field.name!r} is missing", hint=f"give a column of type {field.type}")
         column = batch.column(field.name)
         if column.type != field.type:
-            raise SchemaMismatchError(
-                f"column {field.name!r} is {column.type}, not {field.type}", hint="cast it first"
-            )
+            raise SchemaMismatchError(f"column {field.name!r} is {column.type}, not {field.type}", hint="cast it first")
         if column.null_count:
-            raise SchemaMismatchError(
-                f"column {field.name!r} holds nulls", hint="drop these rows, or fill them"
-            )
+            raise SchemaMismatchError(f"column {field.name!r} holds nulls", hint="drop these rows, or fill them")
     for name in batch.schema.names:
         if name not in INPUTS.names:
             raise SchemaMismatchError(f"column {name!r} is not known", hint="select only a and b")
