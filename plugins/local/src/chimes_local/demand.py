@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ def parse_native(native: Mapping[str, JsonValue]) -> dict[str, float]:
         raise ConfigError(f"native option {unknown[0]!r} does not exist here", hint=f"options: {', '.join(NATIVE)}")
     options: dict[str, float] = {}
     for name, value in native.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise ConfigError(f"native option {name} is {value!r}, not a number of seconds", hint="write 0 or more")
         options[name] = float(value)
     return options

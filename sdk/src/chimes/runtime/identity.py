@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 __all__ = ["Fate", "fate", "process_identity", "send_signal"]
 
+MAX_PID = 1 << 22
+"""The kernel's own bound; what is beyond it was not written by a wrapper."""
+
 Fate = Literal["alive", "gone", "rebooted", "elsewhere"]
 
 
@@ -29,7 +32,8 @@ def fate(identity: Mapping[str, Any]) -> Fate:
         return "rebooted" if identity.get("host") == os.uname().nodename else "elsewhere"
     if identity.get("namespace") != here["namespace"]:
         return "elsewhere"
-    return "alive" if _start_ticks(_pid(identity)) == identity.get("start_ticks") else "gone"
+    start = _start_ticks(_pid(identity))
+    return "alive" if start is not None and start == identity.get("start_ticks") else "gone"
 
 
 def send_signal(identity: Mapping[str, Any], number: signal.Signals) -> bool:
@@ -52,7 +56,7 @@ def send_signal(identity: Mapping[str, Any], number: signal.Signals) -> bool:
 
 def _pid(identity: Mapping[str, Any]) -> int:
     pid = identity.get("pid")
-    return pid if isinstance(pid, int) and pid > 0 else 0
+    return pid if isinstance(pid, int) and 0 < pid <= MAX_PID else 0
 
 
 def _place() -> dict[str, str]:

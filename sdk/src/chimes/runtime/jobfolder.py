@@ -218,7 +218,7 @@ def read_record(folder: Path, name: str) -> Record | None:
     """A record of the folder; None where there is none that can be read."""
     try:
         value = json.loads((folder / name).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

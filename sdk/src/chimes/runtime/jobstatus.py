@@ -40,8 +40,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     found = fate(wrapper)
     silence = _age(folder / HEARTBEAT)
     if found == "alive" or (found == "elsewhere" and silence < SILENCE_LIMIT_S):
-        overdue = 3 * float(job.get("heartbeat_s", 5.0))
-        return _running(folder, job, wrapper, stale=found == "elsewhere" and silence > overdue)
+        return _running(folder, job, wrapper, stale=found == "elsewhere" and silence > 3 * _heartbeat_s(job))
     # The wrapper may have ended well between the two looks.
     record = read_record(folder, EXIT)
     if record is not None:
@@ -85,6 +84,12 @@ def _start(folder: Path, wrapper: Record) -> dict[str, Any]:
 
 def _status(job: Record, state: str, **fields: Any) -> dict[str, Any]:
     return {"state": state, "observed_at": now(), "attempt": job.get("attempt", 1), **fields}
+
+
+def _heartbeat_s(job: Record) -> float:
+    # The job itself may have written anything into its folder.
+    value = job.get("heartbeat_s")
+    return float(value) if isinstance(value, (int, float)) else 5.0
 
 
 def _age(file: Path) -> float:
