@@ -32,6 +32,7 @@ LABEL, SCORE = "malignant", "p_malignant"
 EXPECTED_AUC = 0.99
 EXPECTED_FINDINGS = 3
 TIMEOUT_S = 300
+TABLE_WIDTH = "110"
 
 
 class DemoError(Exception):
@@ -153,8 +154,9 @@ def as_json(done: Completed) -> Any:
 
 
 def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without what would hide installed plugins."""
-    return {name: value for name, value in os.environ.items() if name != "CHIMES_PLUGINS"} | dict(extra)
+    """This process's environment without what would hide installed plugins; tables get the width that they need."""
+    kept = {name: value for name, value in os.environ.items() if name != "CHIMES_PLUGINS"}
+    return {**kept, "COLUMNS": TABLE_WIDTH, **extra}
 
 
 def shorten(word: str) -> str:
