@@ -37,7 +37,7 @@ class Line:
         for folder in (self._queue, self._slots):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Locked before it can be seen: an unlocked ticket is a dead wrapper's.
-        draft = self._queue / f".{self._job_id}"
+        draft = self._queue / f".{self._job_id}.{os.getpid()}"
         self._ticket = _lock(draft)
         last = max((int(ticket.partition("-")[0]) for ticket in _tickets(self._queue)), default=0)
         self._name = f"{last + 1:012d}-{self._job_id}"

@@ -51,7 +51,7 @@ class Admission(Protocol):
     """Where a job waits until it may start: a backend's own queue, where no scheduler has one."""
 
     def enter(self) -> None:
-        """Take a place; the job counts as submitted from then on."""
+        """Take a place. If this raises, the job has no wrapper, and may be given another."""
 
     def ask(self) -> float | None:
         """None: start now. A number: not yet, ask again in so many seconds."""
@@ -95,13 +95,13 @@ def run(folder: Path, *, admission: Admission | None = None, claimed: Callable[[
     job = jobfolder.get_job(folder)
     wakeups = Wakeups()
     jobtree.become_subreaper()
-    if not jobfolder.claim(folder):
-        claimed()
-        return 0
     line = admission or _Open()
     line.enter()
-    claimed()
     try:
+        is_ours = jobfolder.claim(folder)
+        claimed()
+        if not is_ours:
+            return 0
         record = JobRun(folder, job, wakeups).run(line)
         jobfolder.write_record(folder, jobfolder.EXIT, record)
     finally:
