@@ -1,0 +1,19 @@
+"""Shows values of an upload in messages: on one line, escaped, cut to a length a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["listed", "quote"]
+
+
+def quote(value: str, *, limit: int = 120) -> str:
+    """``value`` in quotes, everything unprintable escaped, at most ``limit`` characters of it."""
+    text = value if len(value) <= limit else value[: limit - 1] + "…"
+    return repr(text)
+
+
+def listed(values: Sequence[str], *, limit: int = 8) -> str:
+    """The first ``limit`` values in quotes, and how many more there are."""
+    shown = ", ".join(quote(value) for value in values[:limit])
+    return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"
