@@ -1,0 +1,81 @@
+"""Splits the header text of METADATA, PKG-INFO and WHEEL into fields, and notes what a mail parser would trip over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Headers", "parse_headers", "values_of"]
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+FIELD = re.compile(r"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
+MAX_LINES = 20_000
+MAX_HEADER_CHARACTERS = 2 << 20
+MAX_DISTINCT = 100
+
+
+@dataclass(frozen=True)
+class Headers:
+    """The fields in order (name as written, value with its folds), the text below them, and defects.
+
+    A defect is (kind, line number, the line's beginning). ``fields`` is empty where the text is no header
+    text at all.
+    """
+
+    fields: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+    defects: tuple[tuple[str, int, str], ...] = ()
+
+    def all(self, name: str) -> list[str]:
+        """The values of a field, whatever the case of its name."""
+        return values_of(self.fields, name)
+
+
+def values_of(fields: Sequence[Sequence[str]], name: str) -> list[str]:
+    """The values of the field ``name`` among (name, value) pairs, whatever the case."""
+    return [value for key, value in fields if key.lower() == name.lower()]
+
+
+def parse_headers(data: bytes) -> Headers:
+    """Parse the bytes of a header file; never raises."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Headers(defects=(("encoding", data[: error.start].count(b"\n") + 1, ""),))
+    head, body = _split(text)
+    lines = LINE_END.split(head)
+    if not lines[-1]:
+        lines.pop()
+    if len(lines) > MAX_LINES or len(head) > MAX_HEADER_CHARACTERS:
+        return Headers(defects=(("too-long", len(lines), ""),))
+    fields: list[tuple[str, str]] = []
+    defects: list[tuple[str, int, str]] = []
+    for number, line in enumerate(lines, start=1):
+        found = FIELD.fullmatch(line)
+        if line.startswith((" ", "\t")):
+            if fields:
+                fields[-1] = (fields[-1][0], f"{fields[-1][1]}\n{line}")
+            else:
+                defects.append(("folded-first", number, line[:80]))
+        elif found:
+            fields.append((found[1], found[2]))
+        else:
+            defects.append(("no-colon", number, line[:80]))
+        if any(character < " " and character != "\t" for character in line):
+            defects.append(("control", number, line[:80]))
+    if len({name.lower() for name, _ in fields}) > MAX_DISTINCT:
+        return Headers(defects=(("too-many", len(fields), ""),))
+    return Headers(tuple(fields), body, tuple(defects[:20]))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The header part and what follows the first empty line."""
+    place = 0
+    while True:
+        found = LINE_END.search(text, place)
+        if found is None:
+            return text, ""
+        if found.start() == place:
+            return text[:place], text[found.end() :]
+        place = found.end()
