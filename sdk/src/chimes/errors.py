@@ -184,7 +184,7 @@ class SchemaMismatchError(ChimesError):
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that keeps a pipeline from composing: an error's code, one sentence, one fix, and the key it is about."""
+    """One thing that keeps a pipeline from composing: an error code, one sentence, one fix, the key it is about."""
 
     code: str
     message: str
