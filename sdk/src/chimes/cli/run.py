@@ -1,0 +1,172 @@
+"""``chimes run``: compose a pipeline, say all that does not fit, else run it and show how it goes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from chimes.context import CancelToken
+from chimes.errors import ChimesError, CompositionError, Problem
+from chimes.runtime.compose import Composition, compose
+from chimes.runtime.follow import Event, LogLine, Progressed, Retrying, StateChanged, Submitted
+from chimes.runtime.launch import RunReport, run
+from chimes.runtime.pipeline import read_pipeline
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  chimes run pipeline.toml
+  chimes run pipeline.toml --dry-run          (compose only: what fits, what does not)
+  chimes run pipeline.toml --json | jq .result.output
+
+Exit status: 0 done, 1 the run failed, 2 it does not compose (nothing was started).
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--dry-run", is_flag=True, help="Compose and stop: start nothing.")
+def command(file: Path, as_json: bool, dry_run: bool) -> None:
+    """Run a pipeline from a TOML file, if its parts fit together."""
+    console = Console(stderr=as_json, highlight=False)
+    try:
+        composition = compose(read_pipeline(file))
+    except ChimesError as error:
+        _refuse(error, as_json)
+        sys.exit(2)
+    if not as_json:
+        _show_composition(console, composition)
+    if dry_run:
+        click.echo(_composition_json(composition) if as_json else "It composes. Nothing was started.")
+        return
+    with _cancel_on_interrupt(console) as cancel:
+        report = run(composition, watch=(lambda event: None) if as_json else _watcher(console), cancel=cancel)
+    if as_json:
+        click.echo(_report_json(report))
+    else:
+        _show_report(console, report)
+    sys.exit(1 if report.failure else 0)
+
+
+def _refuse(error: ChimesError, as_json: bool) -> None:
+    fix = error.hint or f"chimes explain {error.code}"
+    problems: tuple[Problem, ...] = (Problem(code=error.code, message=str(error), fix=fix, where="file"),)
+    if isinstance(error, CompositionError) and error.problems:
+        problems = error.problems
+    if as_json:
+        found = {"composed": False, "error": str(error), "problems": [asdict(problem) for problem in problems]}
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    click.echo(f"chimes: {error.code}: {error}. Nothing was started.", err=True)
+    for problem in problems:
+        click.echo(f"  {problem.code} ({problem.where}): {problem.message}\n    fix: {problem.fix}", err=True)
+
+
+def _show_composition(console: Console, composition: Composition) -> None:
+    pipeline = composition.pipeline
+    console.print(
+        f"[bold]{escape(pipeline.name)}[/bold]: {pipeline.source.component} {escape(pipeline.source.stream)!r} -> "
+        f"{pipeline.model.component} on {composition.device} -> {escape(composition.output_path.name)}"
+    )
+    table = Table(title="columns", title_justify="left")
+    for title in ("input", "source", "cast", "verdict"):
+        table.add_column(title, overflow="fold")
+    for row in composition.rows():
+        table.add_row(*map(escape, row))
+    console.print(table)
+    kept = ", ".join(pipeline.model.keep) or "nothing"
+    pools = ", ".join(placement.pool for placement in composition.placements)
+    console.print(
+        f"kept beside the outputs: {escape(kept)}; runs on {pipeline.backend.component}, pool {escape(pools)}"
+    )
+
+
+def _watcher(console: Console) -> Callable[[Event], None]:
+    def show(event: Event) -> None:
+        match event:
+            case Submitted():
+                console.print(
+                    f"submitted as {escape(event.native_id)}" + (f", attempt {event.attempt}" * (event.attempt > 1))
+                )
+            case StateChanged():
+                why = f" ({event.pending_reason})" if event.pending_reason else ""
+                console.print(f"state: {event.state.value}{escape(why)}")
+            case Progressed():
+                console.print(f"{event.stage}: {event.rows} rows")
+            case LogLine():
+                console.print(f"  {event.stream} | {event.text}", style="dim", markup=False)
+            case Retrying():
+                console.print(
+                    f"attempt {event.attempt} failed: {event.because}; again in {event.delay_s:g} s", markup=False
+                )
+
+    return show
+
+
+def _show_report(console: Console, report: RunReport) -> None:
+    if result := report.result:
+        seconds = ", ".join(f"{stage} {value:.2f} s" for stage, value in result.seconds.items())
+        console.print(f"[green]done[/green]: {result.output.rows} rows on {result.device} ({seconds})")
+        console.print(f"output: {result.output.path}", markup=False, soft_wrap=True)
+    if failure := report.failure:
+        stage = f" (while: {failure.stage})" if failure.stage else ""
+        click.echo(f"chimes: {failure.code}: {failure.message}{stage}", err=True)
+        click.echo(f"  fix: {failure.hint or f'chimes explain {failure.code}'}", err=True)
+        click.echo(f"  log: {report.log}", err=True)
+
+
+@contextmanager
+def _cancel_on_interrupt(console: Console) -> Iterator[CancelToken]:
+    """The first Ctrl-C cancels the job and waits for its end; the second leaves at once."""
+    token = CancelToken()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+        token.cancel("user")
+        console.print("cancelling the job; Ctrl-C again leaves it")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield token
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _composition_json(composition: Composition) -> str:
+    columns = [match.model_dump(mode="json") for match in composition.columns]
+    placements = [placement.model_dump(mode="json") for placement in composition.placements]
+    values = {
+        "composed": True,
+        "pipeline": composition.pipeline.name,
+        "columns": columns,
+        "placements": placements,
+        "output": str(composition.output_path),
+        "versions": composition.versions,
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False)
+
+
+def _report_json(report: RunReport) -> str:
+    values: dict[str, Any] = {
+        "composed": True,
+        "run_id": report.run_id,
+        "attempts": report.attempts,
+        "log": str(report.log),
+        "result": report.result and report.result.model_dump(mode="json"),
+        "failure": report.failure and report.failure.model_dump(mode="json", exclude={"traceback"}),
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False)
