@@ -1,0 +1,156 @@
+"""Builds a project folder to a wheel on this machine, as its author would, with the author's own rights."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import stat
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from chimes.errors import ChimesError, Fault, InfrastructureError
+from chimes.process import run
+
+__all__ = ["BuildError", "BuildSystem", "build_wheel", "read_build_system", "reason_in"]
+
+TIMEOUT_S = 600.0
+PYPROJECT_BYTES = 1 << 20
+REASON_CHARACTERS = 600
+LEGACY = "setuptools.build_meta:__legacy__"
+"""The backend of a project that names none (PEP 517)."""
+NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Temporary failure in name resolution")
+
+
+class BuildError(ChimesError):
+    """A project folder does not give a wheel."""
+
+    fault: Fault = "plugin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSystem:
+    """The ``[build-system]`` table (PEP 518): requirements, ``module:object``, folders of a backend in the tree."""
+
+    requires: tuple[str, ...]
+    backend: str = LEGACY
+    backend_path: tuple[str, ...] = ()
+
+
+def read_build_system(folder: Path) -> BuildSystem:
+    """How a project says that it is built; nothing of it is run. Raises BuildError."""
+    if not folder.is_dir():
+        raise BuildError(f"{folder} is not a folder", hint="name the folder that holds pyproject.toml")
+    table = _pyproject(folder / "pyproject.toml").get("build-system")
+    if not isinstance(table, dict):
+        raise BuildError(
+            "pyproject.toml has no table [build-system]",
+            hint='add [build-system] with requires = ["hatchling"] and build-backend = "hatchling.build"',
+        )
+    backend = table.get("build-backend", LEGACY)
+    if not isinstance(backend, str) or not re.fullmatch(r"[\w.]+(:[\w.]+)?", backend):
+        raise BuildError(f"build-backend {backend!r} is not a module", hint='write for example "hatchling.build"')
+    requires = _strings(table, "requires", [] if "backend-path" in table else None)
+    return BuildSystem(requires=requires, backend=backend, backend_path=_strings(table, "backend-path", []))
+
+
+def build_wheel(folder: Path, out: Path) -> Path:
+    """Build the project in ``folder`` to a wheel in ``out`` (made if missing); the path of the wheel.
+
+    With the running interpreter's packages where they are what the project asks for, so that it works without a
+    network; else in an environment of its own. Raises BuildError; InfrastructureError where that environment
+    cannot be made, or the package ``build`` is missing.
+    """
+    system = read_build_system(folder)
+    if not _importable("build"):
+        raise InfrastructureError("the package 'build' is not installed", hint="pip install 'chimes[author]'")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as scratch:
+        _build(folder, Path(scratch), isolated=not all(_is_installed(text) for text in system.requires))
+        wheels = sorted(Path(scratch).glob("*.whl"))
+        if not wheels:
+            raise BuildError("the build made no wheel", hint="does the build backend support wheels?")
+        return wheels[0].replace(out / wheels[0].name)
+
+
+def reason_in(output: str) -> str:
+    """Why a build failed: the last exception in what it printed, else its last lines; one line of bounded length."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _is_progress(line)]
+    traces = [number for number, line in enumerate(lines) if line.lstrip().startswith("Traceback (most recent")]
+    if traces:
+        raised = [line for line in lines[traces[-1] + 1 :] if not line.startswith(" ")]
+        lines = raised[:3] or lines
+    said = " ".join(line.strip() for line in lines[-3:]) or "it printed nothing"
+    return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
+
+
+def _build(folder: Path, out: Path, *, isolated: bool) -> None:
+    options = ["--wheel", "--outdir", str(out.absolute()), *([] if isolated else ["--no-isolation"])]
+    if isolated and _importable("uv"):
+        options += ["--installer", "uv"]
+    # -P: a folder called build in the working directory is not the package.
+    done = run([sys.executable, "-P", "-m", "build", *options, str(folder.absolute())], timeout_s=TIMEOUT_S)
+    if done.timed_out:
+        raise BuildError(
+            f"the build did not finish in {TIMEOUT_S:.0f} s", hint="does the build backend wait for input?"
+        )
+    if done.returncode == 0:
+        return
+    if isolated and any(sign in done.text for sign in NO_NETWORK):
+        raise InfrastructureError(
+            f"the build requirements of {folder.name} cannot be fetched",
+            hint="install what [build-system] requires into this environment, or make the package index reachable",
+        )
+    raise BuildError(
+        f"{folder.name} cannot be built: {reason_in(done.text)}",
+        hint=f"fix pyproject.toml, and try it alone: python -m build --wheel {folder}",
+    )
+
+
+def _pyproject(path: Path) -> dict[str, Any]:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BuildError(f"{path} is not a regular file", hint="put the project's own file there")
+        with path.open("rb") as stream:
+            data = stream.read(PYPROJECT_BYTES + 1)
+    except OSError as error:
+        raise BuildError(f"{path.parent} has no pyproject.toml that can be read", hint="add one: chimes new") from error
+    if len(data) > PYPROJECT_BYTES:
+        raise BuildError(f"pyproject.toml is larger than {PYPROJECT_BYTES} bytes", hint="it holds settings, not data")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BuildError(f"pyproject.toml is not valid TOML: {error}", hint="correct that line") from error
+
+
+def _strings(table: dict[str, Any], key: str, default: list[str] | None) -> tuple[str, ...]:
+    found = table.get(key, default)
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise BuildError(f"{key} in [build-system] is not a list of strings", hint=f'write {key} = ["..."]')
+    return tuple(found)
+
+
+def _is_installed(text: str) -> bool:
+    try:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate():
+            return True
+        return requirement.specifier.contains(metadata.version(requirement.name), prereleases=True)
+    except (InvalidRequirement, metadata.PackageNotFoundError):
+        return False
+
+
+def _importable(package: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None
+
+
+def _is_progress(line: str) -> bool:
+    return line.startswith(("* ", "ERROR Backend subprocess exited"))
