@@ -1,0 +1,22 @@
+"""Turns a wheel and the judge's SDK into a folder that a sandbox mounts, starting no interpreter of that folder."""
+
+from chimes.conformance.environment.installed import dependency_problems
+from chimes.conformance.environment.interpreter import base_python, python_mounts, site_packages
+from chimes.conformance.environment.lock import Lock, ResolutionError, resolve, resolve_requirements
+from chimes.conformance.environment.prefix import InstallError, base_environment, install
+from chimes.conformance.environment.sdkwheel import sdk_wheel
+
+__all__ = [
+    "InstallError",
+    "Lock",
+    "ResolutionError",
+    "base_environment",
+    "base_python",
+    "dependency_problems",
+    "install",
+    "python_mounts",
+    "resolve",
+    "resolve_requirements",
+    "sdk_wheel",
+    "site_packages",
+]

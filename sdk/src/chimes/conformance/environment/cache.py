@@ -1,0 +1,104 @@
+"""Keeps what is made once and used often: folders named after what went into them, the least used removed.
+
+A folder appears under its name in one step, so a reader sees it whole or not at all, whoever else makes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from chimes.errors import InfrastructureError
+
+__all__ = ["cache_folder", "kept"]
+
+KEPT = 8
+"""How many folders of one sort stay, in the order of their last use."""
+IN_USE_S = 600.0
+"""A folder that was asked for less than this long ago may be in use, and is never removed."""
+ABANDONED_S = 86_400.0
+
+
+def cache_folder() -> Path:
+    """``CHIMES_CACHE_DIR``, else ``chimes`` below ``XDG_CACHE_HOME`` or ``~/.cache``; an absolute path."""
+    if own := os.environ.get("CHIMES_CACHE_DIR"):
+        return Path(own).absolute()
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache").absolute() / "chimes"
+
+
+def kept(shelf: str, digest: str, make: Callable[[Path], None], *, keep: int = KEPT) -> Path:
+    """The folder ``digest`` on a shelf of the cache; where it is missing, ``make`` creates it at the path it is given.
+
+    Safe for concurrent callers: one makes, the others wait for it. Raises InfrastructureError if the cache
+    cannot be written, and what ``make`` raises.
+    """
+    folder = cache_folder() / shelf
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder / f".lock-{digest[:2]}"):
+            if not _used(folder / digest):
+                _make(folder, digest, make)
+        _prune(folder, keep)
+    except OSError as error:
+        raise InfrastructureError(
+            f"the cache {folder} cannot be written: {error.strerror or error}",
+            hint="make room there, or name another folder in CHIMES_CACHE_DIR",
+        ) from error
+    return folder / digest
+
+
+def _make(folder: Path, digest: str, make: Callable[[Path], None]) -> None:
+    unfinished = folder / f".new-{digest}"
+    # The lock is ours: what lies there was left by a process that was killed.
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        make(unfinished)
+        unfinished.rename(folder / digest)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _used(folder: Path) -> bool:
+    try:
+        os.utime(folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _prune(folder: Path, keep: int) -> None:
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    finished = sorted((path for path in folders if not path.name.startswith(".")), key=_idle_s)
+    unfinished = [path for path in folders if path.name.startswith(".")]
+    for limit, paths in ((IN_USE_S, finished[keep:]), (ABANDONED_S, unfinished)):
+        for path in paths:
+            with _locked(folder / f".lock-{path.name.rpartition('-')[2][:2]}"):
+                if _idle_s(path) > limit:
+                    _remove(path)
+
+
+def _idle_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def _remove(path: Path) -> None:
+    # Renamed first: half a folder never lies under a name that stands for a whole one.
+    going = path.with_name(f".old-{path.name.rpartition('-')[2]}")
+    path.rename(going)
+    shutil.rmtree(going, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,26 @@
+"""Knows the Python that runs inside sandboxes: the one that this process's own environment was made from."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from chimes.sandbox import Mount
+
+__all__ = ["base_python", "python_mounts", "site_packages"]
+
+
+def base_python() -> Path:
+    """The interpreter below the running one, without its virtual environment and without links."""
+    return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+
+
+def python_mounts() -> tuple[Mount, ...]:
+    """What a sandbox must mount, at the same path, for ``base_python`` to run: nothing where it lies in ``/usr``."""
+    prefixes = {Path(sys.base_prefix).resolve(), Path(sys.base_exec_prefix).resolve()}
+    return tuple(Mount(prefix, str(prefix)) for prefix in sorted(prefixes) if not prefix.is_relative_to("/usr"))
+
+
+def site_packages(environment: Path) -> Path:
+    """Where the modules of an environment lie."""
+    return environment / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"

@@ -1,0 +1,221 @@
+"""Decides which wheels an environment is made of: resolves requirements with uv, or reads a given pylock.toml.
+
+Format: PEP 751. A lock's identity is its lines (name, version, digest of the wheel), never where a wheel was found:
+an index may have another address in a repeat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import tomllib
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.metadata import RawMetadata, parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from chimes.conformance.environment.interpreter import base_python
+from chimes.conformance.environment.sdkwheel import NAME, staged_sdk_wheel
+from chimes.conformance.environment.uvtool import is_about_requirements, run_uv, uv_reason
+from chimes.errors import ChimesError, ConfigError, Fault, InfrastructureError
+
+__all__ = ["Lock", "ResolutionError", "read_lock", "resolve", "resolve_requirements"]
+
+Reason = Literal["declaration", "python", "unknown", "conflict"]
+HINTS: dict[Reason, str] = {
+    "declaration": "declare requirements by name and version, each on a line of its own",
+    "python": "declare the Python versions that the plugin supports, or check it with one of them",
+    "unknown": "is the name right, and does the index have wheels of it?",
+    "conflict": "loosen the ranges until one set of versions satisfies all",
+}
+NOTHING = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
+METADATA_BYTES = 8 << 20
+LOCK_BYTES = 16 << 20
+
+
+class ResolutionError(ChimesError):
+    """The declared requirements cannot be satisfied by wheels; ``reason`` says in which way."""
+
+    fault: Fault = "plugin"
+
+    def __init__(self, message: str, *, reason: Reason) -> None:
+        super().__init__(message, hint=HINTS[reason])
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Which wheels: ``lines`` are sorted ``name version sha256``, ``path`` is the pylock.toml that says the same."""
+
+    path: Path
+    lines: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the lines: the same wheels have the same digest, wherever they come from."""
+        return hashlib.sha256("\n".join(self.lines).encode("utf-8")).hexdigest()
+
+
+def resolve(wheel: Path, *, extra: Sequence[str] = (), lock: Path | None = None, out: Path) -> Lock:
+    """What ``wheel`` needs, the running SDK and ``extra`` (more requirements) as a lock, written to ``out``.
+
+    With ``lock`` nothing is resolved: its content is used as it is. The wheel itself is not in the lock.
+    Raises ResolutionError if there is no solution, ConfigError for a lock that is none or was made with another
+    SDK, InfrastructureError if neither the index nor uv's cache has an answer.
+    """
+    sdk = staged_sdk_wheel()
+    if lock is None:
+        name, requirements = _declared(wheel)
+        text = _compile([f"{NAME} @ {sdk.as_uri()}", *requirements, *extra], leave_out=name)
+        text = text.replace(f'"{sdk}"', f'"{sdk.name}"').replace(f'"{sdk.as_uri()}"', f'"{sdk.name}"')
+    else:
+        text = _lock_text(lock)
+    lines = read_lock(text)
+    _check_sdk(sdk, lines)
+    out.write_text(text, "utf-8")
+    return Lock(out, lines)
+
+
+def resolve_requirements(requirements: Iterable[str], out: Path) -> Lock:
+    """Requirements, without the SDK, as a lock written to ``out``. Raises ResolutionError, InfrastructureError."""
+    found = [str(_requirement(text)) for text in requirements]
+    text = _compile(found) if found else NOTHING
+    out.write_text(text, "utf-8")
+    return Lock(out, read_lock(text))
+
+
+def read_lock(text: str) -> tuple[str, ...]:
+    """The lines of a pylock.toml for this Python. Raises ConfigError."""
+    try:
+        packages = tomllib.loads(text).get("packages", [])
+        return tuple(sorted(_line(package) for package in packages if _applies(package)))
+    except (InvalidMarker, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConfigError(f"the lock is not a pylock.toml: {error}", hint="make it with chimes check --out") from error
+
+
+def _declared(wheel: Path) -> tuple[str, list[str]]:
+    metadata = _metadata(wheel)
+    name = metadata.get("name", wheel.name)
+    _check_python(name, metadata.get("requires_python"))
+    found = [_requirement(text) for text in metadata.get("requires_dist", [])]
+    wanted = [item for item in found if item.marker is None or item.marker.evaluate({"extra": ""})]
+    for item in wanted:
+        item.marker = None
+    return name, [str(item) for item in wanted]
+
+
+def _metadata(wheel: Path) -> RawMetadata:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            member = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            with archive.open(member) as stream:
+                return parse_email(stream.read(METADATA_BYTES))[0]
+    except (zipfile.BadZipFile, StopIteration, OSError) as error:
+        raise ResolutionError(f"{wheel.name} is not a wheel with METADATA", reason="declaration") from error
+
+
+def _requirement(text: str) -> Requirement:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement as error:
+        raise ResolutionError(f"{text!r} is not a requirement", reason="declaration") from error
+    if requirement.url is not None:
+        raise ResolutionError(f"{text!r} names an address instead of a version", reason="declaration")
+    return requirement
+
+
+def _check_python(name: str, declared: str | None) -> None:
+    here = platform.python_version()
+    try:
+        fits = declared is None or SpecifierSet(declared).contains(here, prereleases=True)
+    except InvalidSpecifier as error:
+        raise ResolutionError(f"{declared!r} is not a range of Python versions", reason="declaration") from error
+    if not fits:
+        raise ResolutionError(f"{name} requires Python {declared}, this is Python {here}", reason="python")
+
+
+def _compile(requirements: list[str], *, leave_out: str | None = None) -> str:
+    arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--only-binary", ":all:", "--quiet"]
+    arguments += ["--python", str(base_python())]
+    if leave_out is not None:
+        arguments += ["--no-emit-package", canonicalize_name(leave_out)]
+    done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
+    if done.returncode == 0:
+        return done.stdout.decode("utf-8")
+    reason = uv_reason(done).removeprefix("No solution found when resolving dependencies").strip()
+    if not is_about_requirements(done):
+        raise InfrastructureError(
+            f"the requirements cannot be resolved now: {reason}", hint="is the package index reachable?"
+        )
+    unknown = re.search(r"was not found in|no usable wheels|there (?:is|are) no version", reason)
+    raise ResolutionError(
+        f"the requirements cannot be satisfied: {reason[:1].lower()}{reason[1:]}",
+        reason="unknown" if unknown else "conflict",
+    )
+
+
+def _lock_text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(LOCK_BYTES).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the lock {path} cannot be read", hint="name a pylock.toml") from error
+
+
+def _check_sdk(sdk: Path, lines: tuple[str, ...]) -> None:
+    digest = hashlib.sha256(sdk.read_bytes()).hexdigest()
+    version = str(parse_wheel_filename(sdk.name)[1])
+    if f"{NAME} {version} {digest}" not in lines:
+        raise ConfigError(
+            f"the lock was not made with this SDK, {NAME} {version} ({digest[:12]}...)",
+            hint="repeat with the SDK that made the lock, or resolve anew",
+        )
+
+
+def _applies(package: dict[str, Any]) -> bool:
+    marker = package.get("marker")
+    return marker is None or Marker(marker).evaluate({"extra": ""})
+
+
+def _line(package: dict[str, Any]) -> str:
+    name = canonicalize_name(package["name"])
+    candidates = [(order, wheel) for wheel in _wheels(package) if (order := _preference(wheel)) is not None]
+    if not candidates:
+        raise ConfigError(
+            f"the lock has no wheel of {name} for Python {platform.python_version()} on this platform",
+            hint="resolve on a machine like this one",
+        )
+    best = min(candidates, key=lambda candidate: candidate[0])[1]
+    digest = best["hashes"]["sha256"]
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ConfigError(f"{digest!r} in the lock is not a SHA-256 digest", hint="make the lock anew")
+    return f"{name} {parse_wheel_filename(_file_name(best))[1]} {digest}"
+
+
+def _wheels(package: dict[str, Any]) -> list[dict[str, Any]]:
+    archive = package.get("archive")
+    return [*package.get("wheels", []), *([archive] if archive is not None else [])]
+
+
+def _preference(wheel: dict[str, Any]) -> int | None:
+    """How well a wheel fits here, the smaller the better; None where it does not."""
+    try:
+        tags = parse_wheel_filename(_file_name(wheel))[3]
+    except InvalidWheelFilename:
+        return None
+    return min((order for order, tag in enumerate(sys_tags()) if tag in tags), default=None)
+
+
+def _file_name(wheel: dict[str, Any]) -> str:
+    name: str | None = wheel.get("name")
+    return name or unquote(urlsplit(wheel.get("path") or wheel["url"]).path).rpartition("/")[2]
