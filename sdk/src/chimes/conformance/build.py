@@ -1,0 +1,163 @@
+"""Builds a project folder that nobody vouches for: its build backend runs in a sandbox, a wheel's bytes come out."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from chimes.checks.build import BuildError, BuildSystem, read_build_system, reason_in
+from chimes.conformance import buildchild
+from chimes.conformance.environment import (
+    InstallError,
+    ResolutionError,
+    base_environment,
+    python_mounts,
+    resolve_requirements,
+)
+from chimes.conformance.environment.prefix import make_readable
+from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame
+from chimes.errors import InfrastructureError
+from chimes.sandbox import Limits, Mount, Sandbox
+
+__all__ = ["BUILD_LIMITS", "build_in_sandbox"]
+
+BUILD_LIMITS = Limits(wall_s=300)
+GRACE_S = 30.0
+WANTED = 64
+"""How many more requirements a backend may ask for."""
+CACHES = frozenset({"__pycache__", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".tox", "node_modules"})
+CHILD = "/chimes/buildchild.py"
+
+
+def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) -> Path:
+    """Build the project in ``folder`` to a wheel in ``out`` (made if missing); the path of the wheel.
+
+    What ``[build-system]`` and the backend require is resolved to wheels and unpacked before; nothing of it, and
+    nothing of the project, runs outside the sandbox. Raises BuildError, with the cause where the sandbox knows it;
+    InfrastructureError.
+    """
+    system = read_build_system(folder)
+    with tempfile.TemporaryDirectory(prefix="chimes-build-") as scratch:
+        source = Path(scratch, "source")
+        _copy(folder, source, limits.disk_bytes)
+        name, data = _build(system, source, Path(scratch), limits)
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / name
+    path.write_bytes(data)
+    return path
+
+
+def _build(system: BuildSystem, source: Path, scratch: Path, limits: Limits) -> tuple[str, bytes]:
+    environment = _environment(system.requires, scratch)
+    header, blobs = _run(system, source, environment, limits, staged=False)
+    if "requires" in header:
+        environment = _environment((*system.requires, *_wanted(header["requires"])), scratch)
+        header, blobs = _run(system, source, environment, limits, staged=True)
+    name = header.get("wheel")
+    if not isinstance(name, str) or len(blobs) != 1 or not _is_wheel_name(name):
+        raise BuildError("the build did not give a wheel", hint="does the build backend support wheels?")
+    return name, blobs[0]
+
+
+def _environment(requires: tuple[str, ...], scratch: Path) -> Path:
+    try:
+        return base_environment(resolve_requirements(requires, scratch / "pylock.toml"))
+    except (InstallError, ResolutionError) as error:
+        raise BuildError(f"what the build requires cannot be had: {error.message}", hint=error.hint) from error
+
+
+def _run(
+    system: BuildSystem, source: Path, environment: Path, limits: Limits, *, staged: bool
+) -> tuple[dict[str, object], list[bytes]]:
+    options = {"backend": system.backend, "backend_path": system.backend_path, "staged": staged}
+    mounts = [
+        Mount(environment, "/env"),
+        Mount(source, buildchild.MOUNTED),
+        Mount(Path(buildchild.__file__), CHILD),
+        *python_mounts(),
+    ]
+    argv = ["/env/bin/python", "-I", CHILD, json.dumps(options)]
+    with Sandbox(argv, mounts=mounts, limits=limits) as sandbox:
+        deadline = time.monotonic() + limits.wall_s + GRACE_S
+        try:
+            return read_frame(sandbox.stdout.fileno(), deadline=deadline, total_bytes=limits.disk_bytes)
+        except BrokenFrameError as error:
+            raise BuildError("the build answered with something that is no wheel", hint=_ALONE) from error
+        except (ClosedError, TimedOutError) as error:
+            sandbox.wait(GRACE_S)
+            raise _failure(sandbox, limits) from error
+
+
+_ALONE = "build it alone and read what it prints: python -m build --wheel"
+
+
+def _failure(sandbox: Sandbox, limits: Limits) -> BuildError | InfrastructureError:
+    match sandbox.cause():
+        case "infra":
+            return InfrastructureError("the sandbox of the build was ended from outside", hint="try again")
+        case "time":
+            said = f"it did not finish in {limits.wall_s:g} s"
+        case "memory":
+            said = f"it used more than {limits.memory_bytes >> 20} MiB of memory"
+        case "processes":
+            said = f"it started more than {limits.processes} processes"
+        case "disk":
+            said = f"it wrote more than {limits.disk_bytes >> 20} MiB"
+        case "killed":
+            said = "it ended the process that it runs in"
+        case _:
+            said = reason_in(sandbox.stderr_tail())
+    return BuildError(f"the project cannot be built in a sandbox: {said}", hint=_ALONE)
+
+
+def _wanted(requires: object) -> list[str]:
+    if not isinstance(requires, list) or len(requires) > WANTED or not all(isinstance(item, str) for item in requires):
+        raise BuildError("the build backend does not say what it requires", hint="return a list of requirements")
+    return requires
+
+
+def _is_wheel_name(name: str) -> bool:
+    try:
+        parse_wheel_filename(name)
+    except InvalidWheelFilename:
+        return False
+    return re.fullmatch(r"[\w.+!-]+", name, re.ASCII) is not None
+
+
+def _copy(folder: Path, target: Path, limit_bytes: int) -> None:
+    """What a sandbox's user can read: a copy that leaves caches and environments out, and follows no link."""
+    try:
+        shutil.copytree(folder, target, symlinks=True, ignore=_left_out, copy_function=_bounded(limit_bytes))
+    except (shutil.Error, OSError) as error:
+        raise BuildError(f"{folder} cannot be read: {error}", hint="make its files readable") from error
+    make_readable(target)
+
+
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name in CACHES or Path(folder, name, "pyvenv.cfg").exists()}
+
+
+def _bounded(limit_bytes: int) -> Callable[[str, str], None]:
+    total = 0
+
+    def copy(source: str, target: str) -> None:
+        nonlocal total
+        status = Path(source).lstat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+            raise BuildError(f"{source} is neither a file nor a folder", hint="leave it out of the project")
+        total += status.st_size
+        if total > limit_bytes:
+            raise BuildError(
+                f"the project is larger than {limit_bytes >> 20} MiB", hint="keep data and weights out of the source"
+            )
+        shutil.copy2(source, target, follow_symlinks=False)
+
+    return copy
