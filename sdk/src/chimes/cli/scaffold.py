@@ -124,8 +124,9 @@ def render(template: Template, answers: Mapping[str, str], target: Path) -> list
             (project / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", "utf-8")
             project.rename(target)
     except OSError as error:
+        why = error.strerror or "copying the template failed"
         raise InfrastructureError(
-            f"{target} cannot be written: {error.strerror}", hint="choose a folder that you may write to"
+            f"{target} cannot be written: {why}", hint="choose a folder that you may write to, on a disk with room"
         ) from error
     return sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
 
