@@ -75,9 +75,7 @@ class Bench(ComputeBackend[BenchConfig]):
         folder.mkdir()
         measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-            self._processes[key] = Process(
-                job.command, env=job.env | measured, cwd=job.workdir, stdout=out, stderr=err
-            )
+            self._processes[key] = Process(job.command, env=job.env | measured, cwd=job.workdir, stdout=out, stderr=err)
         return JobHandle(
             backend="acme-lab:bench",
             native_id=str(self._processes[key].pid),

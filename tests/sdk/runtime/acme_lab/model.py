@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-
 from chimes.errors import DeviceUnavailableError, RateLimitedError, TransientError
 from chimes.kinds.component import Config
 from chimes.kinds.model import BatchLimits, LoadReport, Model, ModelInfo, Signature
@@ -43,7 +42,9 @@ Behaviour = Literal[
     "raises in describe",
 ]
 
-OUTPUTS = pa.schema([pa.field("score", pa.float64(), nullable=False), pa.field("batch_rows", pa.int64(), nullable=False)])
+OUTPUTS = pa.schema(
+    [pa.field("score", pa.float64(), nullable=False), pa.field("batch_rows", pa.int64(), nullable=False)]
+)
 
 
 class ScoreConfig(Config):
@@ -75,13 +76,13 @@ class Score(Model[ScoreConfig]):
                 pa.field("b", pa.type_for_alias(config.b), nullable=config.nullable),
             ]
         )
-        params = {
+        params: dict[str, Any] = {
             "type": "object",
             "properties": {"factor": {"type": "number"}, "mode": {"enum": ["plain", "loud"]}},
             "required": ["factor"],
             "additionalProperties": False,
         }
-        signature = Signature(inputs=inputs, outputs=OUTPUTS, params=params, batch=limits)  # type: ignore[arg-type]
+        signature = Signature(inputs=inputs, outputs=OUTPUTS, params=params, batch=limits)
         return ModelInfo(signature=signature, devices=("cpu", "npu"))
 
     def load(self, device: Device) -> LoadReport:
@@ -110,7 +111,7 @@ class Score(Model[ScoreConfig]):
             case "fills memory":
                 raise MemoryError
             case "hangs":
-                print("hanging", flush=True)
+                print(f"hanging in {os.getpid()}", flush=True)
                 while not self.context.cancel.is_cancelled:
                     threading.Event().wait(0.05)
             case "is busy once":
@@ -126,7 +127,9 @@ class Score(Model[ScoreConfig]):
             case "answers short":
                 return good.slice(1)
             case "answers another type":
-                return good.set_column(0, pa.field("score", pa.float32(), nullable=False), good.column(0).cast("float32"))
+                return good.set_column(
+                    0, pa.field("score", pa.float32(), nullable=False), good.column(0).cast("float32")
+                )
             case "answers another column":
                 return good.rename_columns(["points", "batch_rows"])
             case "answers a column more":
@@ -141,3 +144,18 @@ class Score(Model[ScoreConfig]):
             case "answers chunked":
                 return pa.Table.from_batches([good.slice(0, 1), good.slice(1)])
         return good
+
+
+class Echo(Model[Config]):
+    """Answers with its input."""
+
+    @classmethod
+    def describe(cls, config: Config) -> ModelInfo:
+        ids = pa.schema([pa.field("id", pa.int64(), nullable=False)])
+        return ModelInfo(signature=Signature(inputs=ids, outputs=ids, params={"additionalProperties": True}))
+
+    def load(self, device: Device) -> LoadReport:
+        return LoadReport(device=str(device))
+
+    def predict(self, batch: pa.RecordBatch, *, params: Mapping[str, Any] = {}) -> Any:
+        return batch

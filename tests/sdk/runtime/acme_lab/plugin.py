@@ -18,6 +18,7 @@ def chimes_models() -> list[Registration]:
             devices=("cpu", "npu"),
             resources=Resources(cpus_per_task=1),
         ),
+        Registration(name="echo", summary="The id again", target="acme_lab.model:Echo", api="chimes.model/1"),
         Registration(name="nonsense", summary="No model", target="acme_lab.model:ScoreConfig", api="chimes.model/1"),
     ]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
-
 from chimes.errors import NotFoundError, TransientError
 from chimes.kinds.component import Config
 from chimes.kinds.connector import DataConnector, Partition, ReadPlan, ReadRequest, StreamInfo
@@ -68,7 +66,8 @@ class Numbers(DataConnector[NumbersConfig]):
             print(self.config.tell, flush=True)
         if self.config.secret:
             print(f"the secret has {len(self.context.secrets.resolve(self.config.secret))} letters", flush=True)
-        start, stop = partition.token  # type: ignore[misc]
+        bounds: Any = partition.token
+        start, stop = bounds
         for first in range(start, stop, self.config.batch_rows):
             batch = self._rows(first, min(first + self.config.batch_rows, stop))
             for predicate in request.filters if self.config.exact else ():
@@ -103,5 +102,3 @@ def _select(schema: pa.Schema, request: ReadRequest) -> pa.Schema:
         if name not in schema.names:
             raise NotFoundError(f"there is no column {name!r}", hint=f"columns: {', '.join(schema.names)}")
     return pa.schema([schema.field(name) for name in request.columns or schema.names])
-
-
