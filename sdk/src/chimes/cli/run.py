@@ -120,7 +120,7 @@ def _watcher(console: Console) -> Callable[[Event], None]:
 def _show_report(console: Console, report: RunReport) -> None:
     if result := report.result:
         seconds = ", ".join(f"{stage} {value:.2f} s" for stage, value in result.seconds.items())
-        console.print(f"[green]done[/green]: {result.output.rows} rows on {result.device} ({seconds})")
+        console.print(f"[green]done[/green]: {result.output.rows} rows on {result.device} ({seconds})", soft_wrap=True)
         console.print(f"output: {result.output.path}", markup=False, soft_wrap=True)
     if failure := report.failure:
         stage = f" (while: {failure.stage})" if failure.stage else ""
