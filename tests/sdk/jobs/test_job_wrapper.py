@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.process import run
+from chimes.process import PIPE, Process, run
 from chimes.runtime import jobfolder
 from chimes.runtime.jobstatus import read_status
 
@@ -265,6 +265,24 @@ def test_a_second_wrapper_runs_nothing(jobs: Any) -> None:
     jobs.end(folder)
     assert jobs.wrap(folder).wait(30) == 0
     assert (folder / "stdout").read_bytes() == b"once\n"
+
+
+def test_a_detached_wrapper_holds_none_of_its_starters_streams(jobs: Any, until: Until) -> None:
+    program = "import sys; from pathlib import Path; from chimes.runtime.job import start_detached; "
+    program += "start_detached(Path(sys.argv[1]))"
+    folder = jobs.record("sh", "-c", "readlink /proc/$PPID/fd/0 /proc/$PPID/fd/1 /proc/$PPID/fd/2; sleep 60")
+    starter = Process([sys.executable, "-c", program, str(folder)], stdout=PIPE, stderr=PIPE)
+    # Both pipes are at their end while the job runs on.
+    assert starter.stdout.read() + starter.stderr.read() == b""
+    starter.stdout.close()
+    starter.stderr.close()
+    assert starter.wait(30) == 0
+    until(has_words(folder / "stdout"))
+    assert read_status(folder)["state"] == "running"
+    log = str(folder / "wrapper.log")
+    assert (folder / "stdout").read_text().split() == ["/dev/null", log, log]
+    jobfolder.request_cancel(folder, grace_s=0)
+    assert jobs.end(folder)["state"] == "cancelled"
 
 
 def test_the_wrapper_refuses_what_is_no_job(tmp_path: Path) -> None:

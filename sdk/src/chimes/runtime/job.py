@@ -116,9 +116,10 @@ def _shell_status(record: Record) -> int:
 
 
 def start_detached(folder: Path, *, admission: Admission | None = None) -> None:
-    """Leave a wrapper running that nobody is the parent of; return once it has the job.
+    """Leave a wrapper running that nobody is the parent of; return once it has the job, or has failed to take it.
 
-    Called in a process made for this: it returns in that process, and never in the wrapper.
+    Called in a process made for this: it returns in that process, and never in the wrapper, which holds
+    none of its standard streams.
     """
     reader, writer = os.pipe()
     if os.fork() > 0:
@@ -127,7 +128,17 @@ def start_detached(folder: Path, *, admission: Admission | None = None) -> None:
         return
     os.close(reader)
     os.setsid()
+    _leave_streams(folder / "wrapper.log")
     sys.exit(run(folder, admission=admission, claimed=lambda: os.close(writer)))
+
+
+def _leave_streams(log: Path) -> None:
+    null = os.open(os.devnull, os.O_RDONLY)
+    words = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    for old, new in ((null, 0), (words, 1), (words, 2)):
+        os.dup2(old, new)
+    for descriptor in {null, words} - {0, 1, 2}:
+        os.close(descriptor)
 
 
 class JobRun:
