@@ -1,0 +1,41 @@
+"""The pipes of one sandbox: three that reach the process inside, and those on which bubblewrap and strace report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+__all__ = ["Pipes"]
+
+NAMES = ("stdin", "stdout", "stderr", "status", "trace", "filter")
+
+
+class Pipes:
+    """Both ends of each pipe, by name; every end is closed once, by whoever is done with it first."""
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[str, str], int] = {}
+        try:
+            for name in NAMES:
+                self._ends[name, "read"], self._ends[name, "write"] = os.pipe()
+        except OSError:
+            self.close()
+            raise
+
+    def reader(self, name: str) -> int:
+        """The end to read from."""
+        return self._ends[name, "read"]
+
+    def writer(self, name: str) -> int:
+        """The end to write to."""
+        return self._ends[name, "write"]
+
+    def take(self, name: str, end: str) -> int:
+        """An end that somebody else closes from now on."""
+        return self._ends.pop((name, end))
+
+    def close(self, *ends: tuple[str, str]) -> None:
+        """Close these ends, all that are left if none is named."""
+        for key in ends or tuple(self._ends):
+            with contextlib.suppress(KeyError):
+                os.close(self._ends.pop(key))
