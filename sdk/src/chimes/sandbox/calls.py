@@ -1,0 +1,115 @@
+"""Reads the lines that strace writes: a process, a system call, its arguments, its result.
+
+Whatever the traced code chose (names, data) stands in quotes or angle brackets and is escaped there, so
+that it cannot be taken for anything else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import posixpath
+import re
+from dataclasses import dataclass
+
+__all__ = ["Call", "Number", "address", "join", "parse_call", "parse_number", "parse_path", "unquote"]
+
+TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(?:\.\.\.)?|<[^<>]*>|/\*.*?\*/|[(\[{)\]},]|[^"<(\[{)\]},/]+|.', re.S)
+RESULT = re.compile(r"\s*= (?:-1 (?P<error>E[A-Z0-9]+)|\w+<(?P<path>[^<>]*)>)?")
+NUMBER = re.compile(r"(-?\d+)(?:<([^<>]*)>)?(?: /\* (-?\d+) in )?")
+FAMILY = re.compile(r"sa_family=(AF_\w+)")
+PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
+HOST = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
+FIRST_CHANCE_PORT = 32_768
+
+
+@dataclass(frozen=True)
+class Call:
+    """One system call. ``error`` is a name (``EROFS``) or empty; ``path`` what a returned descriptor stands for.
+
+    ``result`` is as printed, ``?`` where the call never returned.
+    """
+
+    name: str
+    args: tuple[str, ...]
+    result: str
+    error: str
+    path: str | None
+
+    def arg(self, index: int) -> str:
+        """An argument as printed, empty where there is none."""
+        return self.args[index] if index < len(self.args) else ""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A process or descriptor: as the traced code sees it; what a descriptor stands for; the process seen from here."""
+
+    inside: int
+    path: str | None
+    outside: int | None
+
+
+def parse_call(text: str) -> Call | None:
+    """A call from its line without the process number; None for anything else."""
+    name, opening, _ = text.partition("(")
+    if not opening or not name.replace("_", "").isalnum():
+        return None
+    args, current, depth, end = [], "", 0, len(text)
+    for token in TOKEN.finditer(text, len(name) + 1):
+        word = token.group()
+        if word in ")]}" and depth == 0:
+            end = token.end()
+            break
+        if word == "," and depth == 0:
+            args.append(current.strip())
+            current = ""
+            continue
+        depth += (word in "([{") - (word in ")]}")
+        current += word
+    args.append(current.strip())
+    result = RESULT.match(text, end)
+    if result is None:
+        return Call(name, tuple(args), "?", "", None)
+    value = text[end:].strip().removeprefix("= ")
+    return Call(name, tuple(args), value, result["error"] or "", result["path"])
+
+
+def parse_number(text: str) -> Number | None:
+    """A number with what strace knows of it; None where there is none."""
+    match = NUMBER.match(text)
+    if match is None:
+        return None
+    inside, path, outside = match.groups()
+    return Number(int(inside), path, int(outside) if outside else None)
+
+
+def parse_path(text: str) -> str | None:
+    """A path from a quoted argument; None where it could not be read."""
+    return unquote(text[1 : text.rindex('"')]) if text.startswith('"') and text.count('"') > 1 else None
+
+
+@functools.lru_cache(maxsize=1024)
+def unquote(text: str) -> str:
+    """Escaped text as it was, made printable."""
+    if "\\" in text:
+        text = codecs.decode(text, "unicode_escape").encode("latin-1").decode("utf-8", "backslashreplace")
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def join(folder: str, path: str) -> str:
+    """A path made absolute, without looking at the file system."""
+    return "/" + posixpath.normpath(posixpath.join(folder, path)).lstrip("/")
+
+
+def address(text: str) -> str | None:
+    """The first address in an argument, as text; None for one on this machine alone (a Unix socket, netlink)."""
+    family = FAMILY.search(text)
+    if family is None or family[1] in ("AF_UNIX", "AF_LOCAL", "AF_NETLINK", "AF_UNSPEC"):
+        return None
+    port, host = PORT.search(text), HOST.search(text)
+    if port is None or host is None:
+        return family[1]
+    name = host[1] or f"[{host[2]}]"
+    is_chance = int(port[1]) >= FIRST_CHANCE_PORT and (name.startswith("127.") or name == "[::1]")
+    return f"{name}:{'*' if is_chance else port[1]}"
