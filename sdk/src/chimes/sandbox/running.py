@@ -1,0 +1,334 @@
+"""Runs one command in a sandbox: starts it, watches it, ends it, and knows why it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+import selectors
+import signal
+import struct
+import termios
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Self
+
+from chimes.errors import InfrastructureError
+from chimes.process import Process
+from chimes.sandbox.command import DEFAULT_LIMITS, Limits, Mount, bubblewrap, find_tools, traced
+from chimes.sandbox.events import Event
+from chimes.sandbox.filter import build_filter
+from chimes.sandbox.pipes import Pipes
+from chimes.sandbox.syscalls import RAW, TRACED
+from chimes.sandbox.trace import Trace
+from chimes.sandbox.users import take_user
+from chimes.sandbox.watch import is_ending, measure
+
+__all__ = ["Cause", "Sandbox"]
+
+Cause = Literal["own", "memory", "time", "processes", "disk", "killed", "crashed", "infra"]
+"""Why code came to its end; ``own`` and ``crashed`` are for who talks to it, a sandbox names the others."""
+
+# Where several limits race, the answer must not depend on who wins.
+PRECEDENCE: tuple[Cause, ...] = ("processes", "memory", "disk", "time", "killed", "infra")
+INTERVAL_S = 0.05
+SETTLE_S = 1.0
+START_S = 30.0
+STOP_S = 5.0
+TAIL_BYTES = 16 << 10
+CHUNK = 1 << 16
+
+
+class Sandbox:
+    """A command in a sandbox: own processes, no network, read-only system, limits; only pipes cross.
+
+    Inside, ``/work`` (home and working folder, with ``/work/tmp``), ``/tmp`` and ``/dev/shm`` can be written;
+    ``env`` is the whole environment beside PATH, HOME, LANG and PYTHONDONTWRITEBYTECODE, which it may replace.
+    When ``wall_s`` or ``memory_bytes`` is passed, or processes were refused a second ago, the whole tree is ended.
+    It also ends with the process that started it, however that one ends.
+    """
+
+    stdin: io.FileIO
+    """Unbuffered, to the command; closed by ``kill``."""
+    stdout: io.FileIO
+    """Unbuffered, from the command, untrusted and without an end; closed by ``kill``."""
+    pid: int
+    """The sandbox's first process, seen from outside: everything inside is below it."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        mounts: Iterable[Mount] = (),
+        env: Mapping[str, str] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        trace: bool = True,
+    ) -> None:
+        """Start it. Without ``trace`` there are no events, and a missing command is an exit status of 127.
+
+        Raises InfrastructureError if the sandbox or the command cannot be started.
+        """
+        self._limits = limits
+        self._trace = Trace() if trace else None
+        self._seen: set[str] = set()
+        self._tail = self._reports = b""
+        self._lock = threading.Lock()
+        self._ready, self._ended = threading.Event(), threading.Event()
+        self._process: Process | None = None
+        self._failure: InfrastructureError | None = None
+        self._status: int | None = None
+        self._began = self._next_look = time.monotonic()
+        self._stopped_at: float | None = None
+        self.pid = 0
+        tools, program = find_tools(), build_filter()
+        with contextlib.ExitStack() as undo:
+            self._lease = take_user() if os.geteuid() == 0 else None
+            undo.callback(self._release)
+            self._pipes = Pipes()
+            undo.callback(self._pipes.close)
+            os.write(self._pipes.writer("filter"), program)
+            os.set_blocking(self._pipes.reader("trace"), False)
+            command = self._command(tools, argv, mounts, env or {})
+            undo.pop_all()
+        self.stdin = io.FileIO(self._pipes.take("stdin", "write"), "w")
+        self.stdout = io.FileIO(self._pipes.take("stdout", "read"), "r")
+        # The thread that starts the sandbox is the one that stays: at the end of its parent's thread it is killed.
+        self._thread = threading.Thread(target=self._supervise, args=(command,), name="chimes-sandbox", daemon=True)
+        self._thread.start()
+        self._await_start()
+
+    def _command(
+        self, tools: Mapping[str, str], argv: Sequence[str], mounts: Iterable[Mount], env: Mapping[str, str]
+    ) -> list[str]:
+        command = [tools["setpriv"], "--pdeathsig", "KILL", "--"]
+        if self._trace is not None:
+            # By this path strace opens the pipe itself, and nothing inside inherits it.
+            output = f"/proc/{os.getpid()}/fd/{self._pipes.writer('trace')}"
+            command += traced(tools["strace"], output, TRACED, RAW)
+        return command + bubblewrap(
+            tools["bwrap"],
+            argv,
+            mounts=mounts,
+            env=env,
+            limits=self._limits,
+            uid=self._lease.uid if self._lease else None,
+            status_fd=self._pipes.writer("status"),
+            filter_fd=self._pipes.reader("filter"),
+        )
+
+    def _await_start(self) -> None:
+        try:
+            self._ready.wait()
+        except BaseException:
+            self.kill()
+            raise
+        if self._failure is not None:
+            self.kill()
+            raise self._failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.kill()
+
+    def poll(self) -> int | None:
+        """The exit status as a shell tells it (128 + signal), None while anything runs. It may be anybody's choice."""
+        return self._status if self._ended.is_set() else None
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait for the end; None if it still runs after ``timeout_s``. Then events, cause and tail are complete."""
+        self._ended.wait(timeout_s)
+        return self.poll()
+
+    def kill(self) -> None:
+        """End all of it at once and close the pipes; does nothing the second time."""
+        if not self._ended.is_set():
+            self._end()
+        self._ended.wait()
+        self._thread.join()
+        self.stdin.close()
+        self.stdout.close()
+
+    def events(self) -> tuple[Event, ...]:
+        """What was done or tried inside so far, sorted; empty without a trace."""
+        return self._events()
+
+    def events_after(self, mark: str) -> tuple[Event, ...]:
+        """The events since the code inside first tried to open ``/chimes-mark/<mark>``; all, if it never did."""
+        return self._events(start=mark)
+
+    def events_between(self, start: str, end: str) -> tuple[Event, ...]:
+        """The events from the first ``start`` to the last ``end``; a mark never seen cuts nothing off."""
+        return self._events(start, end)
+
+    def cause(self) -> Cause | None:
+        """Why it came, or will come, to an end, as the kernel shows it; None if nobody but itself ended it.
+
+        ``killed``: something inside signalled the first or the main process, wrote to its memory, or tried to.
+        """
+        self._drain()
+        if self._trace is not None and self._trace.main is not None and is_ending(self._trace.main):
+            # Who was killed is gone before the line is written that says by whom.
+            self._ended.wait(STOP_S)
+            self._drain()
+        seen = self._seen | (self._trace.seen if self._trace else set())
+        return next((cause for cause in PRECEDENCE if cause in seen), None)
+
+    def stderr_tail(self) -> str:
+        """The last 16 KiB of standard error, the command's and the sandbox's own."""
+        return self._tail.decode("utf-8", "replace")
+
+    def _events(self, start: str | None = None, end: str | None = None) -> tuple[Event, ...]:
+        if self._trace is None:
+            return ()
+        self._drain()
+        with self._lock:
+            return self._trace.events.between(start, end)
+
+    def _drain(self) -> None:
+        """Take what strace has written by now: whatever code inside did before it answered is part of that."""
+        with self._lock:
+            if self._ended.is_set() or self._trace is None:
+                return
+            trace = self._pipes.reader("trace")
+            (waiting,) = struct.unpack("i", fcntl.ioctl(trace, termios.FIONREAD, b"\0" * 4))
+            if waiting:
+                self._trace.feed(os.read(trace, waiting))
+
+    def _supervise(self, command: list[str]) -> None:
+        try:
+            self._process = self._start(command)
+            self._listen()
+            self._status = self._process.wait()
+        except InfrastructureError as error:
+            self._failure = error
+        finally:
+            if self._process is not None and self._status is None:
+                # Watching failed, and nothing may run unwatched.
+                self._status = self._process.kill()
+            self._finish()
+
+    def _start(self, command: list[str]) -> Process:
+        pipes = self._pipes
+        process = Process(
+            command,
+            env={"LC_ALL": "C"},
+            stdin=pipes.reader("stdin"),
+            stdout=pipes.writer("stdout"),
+            stderr=pipes.writer("stderr"),
+            pass_fds=(pipes.writer("status"), pipes.reader("filter")),
+        )
+        pipes.close(("stdin", "read"), *((name, "write") for name in ("stdout", "stderr", "status", "filter")))
+        return process
+
+    def _listen(self) -> None:
+        takers = {"stderr": self._take_stderr, "status": self._take_status, "trace": self._take_trace}
+        with selectors.DefaultSelector() as selector:
+            for name, take in takers.items():
+                selector.register(self._pipes.reader(name), selectors.EVENT_READ, take)
+            while selector.get_map():
+                for key, _ in selector.select(max(0.0, self._next_look - time.monotonic())):
+                    if not key.data(key.fd):
+                        selector.unregister(key.fd)
+                self._look()
+        if self._trace is not None:
+            with self._lock:
+                self._trace.finish()
+
+    def _take_stderr(self, fd: int) -> bool:
+        data = os.read(fd, CHUNK)
+        self._tail = (self._tail + data)[-TAIL_BYTES:]
+        return bool(data)
+
+    def _take_status(self, fd: int) -> bool:
+        data = os.read(fd, CHUNK)
+        self._reports += data
+        if not self.pid and b"\n" in self._reports:
+            self.pid = int(json.loads(self._reports.partition(b"\n")[0])["child-pid"])
+        if self.pid or not data:
+            self._pipes.close(("trace", "write"))
+        return bool(data)
+
+    def _take_trace(self, fd: int) -> bool:
+        with self._lock:
+            try:
+                data = os.read(fd, CHUNK)
+            except BlockingIOError:
+                return True
+            if self._trace is not None:
+                self._trace.feed(data)
+            return bool(data)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if not self._ready.is_set() and self.pid and (self._trace is None or self._trace.started):
+            self._began = now
+            self._ready.set()
+        if now < self._next_look:
+            return
+        self._next_look = now + INTERVAL_S
+        if self._stopped_at is not None and now - self._stopped_at > STOP_S and self._process is not None:
+            self._process.kill()
+        elif self._ready.is_set() and self._stopped_at is None:
+            if (cause := self._exceeded(now)) is not None:
+                self._end(cause)
+        elif now - self._began > START_S:
+            self._end()
+
+    def _exceeded(self, now: float) -> Cause | None:
+        usage = measure(self.pid, self._limits)
+        if usage.is_full:
+            self._seen.add("disk")
+        if self._trace is not None:
+            refused_at = self._trace.exhausted_at
+            has_too_many = refused_at is not None and now - refused_at > SETTLE_S
+        else:
+            # The first process counts for the limit only where it belongs to the same user.
+            has_too_many = usage.tasks - (self._lease is not None) >= self._limits.processes
+        if has_too_many:
+            return "processes"
+        if usage.memory_bytes > self._limits.memory_bytes:
+            return "memory"
+        return "time" if now - self._began > self._limits.wall_s else None
+
+    def _end(self, cause: Cause | None = None) -> None:
+        if cause is not None:
+            self._seen.add(cause)
+        self._stopped_at = self._stopped_at or time.monotonic()
+        if self.pid:
+            # The kernel ends the rest of the namespace with it; strace reports that, and ends.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        elif self._process is not None:
+            self._process.kill()
+
+    def _finish(self) -> None:
+        if not self._ready.is_set() and self._failure is None:
+            self._failure = _failure(self.stderr_tail())
+        if b'"exit-code"' not in self._reports and self._stopped_at is None:
+            self._seen.add("infra")
+        with self._lock:
+            self._pipes.close()
+            self._release()
+            self._ended.set()
+        self._ready.set()
+
+    def _release(self) -> None:
+        if self._lease is not None:
+            self._lease.release()
+
+
+def _failure(said: str) -> InfrastructureError:
+    """What a sandbox that did not start said, with the fix where it is known."""
+    if "PTRACE" in said:
+        hint = "allow tracing: in a container that is the capability SYS_PTRACE"
+    elif "namespace" in said or "uid map" in said or "NEWNS" in said:
+        hint = "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0), or start it as root"
+    else:
+        hint = "correct what it names, or check without a sandbox"
+    last = " ".join(said.split())[-500:] or "nothing was said"
+    return InfrastructureError(f"the sandbox did not start: {last}", hint=hint)

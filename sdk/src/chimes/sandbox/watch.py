@@ -1,0 +1,95 @@
+"""Measures what a sandbox uses: memory, processes, room in its folders. All of it is read in ``/proc``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+
+from chimes.process import descendants
+from chimes.sandbox.command import PRIVATE, Limits
+
+__all__ = ["Usage", "is_ending", "measure"]
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+INODE_BYTES = 1024
+"""What the kernel needs for a file, however small."""
+PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.M)
+EXITING = 0x4
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of a whole sandbox: ``tasks`` are processes and threads, ``is_full`` says that a folder of its has no room."""
+
+    memory_bytes: int
+    tasks: int
+    is_full: bool
+
+
+def measure(first: int, limits: Limits) -> Usage:
+    """What the tree from process ``first`` on uses; shared pages are told apart where it would pass the limit."""
+    threads = _tree(first)
+    folders, is_full = _folders(first, limits.disk_bytes)
+    memory = folders + sum(map(_resident, threads))
+    if memory > limits.memory_bytes:
+        memory = folders + sum(map(_proportional, threads))
+    return Usage(memory, sum(threads.values()), is_full)
+
+
+def is_ending(pid: int) -> bool:
+    """Whether a process is gone, or going: it may have closed its pipes without being gone."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return True
+    return fields[0] in b"ZX" or bool(int(fields[6]) & EXITING)
+
+
+def _tree(first: int) -> dict[int, int]:
+    """Processes from ``first`` on, with their numbers of threads."""
+    if not os.path.exists(f"/proc/{first}/task/{first}/children"):
+        return dict.fromkeys([first, *descendants(first)], 1)
+    found: dict[int, int] = {}
+    queue = [first]
+    while queue:
+        pid = queue.pop()
+        with contextlib.suppress(OSError):
+            threads = os.listdir(f"/proc/{pid}/task")
+            found[pid] = len(threads)
+            for thread in threads:
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                    queue += map(int, file.read().split())
+    return found
+
+
+def _resident(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _proportional(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            match = PSS.search(file.read())
+    except OSError:
+        match = None
+    return int(match[1]) * 1024 if match else _resident(pid)
+
+
+def _folders(first: int, size: int) -> tuple[int, bool]:
+    used, is_full = 0, False
+    for folder in PRIVATE:
+        with contextlib.suppress(OSError):
+            status = os.statvfs(f"/proc/{first}/root{folder}")
+            # Before bubblewrap has moved its root, these are the machine's folders.
+            if 0 <= status.f_blocks * status.f_frsize - size < PAGE:
+                inodes = status.f_files - status.f_ffree
+                used += (status.f_blocks - status.f_bfree) * status.f_frsize + inodes * INODE_BYTES
+                is_full |= status.f_bavail == 0
+    return used, is_full
