@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from chimes.sandbox import Limits
+
+Inside = Callable[..., Any]
+MIB = 1 << 20
+
+FORK_BOMB = """
+    import os
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            pass
+"""
+SLEEPING_BOMB = """
+    import os, time
+    while True:
+        try:
+            if os.fork() == 0:
+                time.sleep(1000)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("trace", [True, False])
+def test_code_that_fills_memory_is_ended_for_memory(inside: Inside, trace: bool) -> None:
+    code = """
+        kept = []
+        while True:
+            kept.append(bytearray(1 << 20))
+    """
+    outcome = inside(code, limits=Limits(memory_bytes=200 * MIB), trace=trace)
+    assert (outcome.status, outcome.cause) == (137, "memory")
+
+
+def test_memory_is_that_of_the_whole_tree(inside: Inside) -> None:
+    code = """
+        import os, time
+        for _ in range(4):
+            if os.fork() == 0:
+                break
+        kept = b"x" * (80 << 20)
+        time.sleep(1000)
+    """
+    assert inside(code, limits=Limits(memory_bytes=300 * MIB)).cause == "memory"
+
+
+def test_memory_shared_by_many_processes_counts_once(inside: Inside) -> None:
+    code = """
+        import os, time
+        kept = b"x" * (100 << 20)
+        children = [os.fork() or (time.sleep(0.5), os._exit(0)) for _ in range(4)]
+        for child in children:
+            os.waitpid(child, 0)
+        print("done")
+    """
+    outcome = inside(code, limits=Limits(memory_bytes=300 * MIB))
+    assert (outcome.said, outcome.cause) == ("done\n", None)
+
+
+def test_files_in_memory_count_as_memory(inside: Inside) -> None:
+    code = """
+        import time
+        for name in ("/work/a", "/tmp/b", "/dev/shm/c"):
+            open(name, "wb").write(bytes(60 << 20))
+        time.sleep(1000)
+    """
+    limits = Limits(memory_bytes=150 * MIB, disk_bytes=100 * MIB)
+    assert inside(code, limits=limits).cause == "memory"
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_a_fork_bomb_is_ended_for_processes_every_time(inside: Inside, turn: int) -> None:
+    outcome = inside(FORK_BOMB, limits=Limits(processes=40, memory_bytes=400 * MIB))
+    assert (outcome.status, outcome.cause) == (137, "processes")
+    assert ("fork", "", True) in outcome.of("process")
+
+
+@pytest.mark.parametrize("trace", [True, False])
+def test_a_fork_bomb_of_sleepers_is_ended_for_processes(inside: Inside, trace: bool) -> None:
+    outcome = inside(SLEEPING_BOMB, limits=Limits(processes=30), trace=trace)
+    assert (outcome.status, outcome.cause) == (137, "processes")
+
+
+def test_threads_count_as_processes(inside: Inside) -> None:
+    code = """
+        import threading
+        for _ in range(40):
+            threading.Thread(target=threading.Event().wait).start()
+    """
+    assert inside(code, limits=Limits(processes=20)).cause == "processes"
+
+
+def test_a_full_disk_is_the_cause_though_the_error_is_swallowed_and_the_file_removed(inside: Inside) -> None:
+    code = """
+        import os
+        try:
+            with open("/work/big", "wb") as file:
+                while True:
+                    file.write(bytes(1 << 20))
+        except OSError:
+            os.remove("/work/big")
+    """
+    outcome = inside(code, limits=Limits(disk_bytes=10 * MIB))
+    assert (outcome.status, outcome.cause) == (0, "disk")
+    assert outcome.of("disk") == {("write", "ENOSPC", True)}
+
+
+def test_a_disk_that_stays_full_is_seen_without_a_trace(inside: Inside) -> None:
+    code = """
+        import time
+        file = open("/tmp/big", "wb", buffering=0)
+        try:
+            while True:
+                file.write(bytes(1 << 20))
+        except OSError:
+            time.sleep(1000)
+    """
+    limits = Limits(disk_bytes=10 * MIB, wall_s=1)
+    assert inside(code, limits=limits, trace=False).cause == "disk"
+
+
+def test_a_file_that_grows_too_large_is_a_matter_of_the_disk(inside: Inside) -> None:
+    code = "open('/work/big', 'wb').write(bytes(2 << 20))"
+    assert inside(code, limits=Limits(file_bytes=MIB)).cause == "disk"
+
+
+@pytest.mark.parametrize("trace", [True, False])
+def test_an_endless_sleep_is_ended_for_time(inside: Inside, trace: bool) -> None:
+    outcome = inside("import time; time.sleep(1000)", limits=Limits(wall_s=0.3), trace=trace)
+    assert (outcome.status, outcome.cause) == (137, "time")
+
+
+def test_an_endless_computation_is_ended_for_time(inside: Inside) -> None:
+    assert inside("while True: pass", limits=Limits(cpu_s=1)).cause == "time"
+
+
+def test_the_cause_with_precedence_wins_whatever_ends_the_sandbox(inside: Inside) -> None:
+    code = """
+        import time
+        file = open("/tmp/big", "wb", buffering=0)
+        try:
+            while True:
+                file.write(bytes(1 << 20))
+        except OSError:
+            time.sleep(1000)
+    """
+    limits = Limits(disk_bytes=10 * MIB, wall_s=1)
+    assert inside(code, limits=limits).cause == "disk"
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "os.kill(os.getppid(), signal.SIGKILL)",
+        "os.killpg(2, signal.SIGTERM)",
+        "os.kill(-1, signal.SIGKILL)",
+        "os.kill(0, signal.SIGKILL)",
+        "signal.pidfd_send_signal(os.pidfd_open(2), signal.SIGKILL)",
+        "open('/proc/2/mem', 'r+b')",
+    ],
+)
+def test_a_child_that_attacks_its_parent_is_named(inside: Inside, attack: str) -> None:
+    outcome = inside(f"""
+        import os, signal
+        if os.fork() == 0:
+            try:
+                {attack}
+            finally:
+                os._exit(0)
+        os.wait()
+    """)
+    assert outcome.cause == "killed"
+
+
+def test_an_attack_on_the_first_process_is_named(inside: Inside) -> None:
+    outcome = inside("import os; os.kill(1, 9)")
+    assert outcome.cause == "killed"
+    assert {target for _, target, _ in outcome.of("signal")} == {"1"}
+
+
+def test_who_ends_its_own_children_attacks_nobody(inside: Inside) -> None:
+    outcome = inside("""
+        import os, signal, subprocess
+        child = subprocess.Popen(["/usr/bin/sleep", "1000"])
+        child.terminate()
+        child.wait()
+        os.kill(os.getpid(), 0)
+    """)
+    assert (outcome.status, outcome.cause) == (0, None)
+    assert outcome.of("signal") >= {("kill", "other", False)}
+
+
+def test_a_thread_that_aborts_attacks_nobody(inside: Inside) -> None:
+    outcome = inside("import os, threading; threading.Thread(target=os.abort).start()")
+    assert (outcome.status, outcome.cause) == (134, None)
+
+
+def test_a_process_that_ends_itself_by_a_signal_is_named(inside: Inside) -> None:
+    outcome = inside("import os; os.kill(os.getpid(), 9)")
+    assert (outcome.status, outcome.cause) == (137, "killed")
+    assert outcome.of("signal") == {("kill", "self", False)}

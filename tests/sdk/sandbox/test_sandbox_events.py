@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chimes.sandbox import Event, Mount, Sandbox
+
+Inside = Callable[..., Any]
+
+
+def test_a_program_that_only_computes_leaves_no_event(inside: Inside) -> None:
+    outcome = inside("""
+        import hashlib, json, threading
+        open("/dev/null", "w").write("nothing")
+        open("/usr/bin/python3", "rb").read(10)
+        threading.Thread(target=print).start()
+        print(json.dumps(hashlib.sha256(b"x").hexdigest()))
+    """)
+    assert outcome.events == ()
+
+
+def test_a_socket_is_seen_though_making_it_succeeds(inside: Inside) -> None:
+    outcome = inside("import socket; socket.socket().close(); print('fine')")
+    assert outcome.said == "fine\n"
+    assert outcome.events == (Event("network", "socket", "AF_INET SOCK_STREAM", False),)
+
+
+def test_a_socket_within_the_process_is_no_network(inside: Inside) -> None:
+    outcome = inside("""
+        import socket
+        one, other = socket.socketpair()
+        socket.socket(socket.AF_UNIX).bind("/work/here")
+    """)
+    assert outcome.of("network") == set()
+
+
+def test_addresses_are_told(inside: Inside) -> None:
+    outcome = inside("""
+        import socket
+        def attempt(step):
+            try:
+                step()
+            except OSError:
+                pass
+        stream = socket.socket()
+        attempt(lambda: stream.connect(("192.0.2.1", 443)))
+        datagram = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        attempt(lambda: datagram.sendto(b'{sa_family=AF_X, "', ("2001:db8::1", 53)))
+        attempt(lambda: datagram.sendmsg([b"x"], [], 0, ("2001:db8::2", 53)))
+        server = socket.create_server(("127.0.0.1", 0))
+        socket.create_connection(server.getsockname())
+    """)
+    assert outcome.of("network") == {
+        ("socket", "AF_INET SOCK_STREAM", False),
+        ("connect", "192.0.2.1:443", True),
+        ("socket", "AF_INET6 SOCK_DGRAM", False),
+        ("send", "[2001:db8::1]:53", True),
+        ("send", "[2001:db8::2]:53", True),
+        ("bind", "127.0.0.1:0", False),
+        ("connect", "127.0.0.1:*", False),
+    }
+
+
+def test_a_refused_write_is_seen_though_its_error_is_swallowed(inside: Inside) -> None:
+    outcome = inside("""
+        try:
+            open("/etc/passwd", "w")
+        except OSError:
+            pass
+    """)
+    assert (outcome.status, outcome.complained) == (0, "")
+    assert outcome.events == (Event("write", "open", "/etc/passwd", True),)
+
+
+def test_every_change_of_the_file_system_is_seen(inside: Inside) -> None:
+    outcome = inside("""
+        import os
+        os.chdir("/tmp")
+        os.mkdir("folder")
+        os.makedirs("folder", exist_ok=True)
+        open("folder/file", "x").close()
+        os.chdir("folder")
+        os.rename("file", "../renamed")
+        os.symlink("/tmp/renamed", "link")
+        open("link", "a").close()
+        os.link("../renamed", "hard")
+        os.chmod("hard", 0o600)
+        os.truncate("hard", 10)
+        os.unlink("hard")
+        here = os.open("/tmp", os.O_RDONLY)
+        os.mkdir("by-number", dir_fd=here)
+        os.rmdir("/tmp/by-number")
+        os.fchdir(here)
+        os.mkfifo("pipe")
+    """)
+    assert (outcome.status, outcome.complained) == (0, "")
+    assert {(action, target) for action, target, _ in outcome.of("write")} == {
+        ("mkdir", "/tmp/folder"),
+        ("open", "/tmp/folder/file"),
+        ("rename", "/tmp/folder/file"),
+        ("rename", "/tmp/renamed"),
+        ("symlink", "/tmp/folder/link"),
+        ("open", "/tmp/renamed"),
+        ("link", "/tmp/folder/hard"),
+        ("chmod", "/tmp/folder/hard"),
+        ("truncate", "/tmp/folder/hard"),
+        ("unlink", "/tmp/folder/hard"),
+        ("mkdir", "/tmp/by-number"),
+        ("rmdir", "/tmp/by-number"),
+        ("mknod", "/tmp/pipe"),
+    }
+
+
+def test_a_path_is_told_printably_whatever_it_holds(inside: Inside) -> None:
+    outcome = inside("""
+        for name in ("sp ace", "q\\"uote", "new\\nline", "d\\u00fcnn", ") = -1 EROFS (x)", "<unfinished ...>"):
+            open(f"/tmp/{name}", "w").close()
+            try:
+                open(f"/etc/{name}", "w")
+            except OSError:
+                pass
+    """)
+    names = ("sp ace", 'q"uote', "new\\nline", "dünn", ") = -1 EROFS (x)", "<unfinished ...>")
+    assert outcome.of("write") == {
+        ("open", f"{folder}/{name}", folder == "/etc") for name in names for folder in ("/tmp", "/etc")
+    }
+
+
+def test_processes_are_seen_and_threads_are_not(inside: Inside) -> None:
+    outcome = inside("""
+        import subprocess, threading
+        thread = threading.Thread(target=print)
+        thread.start()
+        thread.join()
+        subprocess.run(["/usr/bin/true"])
+        try:
+            subprocess.run(["/usr/bin/absent"])
+        except OSError:
+            pass
+    """)
+    assert outcome.of("process") == {
+        ("fork", "", False),
+        ("execve", "/usr/bin/true", False),
+        ("execve", "/usr/bin/absent", True),
+    }
+
+
+def test_reaching_into_the_memory_of_another_process_is_seen(inside: Inside) -> None:
+    outcome = inside("""
+        import ctypes, os
+        libc = ctypes.CDLL(None)
+        os.symlink("/proc/self/mem", "/tmp/innocent")
+        open("/tmp/innocent", "r+b")
+        open("/proc/self/maps", "rb")
+        if os.fork() == 0:
+            os.chdir("/proc/2")
+            open("mem", "r+b")
+            libc.ptrace(16, 2, None, None)
+            libc.process_vm_writev(2, None, 0, None, 0, 0)
+            os._exit(0)
+        os.wait()
+    """)
+    assert outcome.of("memory") == {
+        ("open", "/proc/self/mem", False),
+        ("open", "/proc/2/mem", False),
+        ("ptrace", "2", True),
+        ("process_vm_writev", "2", False),
+    }
+    assert outcome.cause == "killed"
+
+
+def test_marks_cut_the_events_into_stretches() -> None:
+    code = """if True:
+        import os, sys
+        def mark(name):
+            try:
+                os.open(f"/chimes-mark/{name}", os.O_RDONLY)
+            except OSError:
+                pass
+        os.mkdir("/tmp/before")
+        mark("start")
+        os.mkdir("/tmp/within")
+        mark("end")
+        os.mkdir("/tmp/after")
+        print("answer", flush=True)
+        input()
+    """
+    with Sandbox(["/usr/bin/python3", "-I", "-c", code]) as sandbox:
+        # What was done before the answer is there when the answer is.
+        assert sandbox.stdout.read(100) == b"answer\n"
+        seen = {
+            "all": sandbox.events(),
+            "after": sandbox.events_after("start"),
+            "last": sandbox.events_after("end"),
+            "between": sandbox.events_between("start", "end"),
+            "unknown": sandbox.events_between("never", "ever"),
+        }
+    targets = {name: [event.target for event in events] for name, events in seen.items()}
+    assert targets == {
+        "all": ["/tmp/after", "/tmp/before", "/tmp/within"],
+        "after": ["/tmp/after", "/tmp/within"],
+        "last": ["/tmp/after"],
+        "between": ["/tmp/within"],
+        "unknown": ["/tmp/after", "/tmp/before", "/tmp/within"],
+    }
+
+
+def test_a_flood_of_events_hides_nothing_that_was_refused(inside: Inside) -> None:
+    outcome = inside("""
+        import os
+        for number in range(3000):
+            os.mkdir(f"/tmp/{number}")
+        for number in range(3000):
+            try:
+                os.mkdir(f"/etc/{number}")
+            except OSError:
+                pass
+        try:
+            os.unlink("/zzz")
+        except OSError:
+            pass
+        os.kill(os.getpid(), 18)
+    """)
+    assert len(outcome.events) < 200
+    assert ("mkdir", "/etc/0", True) in outcome.of("write")
+    assert outcome.of("signal") == {("kill", "self", False)}
+
+
+def test_two_runs_are_told_alike(inside: Inside, tmp_path: Path) -> None:
+    code = """
+        import os, socket, subprocess, threading
+        def work(number):
+            subprocess.run(["/usr/bin/true"])
+            open(f"/tmp/{number}", "w").close()
+            socket.socket()
+        for number in range(8):
+            threading.Thread(target=work, args=(number,)).start()
+    """
+    one, other = (inside(code, mounts=[Mount(tmp_path, "/env")]) for _ in range(2))
+    assert one.events == other.events
+    assert list(one.events) == sorted(set(one.events))
+    assert len(one.events) == 11
+
+
+@pytest.mark.parametrize("call", ["os.setxattr('/usr/bin', 'user.a', b'')", "os.chown('/usr', 1, 1)"])
+def test_changes_of_what_belongs_to_the_system_are_seen(inside: Inside, call: str) -> None:
+    outcome = inside(f"import os; {call}")
+    assert [refused for _, _, refused in outcome.of("write")] == [True]

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import errno
+import struct
+
+import pytest
+from chimes.errors import InfrastructureError
+from chimes.sandbox.filter import build_filter
+
+ALLOWED = 0x7FFF0000
+X86, ARM, I386 = 0xC000003E, 0xC00000B7, 0x40000003
+
+
+def answer(machine: str, architecture: int, number: int, argument: int = 0) -> int:
+    """What the program says of a system call, read as the kernel reads it."""
+    program = list(struct.iter_unpack("<HBBI", build_filter(machine)))
+    data = struct.pack("<IIQQ", number, architecture, 0, argument)
+    position = value = 0
+    while True:
+        code, yes, no, operand = program[position]
+        position += 1
+        if code == 0x20:
+            (value,) = struct.unpack_from("<I", data, operand)
+        elif code == 0x06:
+            return int(operand)
+        else:
+            holds = {0x15: value == operand, 0x35: value >= operand, 0x45: bool(value & operand)}[code]
+            position += yes if holds else no
+
+
+def refusal(number: int) -> int:
+    return 0x00050000 | number
+
+
+@pytest.mark.parametrize(
+    ("machine", "architecture", "clone", "unshare", "memfd"),
+    [("x86_64", X86, 56, 272, 319), ("aarch64", ARM, 220, 97, 279)],
+)
+def test_the_filter_refuses_what_it_names_and_nothing_else(
+    machine: str, architecture: int, clone: int, unshare: int, memfd: int
+) -> None:
+    absent = [number for number in range(600) if answer(machine, architecture, number) != ALLOWED]
+    assert set(absent) > {425, 426, 427, 435, 447, memfd}
+    assert len(absent) == 8
+    assert {answer(machine, architecture, number) for number in absent} == {refusal(errno.ENOSYS)}
+    for number in (clone, unshare):
+        assert answer(machine, architecture, number, 0x11) == ALLOWED
+        assert answer(machine, architecture, number, 0x10000011) == refusal(errno.EPERM)
+
+
+@pytest.mark.parametrize(("architecture", "number"), [(I386, 1), (ARM, 1), (X86, 0x40000001), (X86, 0xFFFFFFFF)])
+def test_calls_of_another_architecture_are_absent(architecture: int, number: int) -> None:
+    assert answer("x86_64", architecture, number) == refusal(errno.ENOSYS)
+
+
+def test_an_unknown_architecture_is_named() -> None:
+    with pytest.raises(InfrastructureError, match="'z80'"):
+        build_filter("z80")

@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import pytest
+from chimes.sandbox.events import Event, EventLog
+from chimes.sandbox.trace import Trace
+
+START = (
+    b'10 openat(AT_FDCWD, "/etc/early", O_WRONLY|O_CREAT, 0666) = 3\n'
+    b"10 clone(child_stack=NULL, flags=SIGCHLD) = 2 /* 12 in strace's PID NS */\n"
+    b'12 execve("/usr/bin/setpriv", ["setpriv"], 0x1 /* 3 vars */) = 0\n'
+    b'12 execve("/usr/bin/env", ["env"], 0x1 /* 3 vars */) = 0\n'
+    b'12 execve("/env/bin/app", ["app"], 0x1 /* 3 vars */) = -1 ENOENT (No such file or directory)\n'
+    b'12 execve("/usr/bin/app", ["app"], 0x1 /* 3 vars */) = 0\n'
+)
+
+
+def read(*lines: bytes) -> Trace:
+    trace = Trace()
+    trace.feed(START + b"".join(line + b"\n" for line in lines))
+    trace.finish()
+    return trace
+
+
+def only(*lines: bytes) -> Event:
+    (event,) = read(*lines).events.between()
+    return event
+
+
+def test_nothing_is_told_from_before_the_command_itself() -> None:
+    trace = Trace()
+    trace.feed(START[:-2])
+    assert not trace.started
+    trace.feed(START[-2:])
+    assert (trace.started, trace.main, trace.events.between()) == (True, 12, ())
+
+
+def test_bubblewrap_itself_is_never_told_of() -> None:
+    assert read(b'10 openat(AT_FDCWD, "/etc/late", O_WRONLY) = 3').events.between() == ()
+
+
+def test_pieces_may_end_anywhere() -> None:
+    text = START + b'12 mkdir("/tmp/a", 0777) = 0\n'
+    trace = Trace()
+    for index in range(len(text)):
+        trace.feed(text[index : index + 1])
+    assert trace.events.between() == (Event("write", "mkdir", "/tmp/a", False),)
+
+
+def test_a_line_without_an_end_is_not_kept() -> None:
+    trace = Trace()
+    trace.feed(START + b'12 mkdir("')
+    for _ in range(100):
+        trace.feed(b"x" * 10_000)
+    trace.feed(b'", 0777) = 0\n12 rmdir("/tmp/a") = 0\n')
+    assert trace.events.between() == (Event("write", "rmdir", "/tmp/a", False),)
+
+
+@pytest.mark.parametrize(
+    ("lines", "event"),
+    [
+        (
+            [
+                b'12 openat(AT_FDCWD</work>, "x", O_WRONLY <unfinished ...>',
+                b"13 getpid() = 3",
+                b"12 <... openat resumed>) = 3</work/y>",
+            ],
+            Event("write", "open", "/work/y", False),
+        ),
+        (
+            [b"12 kill(-1, SIGKILL <unfinished ...>", b"12 +++ killed by SIGKILL +++"],
+            Event("signal", "kill", "-1", False),
+        ),
+        (
+            [b"12 kill(3 /* 13 in strace's PID NS */, SIGTERM <unfinished ...>"],
+            Event("signal", "kill", "other", False),
+        ),
+        (
+            [b'12 openat2(AT_FDCWD, "rel", {flags=O_RDWR|O_CREAT, mode=0666, resolve=0}, 24) = -1 EROFS (Read-only)'],
+            Event("write", "open", "/work/rel", True),
+        ),
+        (
+            [b'12 creat("/etc/x", 0666) = -1 EACCES (Permission denied)'],
+            Event("write", "open", "/etc/x", True),
+        ),
+        (
+            [b'12 rename("/a", "/b") = ? ERESTARTSYS (To be restarted)', b'12 rmdir("/b") = -1 EBUSY (x)'],
+            Event("write", "rmdir", "/b", True),
+        ),
+        (
+            [
+                b"12 connect(3<socket:[7]>, {sa_family=AF_INET, sin_port=htons(80), "
+                b'sin_addr=inet_addr("192.0.2.1")}, 16) = -1 EINPROGRESS (x)'
+            ],
+            Event("network", "connect", "192.0.2.1:80", False),
+        ),
+        (
+            [b"12 connect(3, {sa_family=AF_VSOCK, svm_cid=2, svm_port=1}, 16) = -1 ENODEV (x)"],
+            Event("network", "connect", "AF_VSOCK", True),
+        ),
+        (
+            [b"12 pidfd_send_signal(9, SIGTERM, NULL, 0) = 0"],
+            Event("signal", "kill", "other", False),
+        ),
+        (
+            [b"12 ptrace(PTRACE_TRACEME) = -1 EPERM (x)"],
+            Event("memory", "ptrace", "self", True),
+        ),
+        (
+            [b'12 execveat(4</usr/bin>, "true", ["true"], NULL, 0) = 0'],
+            Event("process", "execve", "/usr/bin/true", False),
+        ),
+        (
+            [b"12 write(0x3, 0x1, 0x2) = -1 ENOSPC (No space left on device)"],
+            Event("disk", "write", "ENOSPC", True),
+        ),
+    ],
+)
+def test_a_line_is_understood(lines: list[bytes], event: Event) -> None:
+    assert only(*lines) == event
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'12 openat(AT_FDCWD</work>, "/etc/a", O_RDONLY|O_CLOEXEC) = 3</etc/a>',
+        b'12 openat(AT_FDCWD</work>, "/dev/null", O_RDWR) = 3</dev/null>',
+        b'12 openat(AT_FDCWD</work>, "/proc/self/fd/2", O_WRONLY) = 3<pipe:[7]>',
+        b"12 openat(AT_FDCWD</work>, 0x7f, O_RDWR) = -1 EFAULT (Bad address)",
+        b'12 mkdir("/tmp", 0777) = -1 EEXIST (File exists)',
+        b"12 kill(2 /* 12 in strace's PID NS */, 0) = 0",
+        b"12 write(0x1, 0x1, 0x2) = -1 EPIPE (Broken pipe)",
+        b'12 connect(3, {sa_family=AF_UNIX, sun_path="/x"}, 5) = -1 ENOENT (x)',
+        b'12 sendto(3, "{sa_family=AF_INET", 4, 0, NULL, 0) = 4',
+        b"12 fchdir(3</etc>) = -1 EACCES (x)",
+        b"12 --- SIGCHLD {si_signo=SIGCHLD} ---",
+        b"12 <... openat resumed>) = 3",
+        b"12 restart_syscall(<... resuming interrupted read ...>) = 0",
+        b"strace: something else",
+        b"12 ",
+    ],
+)
+def test_a_line_is_no_event(line: bytes) -> None:
+    trace = read(line)
+    assert (trace.events.between(), trace.seen) == ((), set())
+
+
+def test_reading_cannot_be_feigned_by_a_folders_name() -> None:
+    line = b'12 openat(AT_FDCWD</work/", O_RDONLY) = 3>, "x", O_WRONLY|O_CREAT, 0666) = -1 EROFS (x)'
+    assert only(line) == Event("write", "open", '/work/", O_RDONLY) = 3/x', True)
+
+
+def test_relative_paths_follow_the_folder_of_their_process() -> None:
+    trace = read(
+        b'12 chdir("deep") = 0',
+        b'12 mkdir("one", 0777) = 0',
+        b'13 openat(AT_FDCWD</tmp/else>, "read", O_RDONLY) = 3',
+        b'13 mkdir("../two", 0777) = 0',
+        b"13 fchdir(3</dev/shm>) = 0",
+        b'13 mkdir("three", 0777) = 0',
+        b"13 +++ exited with 0 +++",
+        b'13 mkdir("four", 0777) = 0',
+    )
+    targets = [event.target for event in trace.events.between()]
+    assert targets == ["/dev/shm/three", "/tmp/two", "/work/deep/four", "/work/deep/one"]
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        (b"13 clone(child_stack=NULL, flags=SIGCHLD) = -1 EAGAIN (Resource temporarily unavailable)", "processes"),
+        (b"12 clone(flags=CLONE_VM|CLONE_THREAD) = -1 EAGAIN (Resource temporarily unavailable)", "processes"),
+        (b"12 --- SIGXCPU {si_signo=SIGXCPU, si_code=SI_KERNEL} ---", "time"),
+        (b"12 --- SIGXFSZ {si_signo=SIGXFSZ, si_code=SI_USER} ---", "disk"),
+        (b'12 mkdir("/tmp/x", 0777) = -1 ENOSPC (No space left on device)', "disk"),
+        (b"13 rt_sigqueueinfo(2 /* 12 in strace's PID NS */, SIGUSR1, {}) = 0", "killed"),
+        (b"13 tkill(2 /* 12 in strace's PID NS */, SIGKILL) = 0", "killed"),
+    ],
+)
+def test_a_line_shows_a_cause(line: bytes, cause: str) -> None:
+    assert read(line).seen == {cause}
+
+
+def test_a_mark_left_twice_hides_nothing() -> None:
+    log = EventLog()
+    for name in ("a", "b", "a", "b"):
+        log.mark(name)
+        log.add("write", "mkdir", f"/x/{name}", refused=False)
+    assert [event.target for event in log.between("a", "b")] == ["/x/a", "/x/b"]
+
+
+def test_marks_beyond_all_measure_hide_nothing_and_cost_little() -> None:
+    log = EventLog()
+    log.mark("start")
+    log.mark("end")
+    for number in range(4200):
+        for index in range(13):
+            log.add("process", "execve", f"/x/{number}/{index}", refused=False)
+        log.mark(f"flood {number}")
+    log.add("network", "connect", "192.0.2.1:80", refused=True)
+    log.mark("end")
+    assert Event("network", "connect", "192.0.2.1:80", True) in log.between("start", "end")
+    assert len(log.between()) < 70_000
