@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from chimes.checks.check import Check
 from chimes.conformance.backends import B02, B03, B05, B09, B12, B13
-from chimes.conformance.conformancecheck import ComponentCheck, ConformanceCheck, EntryCheck
+from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck
 from chimes.conformance.connectors import D02, D04, D05, D09, D12
 from chimes.conformance.models import M02, M04, M07, M08, M09, M11, M14
-from chimes.conformance.shared import S01, S02, S05, S08, S09, S22
+from chimes.conformance.shared import S01, S02, S05, S08, S09, S21, S22
 
 __all__ = ["CHECKS", "COMPONENT_CHECKS", "ENTRY_CHECKS", "find_check"]
 
@@ -36,11 +39,11 @@ COMPONENT_CHECKS: tuple[type[ComponentCheck], ...] = (
     B13,
     S22,
 )
-CHECKS: tuple[type[ConformanceCheck], ...] = tuple(  # type: ignore[type-arg]
-    sorted((*ENTRY_CHECKS, *COMPONENT_CHECKS), key=lambda check: check.code)
+CHECKS: tuple[type[Check[Any]], ...] = tuple(
+    sorted((*ENTRY_CHECKS, S21, *COMPONENT_CHECKS), key=lambda check: check.code)
 )
 
 
-def find_check(code: str) -> type[ConformanceCheck] | None:  # type: ignore[type-arg]
+def find_check(code: str) -> type[Check[Any]] | None:
     """The check with this code, None if there is none."""
     return next((check for check in CHECKS if check.code == code), None)

@@ -199,19 +199,33 @@ def _audit() -> list[list[str]]:
     events: list[list[str]] = []
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event == "open" and len(args) == 3 and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
+        if event == "open" and _writes(*args):
             found = ("write", args[0])
-        elif event in AUDITED:
+        elif event in AUDITED and not _is_below_descriptor(event, args):
             kind, index = AUDITED[event]
             found = (kind, "" if index is None else args[index])
         else:
             return
         if len(events) < 1000:
-            target = os.fsdecode(found[1]) if isinstance(found[1], (str, bytes, os.PathLike)) else repr(found[1])
+            target = _path(found[1]) if found[0] == "write" else repr(found[1])
             events.append([found[0], event, target])
 
     sys.addaudithook(hook)
     return events
+
+
+def _writes(path: Any, mode: Any, flags: Any) -> bool:
+    is_file = not isinstance(path, int) and os.fspath(path) not in (os.devnull, os.fsencode(os.devnull))
+    return is_file and isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+
+
+def _is_below_descriptor(event: str, args: tuple[Any, ...]) -> bool:
+    # A name relative to an open folder (shutil.rmtree) says nothing about where it is.
+    return event in ("os.remove", "os.rename", "os.mkdir", "os.chmod") and args[-1] != -1 and isinstance(args[-1], int)
+
+
+def _path(value: Any) -> str:
+    return os.path.abspath(os.fsdecode(value)) if isinstance(value, (str, bytes, os.PathLike)) else repr(value)
 
 
 def main() -> None:

@@ -163,17 +163,22 @@ class D09(ConnectorCheck):
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Lost rows, and false claims."""
-        for item in facts["predicates"]:
-            op, dtype = item["op"], item["type"]
-            if item["lost"]:
-                yield self.finding(
-                    f"a filter {op} on {dtype} loses {item['lost']} rows", "keep every row for which the filter is true"
-                )
-            elif item["exact"] and item["extra"]:
-                yield self.finding(
-                    f"a filter {op} on {dtype} is called exact and gives {item['extra']} rows too many",
-                    "apply it, or leave it to the host: exact=False",
-                )
+        lost = [item for item in facts["predicates"] if item["lost"]]
+        extra = [item for item in facts["predicates"] if item["exact"] and item["extra"] and not item["lost"]]
+        if lost:
+            yield self.finding(
+                f"filters lose rows for which they are true: {_names(lost)}", "keep every such row, or do not filter"
+            )
+        if extra:
+            yield self.finding(
+                f"filters that are called exact let other rows through: {_names(extra)}",
+                "apply them, or leave them to the host: exact=False",
+            )
+
+
+def _names(items: list[dict[str, Any]]) -> str:
+    names = [f"{item['op']} on {item['type']}" for item in items]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _try(connector: ConnectorProxy, table: pa.Table, predicate: Predicate) -> dict[str, Any]:

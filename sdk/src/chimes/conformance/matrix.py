@@ -75,12 +75,12 @@ def run_matrix(mutants: Sequence[Mutant] = MUTANTS, kinds: Sequence[Kind] = KIND
 
 def _packed(folder: Path, kind: Kind, mutant: Mutant | None = None) -> Path:
     folder.mkdir(parents=True)
-    return strict_wheel(kind, folder, mutant.edits if mutant else ())
+    return strict_wheel(kind, folder, mutant.edits, mutant.requires) if mutant else strict_wheel(kind, folder)
 
 
 def _failed(wheel: Path) -> set[str]:
     report = check_path(wheel, Options(sandbox=True))
-    return {result.code for result in report.results if result.verdict != "pass" and result.verdict != "not_applicable"}
+    return {result.code for result in report.results if result.verdict not in ("pass", "not_applicable")}
 
 
 def _row(folder: Path, mutant: Mutant) -> Row:

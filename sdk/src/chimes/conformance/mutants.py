@@ -35,7 +35,8 @@ class Mutant:
     check: str
     kind: Kind
     summary: str
-    edits: tuple[Edit, ...]
+    edits: tuple[Edit, ...] = ()
+    requires: tuple[str, ...] = ()
     also_fails: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -44,8 +45,8 @@ class Mutant:
         return f"{self.kind}-{self.check.lower()}"
 
 
-def strict_wheel(kind: Kind, folder: Path, edits: tuple[Edit, ...] = ()) -> Path:
-    """Pack the strict reference plugin of a kind, with edits, as a wheel below ``folder``."""
+def strict_wheel(kind: Kind, folder: Path, edits: tuple[Edit, ...] = (), requires: tuple[str, ...] = ()) -> Path:
+    """Pack the strict reference plugin of a kind, with edits and more requirements, as a wheel below ``folder``."""
     package = f"chimes_strict_{kind}"
     source = resources.files("chimes.conformance").joinpath("strict", kind)
     files = {item.name: item.read_text("utf-8") for item in source.iterdir() if item.name.endswith(".py")}
@@ -58,7 +59,7 @@ def strict_wheel(kind: Kind, folder: Path, edits: tuple[Edit, ...] = ()) -> Path
         name=f"chimes-strict-{kind}",
         version=__version__,
         files={f"{package}/{name}": text.encode("utf-8") for name, text in sorted(files.items())},
-        requires=(f"chimes=={__version__}", "pyarrow>=20"),
+        requires=(f"chimes=={__version__}", "pyarrow>=20", *requires),
         entry_points={"chimes": {"strict": f"{package}.plugin"}},
     )
 
@@ -75,8 +76,8 @@ def _backend(check: str, summary: str, *edits: tuple[str, str], also: Mapping[st
     return _mutant("backend", "backend.py", check, summary, edits, also)
 
 
-def _entry(check: str, summary: str, *edits: tuple[str, str]) -> Mutant:
-    return _mutant("model", "plugin.py", check, summary, edits, None)
+def _entry(check: str, summary: str, *edits: tuple[str, str], also: Mapping[str, str] | None = None) -> Mutant:
+    return _mutant("model", "plugin.py", check, summary, edits, also)
 
 
 def _mutant(
@@ -109,6 +110,12 @@ MUTANTS: tuple[Mutant, ...] = (
     _entry("S08", "imports pydantic when it is listed", (IMPORT, f"import pydantic\n\n{IMPORT}")),
     _entry(
         "S09", "opens a socket when it is listed", (IMPORT, f"import socket\n\n{IMPORT}\nsocket.socket().close()\n")
+    ),
+    Mutant(
+        check="S21",
+        kind="model",
+        summary="requires two versions of one package at once",
+        requires=("pluggy<1",),
     ),
     _model(
         "S22",
@@ -194,5 +201,75 @@ MUTANTS: tuple[Mutant, ...] = (
             "        self.planned = True\n        count = max(1,",
         ),
         ("        start, stop = token\n", "        start, stop = token if self.planned else (0, 0)\n"),
+    ),
+    _backend(
+        "B02",
+        "calls a job that ended queued when it is asked again",
+        (
+            "        return [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n",
+            "        found = [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n"
+            "        if len(found) == 1 and found[0].exit_code == 0:\n"
+            "            self.ends += 1\n"
+            "            if self.ends == 2:\n"
+            "                return [found[0].model_copy(update={'state': JobState.QUEUED})]\n"
+            "        return found\n",
+        ),
+        ("    Config = StrictConfig\n", "    Config = StrictConfig\n    ends = 0\n"),
+        ("JobHandle, JobSpec, JobStatus,", "JobHandle, JobSpec, JobState, JobStatus,"),
+    ),
+    _backend(
+        "B03",
+        "blames every failed job on the infrastructure",
+        (
+            "        return [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n",
+            "        found = [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n"
+            "        return [s.model_copy(update={'fault': 'infrastructure' if s.fault else None}) for s in found]\n",
+        ),
+    ),
+    _backend(
+        "B05",
+        "knows only the jobs that it submitted itself",
+        (
+            "        return [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n",
+            "        known = [self.folder(h) if h.key in self.keys else Path('/nowhere') for h in handles]\n"
+            "        return [JobStatus.model_validate(read_status(folder)) for folder in known]\n",
+        ),
+        (
+            "        digest = job.sha256()\n",
+            "        digest = job.sha256()\n        self.keys = {*self.keys, key}\n",
+        ),
+        ("    Config = StrictConfig\n", "    Config = StrictConfig\n    keys: set[str] = set()\n"),
+        also={"B09": "a job that another process submitted is not followed to its end"},
+    ),
+    _backend(
+        "B09",
+        "makes a new job of every submit",
+        (
+            "key=key, spec_sha256=digest, job=record)",
+            "key=f'{key} {time.monotonic_ns()}', spec_sha256=digest, job=record)",
+        ),
+        ("import sys\n", "import sys\nimport time\n"),
+    ),
+    _backend(
+        "B12",
+        "does not end a job that ignores SIGTERM",
+        ("grace_s=grace_s)\n", "grace_s=3600)\n"),
+        also={"B13": "a stubborn grandchild is not ended either"},
+    ),
+    _backend(
+        "B13",
+        "ends only the process that it started itself",
+        (
+            "        jobfolder.request_cancel(self.folder(handle), grace_s=grace_s)\n",
+            "        folder = self.folder(handle)\n"
+            "        if not (folder / jobfolder.EXIT).exists():\n"
+            "            records = [jobfolder.read_record(folder, n) for n in (jobfolder.STARTED, jobfolder.WRAPPER)]\n"
+            "            end = {'reason': 'cancelled', 'fault': 'user', 'exit_code': None, 'signal': 9}\n"
+            "            jobfolder.write_record(folder, jobfolder.EXIT, end)\n"
+            "            for record in records:\n"
+            "                if record is not None:\n"
+            "                    os.kill(record['pid'], 9)\n",
+        ),
+        ("import sys\n", "import os\nimport sys\n"),
     ),
 )

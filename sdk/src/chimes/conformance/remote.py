@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from chimes import errors
 from chimes.conformance.codec import decode, encode
 from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame, write_frame
-from chimes import errors
 from chimes.errors import ChimesError
 from chimes.process import PIPE, Process
 from chimes.sandbox import Event, Limits, Mount, Sandbox
@@ -150,7 +150,7 @@ class Children:
         """Import the entry modules in a fresh child. Raises StepFailedError."""
         self.stop()
         value, _ = self.ask({"op": "entry"}, [], "importing the entry module", timeout_s)
-        self.note([Event(*item, refused=False) for item in (value or {}).get("audited") or ()])
+        self.note(audited((value or {}).get("audited")))
         return value if isinstance(value, dict) else {}
 
     @contextlib.contextmanager
@@ -229,7 +229,7 @@ class Children:
         if "ended" in answer:
             self.give_up(step, "crashed")
         if answer.get("audited"):
-            self.note([Event(*item, refused=False) for item in answer["audited"]])
+            self.note(audited(answer["audited"]))
         if answer.get("ok") is not True:
             self.raise_error(step, answer.get("error"))
         return answer.get("value"), received
@@ -262,6 +262,11 @@ class Children:
         tail = running.stderr_tail() if running is not None else ""
         self.stop()
         raise StepFailedError(step, cause=known or cause, said=tail.strip()[-2000:])
+
+
+def audited(told: Any) -> list[Event]:
+    """Events as the audit hook of a child without a sandbox tells them."""
+    return [Event(kind=kind, action=action, target=target, refused=False) for kind, action, target in told or ()]
 
 
 CODES = frozenset(getattr(errors, name).code for name in errors.__all__ if name.endswith("Error"))

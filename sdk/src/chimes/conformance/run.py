@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chimes.checks.build import build_wheel
-from chimes.checks.check import Finding
-from chimes.checks.run import run_checks
-from chimes.checks.subject import Subject
+from chimes.checks.run import CheckResult, run_checks
+from chimes.checks.subject import open_subject
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.catalogue import ENTRY_CHECKS
 from chimes.conformance.environment import (
+    InstallError,
     Lock,
     ResolutionError,
     base_environment,
-    base_python,
+    dependency_problems,
     install,
     python_mounts,
     resolve,
     site_packages,
 )
-from chimes.conformance.judge import Judge, Progress
+from chimes.conformance.judge import Judge, Progress, judge_one
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.remote import INSIDE_ROOT, Place
 from chimes.conformance.report import ComponentReport, Report, Result
 from chimes.conformance.rules import Rules
+from chimes.conformance.shared import S21
 from chimes.conformance.unpack import unpack
 from chimes.errors import NotFoundError
 from chimes.registry import Distribution, normalize, scan
@@ -92,59 +92,80 @@ def _built(folder: Path, scratch: Path, options: Options) -> Path:
 
 def _check_file(file: Path, scratch: Path, options: Options, started: float) -> Report:
     options.progress(f"checking the file {file.name}")
-    with ExitStack() as stack:
-        report = run_checks(stack.enter_context(Subject.open(file)))
-    results = [_result(item) for item in report.results]
-    digest = _sha256(file)
+    with open_subject(file) as subject:
+        checked = run_checks(subject)
+    results = [_result(item) for item in checked.results]
     failed = {result.code for result in results if result.verdict in ("fail", "infra")}
-    distribution = None if file.suffix != ".whl" or failed & UNSAFE else _entry_points(file, scratch)
-    if distribution is None:
-        unsafe = file.suffix == ".whl" and bool(failed & UNSAFE)
-        skipped = [Result(code=check.code, verdict="not_run") for check in ENTRY_CHECKS] if unsafe else []
-        return _report(file.name, digest, options, started, [*results, *skipped], [])
-    if not options.sandbox:
-        return _check_plain(file, digest, distribution, results, options, started)
-    return _check_sandboxed(file, digest, distribution, results, scratch, options, started)
+    draft = Draft(file, checked.sha256, scratch, options, started, results)
+    if checked.form != "wheel" or checked.type != "plugin":
+        return draft.report()
+    if failed & UNSAFE:
+        return draft.report([Result(code=check.code, verdict="not_run") for check in ENTRY_CHECKS])
+    return _check_sandboxed(draft) if options.sandbox else _check_plain(draft)
 
 
-def _check_plain(
-    file: Path, digest: str, plugin: Distribution, results: list[Result], options: Options, started: float
-) -> Report:
-    place = Place(distribution=plugin.name, site=str(plugin.folder.parent), limits=options.rules.limits)
-    ran, components, logs = _judge(place, _plain_env(), plugin, options)
-    return _report(file.name, digest, options, started, [*results, *ran], components, logs=logs)
+@dataclass(frozen=True)
+class Draft:
+    """A file whose report is under way."""
+
+    file: Path
+    sha256: str
+    scratch: Path
+    options: Options
+    started: float
+    results: list[Result]
+
+    def report(
+        self,
+        more: Iterable[Result] = (),
+        components: Iterable[ComponentReport] = (),
+        *,
+        lock: Lock | None = None,
+        logs: tuple[str, ...] = (),
+    ) -> Report:
+        """The report with what was found out beyond the file itself."""
+        results = [*self.results, *more]
+        return _report(
+            self.file.name, self.sha256, self.options, self.started, results, components, lock=lock, logs=logs
+        )
 
 
-def _check_sandboxed(
-    file: Path,
-    digest: str,
-    plugin: Distribution,
-    results: list[Result],
-    scratch: Path,
-    options: Options,
-    started: float,
-) -> Report:
+def _check_plain(draft: Draft) -> Report:
+    site = draft.scratch / "site"
+    unpack(draft.file, site)
+    plugin = next(scan([str(site)]))
+    place = Place(distribution=plugin.name, site=str(site), limits=draft.options.rules.limits)
+    ran, components, logs = _judge(place, _plain_env(), plugin, draft.options)
+    return draft.report(ran, components, logs=logs)
+
+
+def _check_sandboxed(draft: Draft) -> Report:
+    options = draft.options
     options.progress("making the environment")
+    environment = draft.scratch / "environment"
     try:
-        lock = resolve(file, lock=options.lock, out=scratch / "pylock.toml")
-    except ResolutionError as error:
-        return _report(file.name, digest, options, started, [*results, _unresolved(error)], [])
-    environment = scratch / "environment"
-    install(base_environment(lock), file, environment)
-    mounts = (Mount(environment, "/env"), *python_mounts())
-    inside = "/env" / site_packages(environment).relative_to(environment)
-    place = Place(
-        distribution=plugin.name,
-        site=str(inside),
-        environment=environment,
-        mounts=mounts,
-        limits=options.rules.limits,
-        python=str(base_python()),
-    )
-    ran, components, logs = _judge(place, SANDBOX_ENV, plugin, options)
+        lock = resolve(draft.file, lock=options.lock, out=draft.scratch / "pylock.toml")
+        install(base_environment(lock), draft.file, environment)
+    except (ResolutionError, InstallError) as error:
+        return draft.report([_dependencies(refused=str(error), problems=[])])
     if options.out is not None:
         shutil.copy(lock.path, options.out / "pylock.toml")
-    return _report(file.name, digest, options, started, [*results, *ran], components, lock=lock, logs=logs)
+    dependencies = _dependencies(refused=None, problems=dependency_problems(environment))
+    site = site_packages(environment)
+    plugin = next(scan([str(site)]))
+    place = Place(
+        distribution=plugin.name,
+        site=str("/env" / site.relative_to(environment)),
+        environment=environment,
+        mounts=(Mount(environment, "/env"), *python_mounts()),
+        limits=options.rules.limits,
+    )
+    ran, components, logs = _judge(place, SANDBOX_ENV, plugin, options)
+    return draft.report([dependencies, *ran], components, lock=lock, logs=logs)
+
+
+def _dependencies(*, refused: str | None, problems: list[str]) -> Result:
+    return judge_one(S21(), {"refused": refused, "problems": problems}, None)
 
 
 SANDBOX_ENV = {
@@ -175,32 +196,14 @@ def _judge(
     return results, components, tuple(judge.logs)
 
 
-def _entry_points(wheel: Path, scratch: Path) -> Distribution | None:
-    """The plugin in a wheel, unpacked below ``scratch``; None for a library."""
-    site = scratch / "site"
-    unpack(wheel, site)
-    return next(iter(scan([str(site)])), None)
-
-
-def _unresolved(error: ResolutionError) -> Result:
-    finding = Finding(
-        code="S21",
-        severity="error",
-        blocks="verified",
-        message="the declared dependencies cannot be resolved to wheels",
-        fix="declare dependencies that exist, together, as wheels for this Python",
-        said=str(error),
-    )
-    return Result(code="S21", verdict="fail", cause="own", findings=(finding,))
-
-
-def _result(item: object) -> Result:
+def _result(item: CheckResult) -> Result:
+    causes = {"fail": "own", "warn": "own", "infra": "infra"}
     return Result(
-        code=item.code,  # type: ignore[attr-defined]
-        verdict=item.verdict,  # type: ignore[attr-defined]
-        cause={"pass": None, "not_applicable": None, "infra": "infra"}.get(item.verdict, "own"),  # type: ignore[attr-defined]
-        findings=tuple(item.findings),  # type: ignore[attr-defined]
-        facts=item.facts,  # type: ignore[attr-defined]
+        code=item.code,
+        verdict=item.verdict,
+        cause=causes.get(item.verdict),
+        findings=item.findings,
+        facts=item.facts,
     )
 
 
@@ -209,8 +212,8 @@ def _report(
     digest: str | None,
     options: Options,
     started: float,
-    results: list[Result],
-    components: list[ComponentReport],
+    results: Iterable[Result],
+    components: Iterable[ComponentReport],
     *,
     lock: Lock | None = None,
     logs: tuple[str, ...] = (),
@@ -228,8 +231,3 @@ def _report(
         logs=logs,
         seconds=time.monotonic() - started,
     )
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

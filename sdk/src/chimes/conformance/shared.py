@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterable
 from typing import ClassVar
 
-from chimes.checks.check import Facts, Finding
+from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck, Tier
 from chimes.conformance.proxies import ModelProxy, Proxy
 from chimes.conformance.remote import StepFailedError
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.registration import REGISTRATION_VERSION
 
-__all__ = ["S01", "S02", "S05", "S08", "S09", "S22"]
+__all__ = ["S01", "S02", "S05", "S08", "S09", "S21", "S22"]
 
 
 class S01(EntryCheck):
@@ -218,6 +218,38 @@ class S09(EntryCheck):
             yield self.finding(f"importing the entry module changes {what}", f"leave {what} alone at import")
 
 
+class S21(Check[Facts]):
+    """Do the declared dependencies resolve to wheels that fit together in a clean environment?
+
+    Asked in the sandboxed run, where the environment is made from the declaration alone. The facts are what
+    resolver and installed metadata say.
+    """
+
+    code = "S21"
+    anchor = "galaxy-importer; pip check"
+
+    def observe(self, subject: Facts) -> Facts:
+        """The facts are made with the environment."""
+        return subject
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        """No environment, or one that does not fit together."""
+        if facts["refused"]:
+            return [
+                self.finding(
+                    "no environment can be made from the declared dependencies",
+                    "declare dependencies that exist, together, as wheels for this Python",
+                    said=facts["refused"],
+                )
+            ]
+        return [
+            self.finding(
+                "installed together, the dependencies do not fit", "correct the declared versions", said=problem
+            )
+            for problem in facts["problems"][:1]
+        ]
+
+
 class S22(ComponentCheck):
     """Does the component stay inside its folders and off the network?
 
@@ -271,6 +303,8 @@ _PROXIES: dict[str, type[Proxy]] = {
 def _is_allowed(kind: str, target: str, folders: list[str], has_network: bool) -> bool:
     if kind == "network":
         return has_network
+    if kind == "signal":
+        return target not in ("0", "1", "2", "-1")
     if kind != "write":
         return False
     return any(
