@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from chimes.conformance.generate import random_batch
+from chimes.conformance.run import check_installed
 from chimes.context import Context
 from chimes.kinds.component import parse_config
 from chimes.process import run
@@ -64,3 +65,9 @@ def test_the_three_cases_score_alike(tmp_path):
         result = model.predict(pa.RecordBatch.from_pydict(listed if "features" in schema.names else stacked, schema))
         scores.append((result.column(0).to_pylist(), result.column("label").to_pylist()))
     assert scores == [([-2.75, 0.625], [1, 1]), ([[-2.75, 9.25], [0.625, 1.375]], [1, 1]), ([-2.75, 0.625], [1, 1])]
+
+
+def test_the_plugin_passes_the_conformance_suite():
+    report = check_installed("chimes-onnx")
+    assert not report.findings
+    assert [component.name for component in report.components] == ["onnx"]
