@@ -37,6 +37,7 @@ def test_rendered_model_is_clean_without_a_network(author_environment: Environme
     answers = [part for answer in CASES[name] for part in ("--answer", answer)]
     offline("chimes", "new", "model", name, "--no-input", *answers, cwd=tmp_path)
     project = tmp_path / name
+    assert list(author_environment.folder.rglob("templates/**/*.pyc"))
     assert not list(project.rglob("__pycache__"))
     offline("uv", "pip", "install", "--no-build-isolation", "--no-deps", "--offline", ".", cwd=project)
     install, *steps = ci_steps(project)
