@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from chimes.sandbox.events import Event, EventLog
 from chimes.sandbox.trace import Trace
+from chimes.sandbox.watch import Identity
 
 START = (
     b'10 openat(AT_FDCWD, "/etc/early", O_WRONLY|O_CREAT, 0666) = 3\n'
-    b"10 clone(child_stack=NULL, flags=SIGCHLD) = 2 /* 12 in strace's PID NS */\n"
+    b"10 clone(child_stack=NULL, flags=SIGCHLD) = 2\n"
     b'12 execve("/usr/bin/setpriv", ["setpriv"], 0x1 /* 3 vars */) = 0\n'
     b'12 execve("/usr/bin/env", ["env"], 0x1 /* 3 vars */) = 0\n'
     b'12 execve("/env/bin/app", ["app"], 0x1 /* 3 vars */) = -1 ENOENT (No such file or directory)\n'
@@ -14,8 +15,12 @@ START = (
 )
 
 
+IDENTITIES = {13: Identity(13, 3, 3), 14: Identity(12, 2, 4)}
+"""Another process, and another thread of the command's own."""
+
+
 def read(*lines: bytes) -> Trace:
-    trace = Trace()
+    trace = Trace(IDENTITIES.get)
     trace.feed(START + b"".join(line + b"\n" for line in lines))
     trace.finish()
     return trace
@@ -71,7 +76,7 @@ def test_a_line_without_an_end_is_not_kept() -> None:
             Event("signal", "kill", "-1", False),
         ),
         (
-            [b"12 kill(3 /* 13 in strace's PID NS */, SIGTERM <unfinished ...>"],
+            [b"12 kill(3, SIGTERM <unfinished ...>"],
             Event("signal", "kill", "other", False),
         ),
         (
@@ -127,7 +132,7 @@ def test_a_line_is_understood(lines: list[bytes], event: Event) -> None:
         b'12 openat(AT_FDCWD</work>, "/proc/self/fd/2", O_WRONLY) = 3<pipe:[7]>',
         b"12 openat(AT_FDCWD</work>, 0x7f, O_RDWR) = -1 EFAULT (Bad address)",
         b'12 mkdir("/tmp", 0777) = -1 EEXIST (File exists)',
-        b"12 kill(2 /* 12 in strace's PID NS */, 0) = 0",
+        b"12 kill(2, 0) = 0",
         b"12 write(0x1, 0x1, 0x2) = -1 EPIPE (Broken pipe)",
         b'12 connect(3, {sa_family=AF_UNIX, sun_path="/x"}, 5) = -1 ENOENT (x)',
         b'12 sendto(3, "{sa_family=AF_INET", 4, 0, NULL, 0) = 4',
@@ -172,12 +177,35 @@ def test_relative_paths_follow_the_folder_of_their_process() -> None:
         (b"12 --- SIGXCPU {si_signo=SIGXCPU, si_code=SI_KERNEL} ---", "time"),
         (b"12 --- SIGXFSZ {si_signo=SIGXFSZ, si_code=SI_USER} ---", "disk"),
         (b'12 mkdir("/tmp/x", 0777) = -1 ENOSPC (No space left on device)', "disk"),
-        (b"13 rt_sigqueueinfo(2 /* 12 in strace's PID NS */, SIGUSR1, {}) = 0", "killed"),
-        (b"13 tkill(2 /* 12 in strace's PID NS */, SIGKILL) = 0", "killed"),
+        (b"13 rt_sigqueueinfo(2, SIGUSR1, {}) = 0", "killed"),
+        (b"13 tkill(2, SIGKILL) = 0", "killed"),
+        (b"13 tgkill(2, 2, SIGABRT) = 0", "killed"),
+        (b"13 kill(2, SIGKILL <unfinished ...>", "killed"),
+        (b"99 kill(2, SIGKILL) = 0", "killed"),
+        (b"14 kill(2, SIGKILL) = 0", "killed"),
+        (b'13 openat(AT_FDCWD</work>, "/proc/2/mem", O_RDWR) = 3</proc/2/mem>', "killed"),
     ],
 )
 def test_a_line_shows_a_cause(line: bytes, cause: str) -> None:
     assert read(line).seen == {cause}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"12 tgkill(2, 2, SIGABRT) = 0",
+        b"14 tgkill(2, 4, SIGABRT) = 0",
+        b"14 tkill(4, SIGABRT) = 0",
+        b"99 tgkill(2, 4, SIGABRT) = 0",
+        b"13 kill(3, SIGKILL) = 0",
+        b"12 kill(-1, SIGKILL) = 0",
+        b"13 kill(2, SIGCHLD) = 0",
+        b'13 openat(AT_FDCWD</work>, "/proc/self/mem", O_RDWR) = 3</proc/3/mem>',
+        b'13 openat(AT_FDCWD</work>, "/tmp/link", O_RDWR) = 3</proc/3/mem>',
+    ],
+)
+def test_a_line_accuses_nobody(line: bytes) -> None:
+    assert read(line).seen == set()
 
 
 def test_a_mark_left_twice_hides_nothing() -> None:

@@ -16,7 +16,7 @@ __all__ = ["Call", "Number", "address", "join", "parse_call", "parse_number", "p
 
 TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(?:\.\.\.)?|<[^<>]*>|/\*.*?\*/|[(\[{)\]},]|[^"<(\[{)\]},/]+|.', re.S)
 RESULT = re.compile(r"\s*= (?:-1 (?P<error>E[A-Z0-9]+)|\w+<(?P<path>[^<>]*)>)?")
-NUMBER = re.compile(r"(-?\d+)(?:<([^<>]*)>)?(?: /\* (-?\d+) in )?")
+NUMBER = re.compile(r"(-?\d+)(?:<([^<>]*)>)?")
 FAMILY = re.compile(r"sa_family=(AF_\w+)")
 PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
 HOST = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
@@ -43,11 +43,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Number:
-    """A process or descriptor: as the traced code sees it; what a descriptor stands for; the process seen from here."""
+    """A process or descriptor, as the traced code sees it; ``path`` is what a descriptor stands for."""
 
-    inside: int
+    value: int
     path: str | None
-    outside: int | None
 
 
 def parse_call(text: str) -> Call | None:
@@ -80,8 +79,8 @@ def parse_number(text: str) -> Number | None:
     match = NUMBER.match(text)
     if match is None:
         return None
-    inside, path, outside = match.groups()
-    return Number(int(inside), path, int(outside) if outside else None)
+    value, path = match.groups()
+    return Number(int(value), path)
 
 
 def parse_path(text: str) -> str | None:

@@ -74,7 +74,7 @@ def find_tools() -> Mapping[str, str]:
 def traced(strace: str, output: str, calls: Iterable[str], raw: Iterable[str]) -> list[str]:
     """The start of a command line that reports ``calls`` to the file ``output``; of those in ``raw`` numbers only."""
     return [
-        *(strace, "-q", "-f", "--seccomp-bpf", "-y", "--decode-pids=pidns", "-s", "64"),
+        *(strace, "-q", "-f", "--seccomp-bpf", "-y", "-s", "64"),
         *("-e", "signal=SIGXCPU,SIGXFSZ"),
         # The question mark: a call that this architecture lacks is no error.
         *("-e", "trace=" + ",".join(f"?{name}" for name in calls)),

@@ -46,5 +46,15 @@ RAW = (
     *("write", "pwrite64", "writev", "pwritev", "pwritev2"),
     *("fallocate", "ftruncate", "sendfile", "copy_file_range", "splice"),
 )
-OTHERS = ("socket", "execve", "execveat", "ptrace", "process_vm_writev", "pidfd_open", "chdir", "fchdir")
+OTHERS = (
+    "socket",
+    "execve",
+    "execveat",
+    "ptrace",
+    "process_vm_writev",
+    "pidfd_open",
+    "chdir",
+    "fchdir",
+    "set_robust_list",
+)
 TRACED = (*CHANGES, *OPENS, *ADDRESSES, *SIGNALS, *FORKS, *RAW, *OTHERS)

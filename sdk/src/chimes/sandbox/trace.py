@@ -6,10 +6,11 @@ import re
 import time
 from collections.abc import Callable
 
-from chimes.sandbox.calls import Call, Number, address, join, parse_call, parse_number, parse_path, unquote
+from chimes.sandbox.calls import Call, address, join, parse_call, parse_number, parse_path, unquote
 from chimes.sandbox.command import ENV
 from chimes.sandbox.events import EventLog
 from chimes.sandbox.syscalls import ADDRESSES, CHANGES, FORKS, OPENS, RAW, SIGNALS
+from chimes.sandbox.watch import Identity, identify
 
 __all__ = ["Trace"]
 
@@ -39,7 +40,7 @@ class Trace:
     being entered is told as relative to the command's own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identify: Callable[[int], Identity | None] = identify) -> None:
         self.events = EventLog()
         self.seen: set[str] = set()
         self.started = False
@@ -49,9 +50,9 @@ class Trace:
         self._overlong = False
         self._unfinished: dict[int, str] = {}
         self._folders: dict[int, str] = {}
-        self._inside: dict[int, int] = {}
-        self._leaders: dict[int, int] = {}
-        self._descriptors: dict[int, Number] = {}
+        self._identify = identify
+        self._identities: dict[int, Identity | None] = {}
+        self._descriptors: dict[int, int] = {}
         self._before: set[int] = set()
         self._handlers: dict[str, Callable[[int, Call], None]] = {
             **dict.fromkeys(CHANGES, self._change),
@@ -87,6 +88,9 @@ class Trace:
         if not number.isdigit() or not text:
             return
         pid = int(number)
+        if self.started and pid not in self._identities:
+            # Now, while it is alive: it may be gone when somebody asks.
+            self._identities[pid] = self._identify(pid)
         if text[0] == "<":
             text = self._unfinished.pop(pid, "") + text.partition(" resumed>")[2]
         elif text.endswith("<unfinished ...>"):
@@ -103,8 +107,7 @@ class Trace:
         if text := self._unfinished.pop(pid, None):
             self._returned(pid, text + ") = ?")
         self._folders.pop(pid, None)
-        self._inside.pop(pid, None)
-        self._leaders.pop(pid, None)
+        self._identities.pop(pid, None)
 
     def _returned(self, pid: int, text: str) -> None:
         if text.startswith(RAW):
@@ -119,15 +122,17 @@ class Trace:
             self._await(pid, call)
 
     def _await(self, pid: int, call: Call) -> None:
-        if call.name in FORKS:
-            self._born(call)
-        elif not self.started and call.name == "execve" and not call.error:
-            self.started = self.main == pid
-            self.main = pid if parse_path(call.arg(0)) == ENV else self.main
-            self._before -= {pid}
+        if self.started:
             return
-        if not self.started:
-            self._before.add(pid)
+        self._before.add(pid)
+        if call.name != "execve" or call.error:
+            return
+        if pid == self.main:
+            self.started = True
+            self._before.remove(pid)
+            self._identities[pid] = Identity(pid, MAIN, MAIN)
+        elif parse_path(call.arg(0)) == ENV:
+            self.main = pid
 
     def _check_disk(self, text: str) -> None:
         _, failed, error = text.rpartition(" = -1 ")
@@ -161,7 +166,8 @@ class Trace:
         if path.startswith(MARK):
             self.events.mark(path[len(MARK) :][:80])
         elif flags is None or WRITING.search(call.arg(flags)):
-            self._write(pid, "open", unquote(call.path) if call.path else path, call.error)
+            is_resolved = call.path and not path.startswith("/proc/self/")
+            self._write(pid, "open", unquote(call.path or "") if is_resolved else path, call.error)
 
     def _change(self, pid: int, call: Call) -> None:
         verb, places = CHANGES[call.name]
@@ -181,14 +187,11 @@ class Trace:
         self.events.add("write", verb, path, refused=bool(error))
 
     def _memory(self, pid: int, verb: str, whose: str, path: str, error: str) -> None:
-        is_own = not whose.isdigit() or int(whose) == self._number_inside(pid)
+        own = self._identities.get(pid)
+        is_own = not whose.isdigit() or (own is not None and int(whose) == own.inside)
         if not is_own and int(whose) in (FIRST, MAIN):
             self.seen.add("killed")
         self.events.add("memory", verb, "/proc/self/mem" if is_own else path, refused=bool(error))
-
-    def _number_inside(self, pid: int) -> int | None:
-        leader = self._leaders.get(pid, pid)
-        return MAIN if leader == self.main else self._inside.get(leader)
 
     def _socket(self, pid: int, call: Call) -> None:
         family, kind = call.arg(0), call.arg(1).partition("|")[0]
@@ -204,18 +207,8 @@ class Trace:
         if call.error == "EAGAIN":
             self.seen.add("processes")
             self.exhausted_at = self.exhausted_at or time.monotonic()
-        child = self._born(call)
         if not any("CLONE_THREAD" in arg for arg in call.args):
             self.events.add("process", "fork", "", refused=bool(call.error))
-        elif child is not None:
-            self._leaders[child] = self._leaders.get(pid, pid)
-
-    def _born(self, call: Call) -> int | None:
-        child = parse_number(call.result)
-        if child is None or child.outside is None:
-            return None
-        self._inside[child.outside] = child.inside
-        return child.outside
 
     def _execute(self, pid: int, call: Call) -> None:
         path = self._path(pid, call, *((None, 0) if call.name == "execve" else (0, 1)))
@@ -233,44 +226,41 @@ class Trace:
     def _describe(self, pid: int, call: Call) -> None:
         whom, descriptor = parse_number(call.arg(0)), parse_number(call.result)
         if whom is not None and descriptor is not None:
-            self._descriptors[descriptor.inside] = whom
+            self._descriptors[descriptor.value] = whom.value
 
     def _signal(self, pid: int, call: Call) -> None:
         signal = call.arg(SIGNALS[call.name])
+        whom = parse_number(call.arg(0))
+        number = None if whom is None else whom.value
+        if number is not None and call.name == "pidfd_send_signal":
+            number = self._descriptors.get(number)
         if signal == "0":
             return
-        target = self._target(pid, call)
+        target = self._name(pid, number)
         self.events.add("signal", "kill", target, refused=bool(call.error))
-        if signal not in HARMLESS_SIGNALS and self._is_attack(pid, call.name, target):
+        if signal not in HARMLESS_SIGNALS and self._is_attack(pid, call.name, signal, target):
             self.seen.add("killed")
 
-    def _target(self, pid: int, call: Call) -> str:
-        whom = parse_number(call.arg(0))
-        if whom is not None and call.name == "pidfd_send_signal":
-            whom = self._descriptors.get(whom.inside)
-        thread = parse_number(call.arg(1)) if call.name == "tgkill" else None
-        is_own_thread = thread is not None and thread.outside == pid
-        return "other" if whom is None else "self" if is_own_thread else self._name(pid, whom)
-
-    def _is_attack(self, pid: int, name: str, target: str) -> bool:
-        is_main = self._leaders.get(pid, pid) == self.main
-        if target == "self":
-            # By these two a process ends itself with abort().
-            return is_main and name not in ("tkill", "tgkill")
+    def _is_attack(self, pid: int, name: str, signal: str, target: str) -> bool:
+        own = self._identities.get(pid)
+        is_main = own is not None and own.outside == self.main
+        if name in ("tkill", "tgkill") and (target == "self" or (own is None and signal == "SIGABRT")):
+            # By these two a process ends itself with abort(); who is gone before it could be looked at did so, too.
+            return False
         # "All" never means the sender.
-        return target in ("0", "1", "2") or (target == "-1" and not is_main)
+        return target in ("0", "1", "2") or (target == "self" and is_main) or (target == "-1" and not is_main)
 
-    def _name(self, pid: int, whom: Number) -> str:
-        if whom.inside > 0 and (whom.outside == pid or whom.inside == self._number_inside(pid)):
+    def _name(self, pid: int, number: int | None) -> str:
+        own = self._identities.get(pid)
+        if own is not None and number in (own.inside, own.thread):
             return "self"
-        if whom.inside == -MAIN:
+        if number == -MAIN:
             return "2"
-        return str(whom.inside) if whom.inside in (FIRST, MAIN, 0, -1) else "other"
+        return str(number) if number in (FIRST, MAIN, 0, -1) else "other"
 
     def _reach(self, pid: int, call: Call) -> None:
         whom = parse_number(call.arg(1 if call.name == "ptrace" else 0))
-        is_own = call.arg(0) == "PTRACE_TRACEME" or whom is None
-        target = "self" if is_own or whom is None else self._name(pid, whom)
+        target = "self" if call.arg(0) == "PTRACE_TRACEME" else self._name(pid, whom.value if whom else None)
         if target in ("1", "2"):
             self.seen.add("killed")
         self.events.add("memory", call.name, target, refused=bool(call.error))

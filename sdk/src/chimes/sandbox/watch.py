@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from chimes.process import descendants
 from chimes.sandbox.command import PRIVATE, Limits
 
-__all__ = ["Usage", "is_ending", "measure"]
+__all__ = ["Identity", "Usage", "identify", "is_ending", "measure"]
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 INODE_BYTES = 1024
 """What the kernel needs for a file, however small."""
 PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.M)
+IDENTITY = re.compile(rb"^Tgid:\s+(\d+)$.*^NStgid:[\d\s]*\s(\d+)$.*^NSpid:[\d\s]*\s(\d+)$", re.M | re.S)
 EXITING = 0x4
 
 
@@ -36,6 +37,25 @@ def measure(first: int, limits: Limits) -> Usage:
     if memory > limits.memory_bytes:
         memory = folders + sum(map(_proportional, threads))
     return Usage(memory, sum(threads.values()), is_full)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Of a process or thread: its process seen from here, the same and the thread seen from inside."""
+
+    outside: int
+    inside: int
+    thread: int
+
+
+def identify(pid: int) -> Identity | None:
+    """Which process a process or thread belongs to; None if it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as file:
+            match = IDENTITY.search(file.read())
+    except OSError:
+        return None
+    return Identity(*map(int, match.groups())) if match else None
 
 
 def is_ending(pid: int) -> bool:
