@@ -37,7 +37,7 @@ Character = Annotated[str, Field(min_length=1, max_length=1)]
 
 
 class CsvOptions(Config):
-    """How CSV files are written."""
+    """Delimiters, quotes and types of CSV files."""
 
     delimiter: Character = Field(",", description="The character between two values.")
     quote: Character | None = Field('"', description="The character around a value; null if there is none.")
@@ -61,7 +61,7 @@ class CsvOptions(Config):
 
 
 class JsonlOptions(Config):
-    """How JSON Lines files are read."""
+    """Types of the fields in JSON Lines files."""
 
     types: ColumnTypes = Field(
         default={}, description="Arrow types by field, as {field: type}; others are guessed from the first block."

@@ -155,11 +155,11 @@ def _write_ipc(table: pa.Table, path: Path) -> None:
 
 
 def _write_csv(table: pa.Table, path: Path) -> None:
-    pacsv.write_csv(table, path)
+    pacsv.write_csv(pa.table([_in_utc(column) for column in table.columns], names=table.column_names), path)
 
 
 def _write_jsonl(table: pa.Table, path: Path) -> None:
-    columns = [_plain_values(column) for column in table.columns]
+    columns = [_plain_values(_in_utc(column)) for column in table.columns]
     with path.open("w", encoding="utf-8") as file:
         for row in zip(*columns, strict=True):
             file.write(json.dumps(dict(zip(table.column_names, row, strict=True)), ensure_ascii=False) + "\n")
@@ -168,6 +168,13 @@ def _write_jsonl(table: pa.Table, path: Path) -> None:
 def _plain_values(column: pa.ChunkedArray) -> list[Any]:
     is_text = pt.is_temporal(column.type) or pt.is_decimal(column.type)
     return list((column.cast(pa.string()) if is_text else column).to_pylist())
+
+
+def _in_utc(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # Local times of old are some seconds off a whole minute, and a written offset has no seconds.
+    if not pt.is_timestamp(column.type) or column.type.tz is None:
+        return column
+    return column.cast(pa.timestamp(column.type.unit, "UTC"))
 
 
 _CASES: dict[str, tuple[tuple[pa.DataType, ...], str, Writer]] = {

@@ -47,6 +47,7 @@ class _Root:
     filesystem: Any
     folder: str
     only: str | None  # the name of the file, where the root is one
+    driver: Any = None  # of fsspec; None on this machine
 
 
 class Storage:
@@ -75,16 +76,17 @@ class Storage:
         with blaming(self._config.root):
             if self.only:
                 self.filesystem.open_input_file(self.only).close()
+            elif self._root.driver:
+                self._root.driver.ls(self._root.folder, detail=False)
             else:
-                self.filesystem.get_file_info(pafs.FileSelector(""))
+                os.scandir(self._root.folder).close()
 
     def files(self) -> list[File]:
         """All regular files below the root, sorted by path; hidden names are left out."""
         with blaming(self._config.root):
             if self.only:
                 return [File(self.only, self.filesystem.get_file_info(self.only).size)]
-            is_local = isinstance(self._root.filesystem, pafs.LocalFileSystem)
-            found = self._walk() if is_local else self._select()
+            found = self._list_remote() if self._root.driver else self._list_local()
             return sorted((file for file in found if not self._is_hidden(file.path)), key=lambda file: file.path)
 
     def open_file(self, path: str) -> Any:
@@ -99,22 +101,22 @@ class Storage:
     @cached_property
     def _root(self) -> _Root:
         with blaming(self._config.root):
-            filesystem, path = self._resolve()
+            filesystem, path, driver = self._resolve()
             kind = filesystem.get_file_info(path).type
             if kind == pafs.FileType.NotFound:
                 raise NotFoundError(f"there is no file or folder {self._config.root}", hint="correct `root`")
             if kind == pafs.FileType.Directory:
-                return _Root(filesystem, path, None)
+                return _Root(filesystem, path, None, driver)
             folder, _, name = path.rpartition("/")
-            return _Root(filesystem, folder or "/", name)
+            return _Root(filesystem, folder or "/", name, driver)
 
-    def _resolve(self) -> tuple[Any, str]:
+    def _resolve(self) -> tuple[Any, str, Any]:
         root = self._config.root
         if not _URL.match(root):
-            return pafs.LocalFileSystem(), os.path.abspath(root)
+            return pafs.LocalFileSystem(), os.path.abspath(root), None
         if root.lower().startswith("file://"):
             filesystem, path = pafs.FileSystem.from_uri(root)
-            return filesystem, path
+            return filesystem, path, None
         secrets = {name: self._context.secrets.resolve(reference) for name, reference in self._config.secrets.items()}
         try:
             driver, path = fsspec.core.url_to_fs(root, **self._config.storage, **secrets)
@@ -122,9 +124,9 @@ class Storage:
             raise UnsupportedError(f"no driver for {root} is installed", hint=str(error)) from error
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{root} cannot be opened with fsspec: {error}", hint="correct `root`") from error
-        return pafs.PyFileSystem(pafs.FSSpecHandler(driver)), path
+        return pafs.PyFileSystem(pafs.FSSpecHandler(driver)), path, driver
 
-    def _walk(self) -> Iterator[File]:
+    def _list_local(self) -> Iterator[File]:
         # Links to folders are followed, each folder once: a link to a folder above would be walked for ever.
         root, seen = self._root.folder, set[str]()
         for folder, below, names in os.walk(root, followlinks=True, onerror=_raise):
@@ -137,10 +139,18 @@ class Storage:
                     yield File(os.path.relpath(path, root), facts.st_size)
             seen.add(real)
 
-    def _select(self) -> Iterator[File]:
-        for info in self.filesystem.get_file_info(pafs.FileSelector("", recursive=True)):
-            if info.type == pafs.FileType.File:
-                yield File(info.path, info.size or 0)
+    def _list_remote(self) -> Iterator[File]:
+        # Folder by folder: the recursive listing of fsspec leaves out what it may not see, without a word.
+        root, folders = self._root.folder.rstrip("/"), [self._root.folder]
+        while folders:
+            folder = folders.pop()
+            for entry in self._root.driver.ls(folder, detail=True):
+                if entry["name"].rstrip("/") == folder.rstrip("/"):
+                    continue
+                if entry["type"] == "directory":
+                    folders.append(entry["name"])
+                elif entry["type"] == "file":
+                    yield File(entry["name"].removeprefix(root + "/"), entry["size"] or 0)
 
     def _is_hidden(self, path: str) -> bool:
         return any(part.startswith(self._config.hidden) for part in path.split("/"))

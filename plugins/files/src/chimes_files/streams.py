@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -62,11 +62,12 @@ class Stream:
 
 @dataclass(frozen=True)
 class _Place:
-    """What a file's path says: the stream's name, the name that it falls back on, and the values."""
+    """What a file's path says: its stream's name, the name that it falls back on, whether that is a folder."""
 
     name: str
     longer: str
     format: FormatName
+    is_folder: bool
     values: tuple[tuple[str, str | None], ...] = ()
 
 
@@ -85,7 +86,7 @@ def find_streams(storage: Storage, config: FilesConfig) -> dict[str, Stream]:
     groups: dict[_Place, list[DataFile]] = {}
     for file in storage.files():
         if place := _place(file, storage, config):
-            key = _Place(place.name, place.longer, place.format)
+            key = replace(place, values=())
             groups.setdefault(key, []).append(DataFile(file.path, file.size_bytes, place.values))
     taken = Counter(place.name for place in groups)
     streams: dict[str, Stream] = {}
@@ -105,13 +106,13 @@ def _place(file: File, storage: Storage, config: FilesConfig) -> _Place | None:
     stem = file.path.removesuffix(suffix) if suffix else file.path
     *folders, _ = file.path.split("/")
     if config.stream_per == "file" or not folders:
-        return _Place(stem, file.path, format_name)
+        return _Place(stem, file.path, format_name, False)
     values: list[tuple[str, str | None]] = []
     while config.partitioning == "hive" and folders and folders[-1].find("=") > 0:
         key, _, value = folders.pop().partition("=")
         values.insert(0, (unquote(key), None if value == HIVE_NULL else unquote(value)))
     name = "/".join(folders) or storage.name
-    return _Place(name, f"{name}.{format_name}", format_name, tuple(values))
+    return _Place(name, f"{name}.{format_name}", format_name, True, tuple(values))
 
 
 def _format(path: str, config: FilesConfig, *, alone: bool) -> tuple[FormatName, str] | None:

@@ -52,11 +52,8 @@ class CsvFormat:
             return
         types = {name: want.schema.field(name).type for name in want.columns}
         start, stop, total = want.units or (0, 1, 1)
-        try:
-            with _open(source, types, names, want.columns) as reader:
-                yield from every_nth(iter(reader), start=start, stop=stop, total=total, stripe=STRIPE_ROWS)
-        except pa.ArrowInvalid as error:
-            raise _named(error, source.path, names) from error
+        with _open(source, types, names, want.columns) as reader:
+            yield from every_nth(iter(reader), start=start, stop=stop, total=total, stripe=STRIPE_ROWS)
 
 
 def _header(source: Source) -> tuple[tuple[str, ...], bool]:
@@ -65,7 +62,8 @@ def _header(source: Source) -> tuple[tuple[str, ...], bool]:
     encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
     with (
         source.storage.open_text(source.path) as raw,
-        io.TextIOWrapper(raw, encoding=encoding, newline="") as text,
+        # Bad bytes are left for Arrow to find: here they would be blamed on the header.
+        io.TextIOWrapper(raw, encoding=encoding, errors="surrogateescape", newline="") as text,
     ):
         rows = csv.reader(
             text,
@@ -106,11 +104,14 @@ def _open(
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
-    with (
-        source.storage.open_text(source.path) as text,
-        pacsv.open_csv(text, read_options=read, parse_options=parse, convert_options=convert) as reader,
-    ):
-        yield reader
+    try:
+        with (
+            source.storage.open_text(source.path) as text,
+            pacsv.open_csv(text, read_options=read, parse_options=parse, convert_options=convert) as reader,
+        ):
+            yield reader
+    except pa.ArrowInvalid as error:
+        raise _named(error, source.path, names) from error
 
 
 def _named(error: pa.ArrowInvalid, path: str, names: tuple[str, ...]) -> SchemaMismatchError:

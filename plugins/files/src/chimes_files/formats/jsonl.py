@@ -50,26 +50,24 @@ class JsonlFormat:
         if _is_empty(source):
             return
         start, stop, total = want.units or (0, 1, 1)
-        try:
-            with _open(source, want.schema, "error") as reader:
-                batches = (_typed(batch, want, source.path) for batch in reader)
-                yield from every_nth(batches, start=start, stop=stop, total=total, stripe=STRIPE_ROWS)
-        except pa.ArrowInvalid as error:
-            raise _named(error, source, want.schema) from error
+        with _open(source, want.schema, "error") as reader:
+            batches = (_typed(batch, want, source.path) for batch in reader)
+            yield from every_nth(batches, start=start, stop=stop, total=total, stripe=STRIPE_ROWS)
 
 
 @contextmanager
 def _open(source: Source, schema: pa.Schema, unexpected: str) -> Iterator[pa.RecordBatchReader]:
     written = pa.schema([(field.name, _written(field.type)) for field in schema])
-    with (
-        source.storage.open_text(source.path) as text,
-        pajson.open_json(
-            text,
-            read_options=pajson.ReadOptions(block_size=source.config.block_bytes),
-            parse_options=pajson.ParseOptions(explicit_schema=written, unexpected_field_behavior=unexpected),
-        ) as reader,
-    ):
-        yield reader
+    read = pajson.ReadOptions(block_size=source.config.block_bytes)
+    parse = pajson.ParseOptions(explicit_schema=written, unexpected_field_behavior=unexpected)
+    try:
+        with (
+            source.storage.open_text(source.path) as text,
+            pajson.open_json(text, read_options=read, parse_options=parse) as reader,
+        ):
+            yield reader
+    except pa.ArrowInvalid as error:
+        raise _named(error, source, schema) from error
 
 
 def _written(dtype: pa.DataType) -> pa.DataType:
