@@ -109,7 +109,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _entry("S08", "imports pydantic when it is listed", (IMPORT, f"import pydantic\n\n{IMPORT}")),
     _entry(
-        "S09", "opens a socket when it is listed", (IMPORT, f"import socket\n\n{IMPORT}\nsocket.socket().close()\n")
+        "S09",
+        "opens a socket when it is listed",
+        (IMPORT, f"import socket\n\n{IMPORT}\nsocket.socket().close()\n"),
+        also={"S22": "every session imports the entry module"},
     ),
     Mutant(
         check="S21",
