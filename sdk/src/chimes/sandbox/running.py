@@ -207,10 +207,12 @@ class Sandbox:
         except InfrastructureError as error:
             self._failure = error
         finally:
-            if self._process is not None and self._status is None:
-                # Watching failed, and nothing may run unwatched.
-                self._status = self._process.kill()
-            self._finish()
+            # Whatever failed here: nothing may run unwatched, and nobody may wait for ever.
+            try:
+                if self._process is not None and self._status is None:
+                    self._status = self._process.kill()
+            finally:
+                self._finish()
 
     def _start(self, command: list[str]) -> Process:
         pipes = self._pipes
