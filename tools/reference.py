@@ -52,7 +52,7 @@ def errors_page() -> Iterator[str]:
     yield f"# Errors\n\n```\n{inspect.cleandoc(tree)}\n```\n"
     for name in errors.__all__:
         error = getattr(errors, name)
-        if inspect.isclass(error):
+        if inspect.isclass(error) and issubclass(error, errors.ChimesError):
             yield f"\n## `{error.code}`\n\n`{name}`: {inspect.getdoc(error)}\n\n"
             yield f"fault: {error.fault} · {'the host may try again' if error.retryable else 'not tried again'}\n"
 

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from packaging.utils import parse_tag
+from packaging.tags import parse_tag
 from packaging.version import Version
 
 __all__ = ["core_metadata", "wheel_name", "write_wheel"]

@@ -82,7 +82,9 @@ class Judge:
             ]
         self.logs = [*self.logs, *children.logs]
         names = tuple(case["name"] for case in cases)
-        yield ComponentReport(kind=kind, name=registration["name"], cases=names, results=tuple(results))
+        codes = tuple(check.code for check in planned)
+        name = registration["name"]
+        yield ComponentReport(kind=kind, name=name, cases=names, planned=codes, results=tuple(results))
 
     def prepare(
         self, children: Children, kind: Kind, name: str

@@ -45,12 +45,18 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentReport:
-    """The results of one component over all its cases."""
+    """The results of one component over all its cases, and the codes that were planned beforehand."""
 
     kind: str
     name: str
     cases: tuple[str, ...]
+    planned: tuple[str, ...]
     results: tuple[Result, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether exactly what was planned was executed, and anything at all."""
+        return bool(self.planned) and self.planned == tuple(result.code for result in self.results)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,15 +91,16 @@ class Report:
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is no finding of severity error and nothing that failed for another reason."""
-        return not any(result.verdict in ("fail", "infra") for result in self.results)
+        """Whether all that was planned was executed, and nothing failed, for whatever reason."""
+        complete = all(component.is_complete for component in self.components)
+        return complete and not any(result.verdict in ("fail", "infra") for result in self.results)
 
     def plan_json(self) -> dict[str, Any]:
         """The plan: which checks on what."""
         return {
             "checks": [result.code for result in self.checks],
             "components": [
-                {"kind": c.kind, "name": c.name, "cases": list(c.cases), "checks": [r.code for r in c.results]}
+                {"kind": c.kind, "name": c.name, "cases": list(c.cases), "checks": list(c.planned)}
                 for c in self.components
             ],
         }
