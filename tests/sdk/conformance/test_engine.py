@@ -1,0 +1,164 @@
+"""The engine without a sandbox, as authors run it: strict plugins pass, broken ones are failed by the right check."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from chimes.checks.check import Finding
+from chimes.checks.wheelfile import write_wheel
+from chimes.conformance.catalogue import CHECKS
+from chimes.conformance.files import write_report
+from chimes.conformance.mutants import MUTANTS, Edit, strict_wheel
+from chimes.conformance.nonce import Nonce
+from chimes.conformance.report import ComponentReport, Report, Result
+from chimes.conformance.rules import Rules
+from chimes.conformance.run import Options, check_installed, check_path
+from chimes.errors import ConfigError, NotFoundError
+from chimes.registration import KINDS, Kind
+
+NONCE = Nonce(b"n" * 32)
+
+
+def failed_codes(report: Report) -> set[str]:
+    return {result.code for result in report.results if result.verdict in ("fail", "infra")}
+
+
+@pytest.fixture(scope="module")
+def strict_reports(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Report]:
+    folder = tmp_path_factory.mktemp("strict")
+    return {kind: check_path(strict_wheel(kind, folder), Options(nonce=NONCE)) for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_strict_plugin_passes_every_check_of_its_kind(strict_reports: dict[Kind, Report], kind: Kind) -> None:
+    report = strict_reports[kind]
+    assert report.is_clean, [(finding.message, finding.said) for finding in report.findings]
+    (component,) = report.components
+    asked = {result.code for result in report.results}
+    assert asked >= {check.code for check in CHECKS if getattr(check, "kind", None) == kind}
+    assert component.is_complete
+
+
+@pytest.mark.parametrize("code", ["M07", "M11", "D05", "D12", "B09", "S01", "S08"])
+def test_a_broken_plugin_is_failed_by_the_check_that_is_there_for_it(tmp_path: Path, code: str) -> None:
+    mutant = next(mutant for mutant in MUTANTS if mutant.check == code)
+    report = check_path(strict_wheel(mutant.kind, tmp_path, mutant.edits), Options(nonce=NONCE))
+    assert failed_codes(report) == {code, *mutant.also_fails}
+    assert all(finding.fix and finding.message for finding in report.findings)
+
+
+def test_an_edit_that_does_not_fit_its_strict_plugin_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not stand once"):
+        strict_wheel("model", tmp_path, (Edit("model.py", "no such text", ""),))
+
+
+def test_every_check_has_a_mutant_of_its_own() -> None:
+    assert {mutant.check for mutant in MUTANTS} == {check.code for check in CHECKS}
+    assert len(MUTANTS) >= 24
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "cause"),
+    [
+        ("        x, y = batch", "        raise ValueError('secret text')\n        x, y = batch", "M07", "own"),
+        ("        x, y = batch", "        import os; os._exit(3)\n        x, y = batch", "M07", "crashed"),
+        ("        x, y = batch", "        import os; os._exit(42)\n        x, y = batch", "M07", "time"),
+        ("        x, y = batch", "        while True: pass\n        x, y = batch", "M07", "time"),
+        ("        x, y = batch", "        raise MemoryError\n        x, y = batch", "M07", "memory"),
+        ("        return pa.RecordBatch", "        return 7\n        return pa.RecordBatch", "M07", "own"),
+        ("        return ModelInfo", "        return None\n        return ModelInfo", "M02", "own"),
+    ],
+)
+def test_a_component_that_breaks_off_is_failed_with_the_cause_and_the_judge_goes_on(
+    tmp_path: Path, old: str, new: str, code: str, cause: str
+) -> None:
+    wheel = strict_wheel("model", tmp_path, (Edit("model.py", old, new),))
+    report = check_path(wheel, Options(nonce=NONCE, rules=Rules(call_s=2)))
+    result = next(result for result in report.results if result.code == code)
+    assert (result.verdict, result.cause) == ("fail", cause)
+    assert report.components[0].is_complete
+    assert "secret text" not in json.dumps(report.verdict_json())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("return [Case(", "raise KeyError('x')\n        return [Case("),
+        ("return [Case(", "return []\n        return [Case("),
+        ("return [Case(", "return [Case(), Case()]\n        return [Case("),
+    ],
+)
+def test_a_harness_that_fails_fails_what_needs_it(tmp_path: Path, old: str, new: str) -> None:
+    report = check_path(strict_wheel("model", tmp_path, (Edit("harness.py", old, new),)), Options(nonce=NONCE))
+    assert "M07" in failed_codes(report)
+    assert "S05" not in failed_codes(report)
+    assert any("the harness's cases" in finding.message for finding in report.findings)
+
+
+def test_a_connector_whose_source_cannot_be_seeded_is_not_asked_for_known_rows(tmp_path: Path) -> None:
+    wheel = strict_wheel("connector", tmp_path, (Edit("harness.py", "    def seed(", "    def sow("),))
+    report = check_path(wheel, Options(nonce=NONCE))
+    verdicts = {result.code: result.verdict for result in report.components[0].results}
+    assert {verdicts[code] for code in ("D02", "D04", "D05", "D09", "D12")} == {"not_run"}
+
+
+def test_a_plugin_that_does_not_load_is_failed_by_s01_alone(tmp_path: Path) -> None:
+    wheel = strict_wheel(
+        "model", tmp_path, (Edit("plugin.py", "from chimes import", "import nowhere_at_all\nfrom chimes import"),)
+    )
+    report = check_path(wheel, Options(nonce=NONCE))
+    assert failed_codes(report) == {"S01"}
+    assert report.components == ()
+
+
+def test_a_library_is_asked_about_its_file_only(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, name="acme-shared", version="1.0", files={"acme_shared/__init__.py": b""})
+    report = check_path(wheel, Options())
+    assert {result.code[0] for result in report.results} == {"A"}
+
+
+def test_a_wheel_that_cannot_be_trusted_to_unpack_is_not_run(tmp_path: Path) -> None:
+    wheel = strict_wheel("model", tmp_path)
+    wheel.write_bytes(wheel.read_bytes() + b"trailing bytes")
+    report = check_path(wheel, Options())
+    assert "A01" in failed_codes(report)
+    assert {result.verdict for result in report.results if result.code.startswith("S")} == {"not_run"}
+
+
+def test_the_same_nonce_gives_the_same_document_and_another_gives_other_inputs(
+    tmp_path: Path, strict_reports: dict[Kind, Report]
+) -> None:
+    wheel = strict_wheel("model", tmp_path)
+    again, other = (check_path(wheel, Options(nonce=nonce)) for nonce in (NONCE, Nonce(b"m" * 32)))
+    for name, report in (("first", strict_reports["model"]), ("again", again)):
+        write_report(report, tmp_path / name)
+    assert (tmp_path / "first/verdict.json").read_bytes() == (tmp_path / "again/verdict.json").read_bytes()
+    before = [digest for result in again.results for digest in result.inputs]
+    after = [digest for result in other.results for digest in result.inputs]
+    assert before
+    # What has no rows is the same whatever the nonce; everything else differs.
+    assert not set(before) & set(after)
+
+
+def test_an_installed_plugin_can_be_checked_by_name() -> None:
+    report = check_installed("chimes_onnx", Options(nonce=NONCE))
+    assert report.is_clean, [(finding.message, finding.said) for finding in report.findings]
+    with pytest.raises(NotFoundError, match="no-such-plugin"):
+        check_installed("no-such-plugin")
+
+
+def test_a_report_with_a_missing_result_is_not_clean() -> None:
+    component = ComponentReport(kind="model", name="x", cases=("default",), planned=("M07",), results=())
+    report = Report(
+        file="x", sha256=None, sandboxed=False, rules="r", rules_sha256="", nonce_sha256="", components=(component,)
+    )
+    assert not report.is_clean
+
+
+def test_a_verdict_document_leaves_out_what_the_plugin_said() -> None:
+    finding = Finding(code="M07", severity="error", blocks="verified", message="m", fix="f", said="random 0x7f")
+    result = Result(code="M07", verdict="fail", cause="own", findings=(finding,))
+    assert "0x7f" not in json.dumps(result.verdict_json())
+    assert "0x7f" in json.dumps(result.run_json())
