@@ -22,10 +22,10 @@ KEPT = 10
 NATIVE_FOLDERS = (".libs", ".dylibs")
 
 
-def broken_rule(subject: WheelSubject, rule: Rule) -> list[str]:
-    """The paths for which a rule of check-wheel-contents fails, sorted."""
-    checker = WheelChecker(selected={rule})
-    return sorted(path for failed in checker.check_contents(_contents(subject)) for path in failed.args)
+def broken_paths(subject: WheelSubject, *rules: Rule) -> dict[Rule, list[str]]:
+    """The paths for which rules of check-wheel-contents fail, sorted, by rule."""
+    failures = WheelChecker(selected=set(rules)).check_contents(_contents(subject))
+    return {rule: sorted(path for failed in failures if failed.check is rule for path in failed.args) for rule in rules}
 
 
 def _contents(subject: WheelSubject) -> Any:
@@ -60,7 +60,7 @@ class TopLevelOwn(WheelCheck):
 
     def observe(self, subject: WheelSubject) -> Facts:
         """The common names at the top."""
-        return {"common": [path.rstrip("/") for path in broken_rule(subject, Rule.W005)]}
+        return {"common": [path.rstrip("/") for path in broken_paths(subject, Rule.W005)[Rule.W005]]}
 
     def judge(self, facts: Facts) -> list[Finding]:
         """One finding per name."""
@@ -86,8 +86,9 @@ class ContentsImportable(WheelCheck):
 
     def observe(self, subject: WheelSubject) -> Facts:
         """The first paths of each sort, and the number of all."""
-        modules = [path for path in broken_rule(subject, Rule.W004) if not _is_native_library(path)]
-        found = {"bytecode": broken_rule(subject, Rule.W001), "unimportable": modules}
+        broken = broken_paths(subject, Rule.W001, Rule.W004)
+        modules = [path for path in broken[Rule.W004] if not _is_native_library(path)]
+        found = {"bytecode": broken[Rule.W001], "unimportable": modules}
         return {kind: {"count": len(paths), "paths": paths[:KEPT]} for kind, paths in found.items()}
 
     def judge(self, facts: Facts) -> list[Finding]:

@@ -14,8 +14,8 @@ __all__ = ["Defect", "Defects", "FileBytes", "Member", "check_links", "check_nam
 
 KEPT_PER_RULE = 20
 DRIVE = re.compile(r"[A-Za-z]:")
-# Characters that turn the reading direction, so that a name shows as another one.
-BIDI = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Control characters, and those that turn the reading direction, so that a name shows as another one.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +147,8 @@ def _parents(key: str, known: set[str]) -> Iterable[str]:
 
 
 def _folded(name: str) -> str:
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -157,7 +159,7 @@ def _check_path(name: str, defects: Defects) -> None:
         defects.add("drive-letter", member=name)
     if "\\" in name:
         defects.add("backslash", member=name)
-    if any(unicodedata.category(character) == "Cc" or character in BIDI for character in name):
+    if CONTROL.search(name):
         defects.add("control-character", member=name)
     parts = name.removeprefix("/").split("/")
     if ".." in parts:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 from chimes.checks.members import Defects, FileBytes, Member
 from chimes.checks.rules import ArchiveLimits
-from chimes.errors import ArtifactError
 
 __all__ = ["TarFrame", "looks_like_tar", "read_tar"]
 
 BLOCK = 512
 CHUNK = 1 << 16
+GZIP_MAGIC = b"\x1f\x8b"
 LONG_HEADER_BYTES = 1 << 20
 REGULAR, HARD_LINK, SYMLINK, FOLDER = "0", "1", "2", "5"
 GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL = "L", "K", "x", "g"
@@ -60,17 +60,17 @@ def read_tar(source: FileBytes, limits: ArchiveLimits, keep: Callable[[str], boo
         stream.finish()
         frame.readable = True
     except _StoppedError as stop:
-        frame.defects.add(stop.rule, stop.message)
+        frame.defects.add(stop.rule, stop.detail)
     frame.unpacked_bytes = stream.produced
     return frame
 
 
-class _StoppedError(ArtifactError):
-    """Reading cannot go on; ``rule`` is the defect."""
+class _StoppedError(Exception):
+    """Reading cannot go on; ``rule`` is the defect. Never leaves this module."""
 
     def __init__(self, rule: str, detail: str | int = "") -> None:
-        super().__init__(str(detail))
-        self.rule = rule
+        super().__init__(rule)
+        self.rule, self.detail = rule, detail
 
 
 class _Unzipped:
@@ -108,14 +108,17 @@ class _Unzipped:
         try:
             chunk = self._stream.decompress(packed, CHUNK)
         except zlib.error as error:
-            raise _StoppedError("not-a-gzip" if not self.produced else "gzip-broken") from error
+            raise self._broken() from error
         if not packed and not chunk and not self._stream.eof:
-            raise _StoppedError("gzip-broken" if self._source.size else "not-a-gzip")
+            raise self._broken()
         self.produced += len(chunk)
         if self.produced > self._limit:
             raise _StoppedError("ratio", self._limit)
         self._ready += chunk
         return True
+
+    def _broken(self) -> _StoppedError:
+        return _StoppedError("gzip-broken" if self._source.at(0, 2) == GZIP_MAGIC else "not-a-gzip")
 
 
 class _Reader:

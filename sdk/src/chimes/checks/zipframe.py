@@ -214,17 +214,26 @@ def _widen(extra: bytes, values: list[int], name: str, defects: Defects) -> list
     kinds = [kind for kind, _ in fields]
     if UNICODE_PATH_EXTRA in kinds:
         defects.add("second-name", member=name)
-    full = [index for index, value in enumerate(values) if value == FULL32]
-    if not full and ZIP64_EXTRA not in kinds:
-        return values
-    wide = [body for kind, body in fields if kind == ZIP64_EXTRA]
-    if len(wide) != 1 or len(wide[0]) != 8 * len(full):
+    bodies = [body for kind, body in fields if kind == ZIP64_EXTRA]
+    wide = _wide_values(bodies, values)
+    if wide is None:
         defects.add("zip64", member=name)
+    return wide or values
+
+
+def _wide_values(bodies: list[bytes], values: list[int]) -> list[int] | None:
+    full = [index for index, value in enumerate(values) if value == FULL32]
+    if not bodies and not full:
         return values
-    result = list(values)
-    for index, value in zip(full, struct.unpack(f"<{len(full)}Q", wide[0]), strict=True):
-        result[index] = value
-    return result
+    if len(bodies) != 1 or len(bodies[0]) % 8:
+        return None
+    wide = struct.unpack(f"<{len(bodies[0]) // 8}Q", bodies[0])
+    if not full:
+        # Bazel writes them always; harmless where they repeat what the short fields say.
+        return values if list(wide) == values[: len(wide)] else None
+    if len(wide) != len(full):
+        return None
+    return [wide[full.index(index)] if index in full else value for index, value in enumerate(values)]
 
 
 def _extra_fields(extra: bytes) -> list[tuple[int, bytes]] | None:
