@@ -29,6 +29,8 @@ __all__ = ["MetadataValid"]
 REQUIRED = ("Metadata-Version", "Name", "Version")
 SUMMARY_CHARACTERS = 512
 LABEL_CHARACTERS = 32
+# Old build tools write the word where they have no value.
+ABSENT = ("", "UNKNOWN")
 MAX_FINDINGS = 100
 NEWER_TOOL = "build with a current build tool; do not edit the metadata by hand"
 DEFECTS = {
@@ -79,7 +81,7 @@ class MetadataValid(FileCheck[Subject]):
             for kind, line, text in facts["defects"]
         ]
         fields = [(name.lower(), value) for name, value in facts["fields"]]
-        if fields:
+        if fields or not facts["defects"]:
             problems = [problem for rule in FIELD_RULES for problem in rule(fields)]
             problems += _judge_files(facts)
             findings += [self.finding(message, fix, where=field) for message, fix, field in problems]
@@ -112,7 +114,7 @@ def _title(field: str) -> str:
 
 
 def _judge_required(fields: Fields) -> Problems:
-    present = {field for field, value in fields if value.strip()}
+    present = {field for field, value in fields if value.strip() not in ABSENT}
     for name in REQUIRED:
         if name.lower() not in present:
             yield f"the field {name} is missing", NEWER_TOOL, name
@@ -142,7 +144,7 @@ def _judge_newer(fields: Fields) -> Problems:
 
 def _judge_values(fields: Fields) -> Problems:
     for field, value in fields:
-        if field in FIX and value.strip() and not is_valid(field, value):
+        if field in FIX and value.strip() not in ABSENT and not is_valid(field, value):
             yield f"{_title(field)} {quote(value)} is not valid", FIX[field], _title(field)
 
 
@@ -189,7 +191,7 @@ def _judge_classifiers(fields: Fields) -> Problems:
 def _judge_urls(fields: Fields) -> Problems:
     for field in ("home-page", "download-url"):
         for value in _values(fields, field):
-            if value.strip() not in ("", "UNKNOWN") and not is_web_url(value):
+            if value.strip() not in ABSENT and not is_web_url(value):
                 yield f"{_title(field)} {quote(value)} is not an http(s) URL", "give a full URL", _title(field)
     labels: set[str] = set()
     for value in _values(fields, "project-url"):

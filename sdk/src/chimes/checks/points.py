@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 __all__ = ["EntryPoint", "EntryPoints", "parse_entry_points"]
 
-PLUGIN_SECTION = re.compile(r"^[ \t]*\[chimes\]", re.MULTILINE)
+PLUGIN_SECTION = re.compile(r"^\s*\[chimes\]", re.MULTILINE)
+LINE_END = re.compile(r"\r\n?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class EntryPoints:
 def parse_entry_points(data: bytes) -> EntryPoints:
     """The entry points of a file's bytes; never raises."""
     try:
-        text = data.decode("utf-8")
+        # Lines end as they do for whoever reads the installed file as text.
+        text = LINE_END.sub("\n", data.decode("utf-8"))
     except UnicodeDecodeError:
         return EntryPoints(problem="is not UTF-8")
     # Asked of the text itself, so that a broken file does not make a library of a plugin.
