@@ -48,3 +48,4 @@ docs: setup ## write the generated reference pages
 
 bench: setup ## measurements as ratios; ARGS=--verify fails where a promise does not hold
 	$(BIN)/python benchmarks/startup.py $(ARGS)
+	$(BIN)/python benchmarks/checking.py $(ARGS)

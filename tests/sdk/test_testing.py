@@ -28,6 +28,7 @@ from chimes.testing import (
     FakeConnectorConfig,
     FakeModel,
     FakeModelConfig,
+    suite,
 )
 
 CITIES = pa.table({"city": ["武汉", "Ghent", None, "Delft"], "bells": [65, 49, 0, 48]})
@@ -205,3 +206,11 @@ def test_the_fixtures_give_a_context_and_the_installed_plugins(tmp_path: Path) -
     argv = [sys.executable, "-m", "pytest", "-q", "-p", "chimes.testing", "-p", "no:cacheprovider", str(tmp_path)]
     completed = run(argv, cwd=tmp_path)
     assert completed.returncode == 0, completed.text
+
+
+TestConformanceOfOnnx = suite("chimes-onnx:onnx")
+
+
+def test_a_suite_of_what_is_not_installed_is_refused() -> None:
+    with pytest.raises(NotFoundError, match="no-such-plugin"):
+        suite("no-such-plugin")

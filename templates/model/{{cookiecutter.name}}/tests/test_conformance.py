@@ -1,9 +1,5 @@
-"""The conformance suite of Chimes, run on the installed plugin."""
+"""The conformance suite of Chimes, run on the installed plugin: one test for each check."""
 
-from chimes.conformance.run import check_installed
+from chimes.testing import suite
 
-
-def test_every_component_passes_the_conformance_suite() -> None:
-    report = check_installed("{{ cookiecutter.name }}")
-    errors = [finding for finding in report.findings if finding.severity == "error"]
-    assert errors == []
+TestConformance = suite("{{ cookiecutter.name }}")
