@@ -34,7 +34,7 @@ GRACE_S = 30.0
 WANTED = 64
 """How many more requirements a backend may ask for."""
 CACHES = frozenset({"__pycache__", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".tox", "node_modules"})
-CHILD = "/chimes/buildchild.py"
+SOURCE, CHILD = "/source", "/chimes/buildchild.py"
 
 
 def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) -> Path:
@@ -77,10 +77,16 @@ def _environment(requires: tuple[str, ...], scratch: Path) -> Path:
 def _run(
     system: BuildSystem, source: Path, environment: Path, limits: Limits, *, staged: bool
 ) -> tuple[dict[str, object], list[bytes]]:
-    options = {"backend": system.backend, "backend_path": system.backend_path, "staged": staged}
+    options = {
+        "source": SOURCE,
+        "work": "/work",
+        "backend": system.backend,
+        "backend_path": system.backend_path,
+        "staged": staged,
+    }
     mounts = [
         Mount(environment, "/env"),
-        Mount(source, buildchild.MOUNTED),
+        Mount(source, SOURCE),
         Mount(Path(buildchild.__file__), CHILD),
         *python_mounts(),
     ]

@@ -19,22 +19,25 @@ from typing import Any
 
 __all__ = ["main"]
 
-MOUNTED, SOURCE, DIST = "/source", "/work/source", "/work/dist"
-
 
 def main(options: dict[str, Any]) -> None:
-    """Build once. ``options``: ``backend``, ``backend_path``, and ``staged``, whether the backend was asked already."""
+    """Build a copy of ``source`` once, in the folder ``work``.
+
+    More ``options``: ``backend``, ``backend_path``, and ``staged``, whether the backend was asked already.
+    """
     answer = _take_standard_output()
-    shutil.copytree(MOUNTED, SOURCE, symlinks=True)
-    os.mkdir(DIST)
-    os.chdir(SOURCE)
-    backend = _backend(options["backend"], options["backend_path"])
+    source, dist = Path(options["work"], "source"), Path(options["work"], "dist")
+    shutil.copytree(options["source"], source, symlinks=True)
+    dist.mkdir()
+    os.chdir(source)
+    sys.path[:0] = [str(source / folder) for folder in options["backend_path"]]
+    backend = _backend(options["backend"])
     ask = getattr(backend, "get_requires_for_build_wheel", None)
     if ask is not None and not options["staged"] and (wanted := ask(None)):
         _write_frame(answer, {"requires": list(wanted)})
         return
-    name = backend.build_wheel(DIST, None)
-    _write_frame(answer, {"wheel": name}, Path(DIST, name).read_bytes())
+    name = backend.build_wheel(str(dist), None)
+    _write_frame(answer, {"wheel": name}, (dist / name).read_bytes())
 
 
 def _take_standard_output() -> int:
@@ -44,8 +47,7 @@ def _take_standard_output() -> int:
     return answer
 
 
-def _backend(address: str, folders: list[str]) -> Any:
-    sys.path[:0] = [os.path.join(SOURCE, folder) for folder in folders]
+def _backend(address: str) -> Any:
     module, _, names = address.partition(":")
     return reduce(getattr, filter(None, names.split(".")), importlib.import_module(module))
 

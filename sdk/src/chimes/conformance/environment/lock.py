@@ -152,7 +152,8 @@ def _compile(requirements: list[str], *, leave_out: str | None = None) -> str:
     done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
     if done.returncode == 0:
         return done.stdout.decode("utf-8")
-    reason = uv_reason(done).removeprefix("No solution found when resolving dependencies").strip()
+    reason = uv_reason(done).removeprefix("No solution found when resolving dependencies: ")
+    reason = reason.removesuffix(", we can conclude that your requirements are unsatisfiable.")
     if not is_about_requirements(done):
         raise InfrastructureError(
             f"the requirements cannot be resolved now: {reason}", hint="is the package index reachable?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -93,15 +94,12 @@ def is_about_requirements(failed: Completed) -> bool:
 
 
 def uv_reason(failed: Completed) -> str:
-    """Why uv failed, on one line and of bounded length."""
-    kept: list[str] = []
-    for line in failed.stderr.decode("utf-8", "replace").splitlines():
-        text = line.strip()
-        if text.startswith("hint:"):
-            break
-        if kept or text.startswith(("error:", "cause:")):
-            kept.append(text.removeprefix("error:").removeprefix("cause:").strip())
-    said = " ".join(part for part in kept if part) or failed.text
+    """Why uv failed, on one line and of bounded length: its error, then each cause behind a colon."""
+    text = failed.stderr.decode("utf-8", "replace").partition("\nhint:")[0]
+    _, error, told = text.rpartition("error:")
+    causes = (told if error else text).split("cause:")
+    said = ": ".join(" ".join(cause.split()) for cause in causes)
+    said = re.sub(r" \(from file://[^)]*\)", "", said)
     return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
 
 
