@@ -69,26 +69,3 @@ def test_a_project_that_is_built_here_is_clean(
     assert len(files) == 2
     for path in files:
         assert check(path).findings == ()
-
-
-RELEASED = {
-    "--only-binary": (
-        *("click==8.1.8", "pluggy==1.5.0", "pydantic-core==2.27.2", "packaging==24.2", "setuptools==75.8.0"),
-        *("attrs==25.1.0", "poetry-core==2.0.1", "protobuf==5.29.3", "ruff==0.9.4", "numpy==2.2.2"),
-    ),
-    "--no-binary": ("click==8.1.8", "pluggy==1.5.0", "packaging==24.2", "idna==3.10"),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", RELEASED)
-def test_released_files_of_many_tools_have_no_error(form: str, tmp_path: Path) -> None:
-    # flit, hatchling, maturin, meson-python, poetry, setuptools, Bazel.
-    uv = str(Path(sys.executable).parent / "uv")
-    pip = (uv, "run", "--no-project", "--python", sys.executable, "--with", "pip", "python", "-m", "pip")
-    fetched = run((*pip, "download", "--no-deps", form, ":all:", "-d", str(tmp_path), *RELEASED[form]))
-    assert fetched.returncode == 0, fetched.text
-    files = sorted(tmp_path.iterdir())
-    assert len(files) == len(RELEASED[form])
-    for path in files:
-        assert check(path).errors == (), path.name

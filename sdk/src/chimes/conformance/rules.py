@@ -6,10 +6,12 @@ import dataclasses
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from chimes.checks.rules import FileRules
 from chimes.errors import ConfigError
 from chimes.sandbox import Limits
 
@@ -23,6 +25,12 @@ class Rules:
     name: str = "built-in"
     call_s: float = 60
     limits: Limits = field(default_factory=Limits)
+    files_table: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def files(self) -> FileRules:
+        """What the checks of files are given."""
+        return FileRules.from_mapping(self.files_table)
 
     @property
     def sha256(self) -> str:
@@ -32,21 +40,27 @@ class Rules:
 
     @classmethod
     def read(cls, path: Path) -> Rules:
-        """From a TOML file: ``name``, ``call_s`` and a table ``limits``. Raises ConfigError."""
+        """From a TOML file: ``name``, ``call_s``, tables ``limits`` and ``files``. Raises ConfigError."""
         try:
             data = tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"rules file {path} cannot be read: {error}", hint="write TOML") from error
-        limits = data.pop("limits", {})
+        limits, files = data.pop("limits", {}), data.pop("files", {})
         _known(data, {"name": str, "call_s": float}, "the rules")
         types: dict[str, type] = {f.name: float if f.name.endswith("_s") else int for f in dataclasses.fields(Limits)}
         _known(limits, types, "limits")
-        return cls(limits=Limits(**limits), **data)
+        _table(files, "files")
+        FileRules.from_mapping(files)
+        return cls(limits=Limits(**limits), files_table=files, **data)
+
+
+def _table(data: Any, where: str) -> None:
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where} is no table", hint=f"write [{where}] and keys below it")
 
 
 def _known(data: Any, types: dict[str, type], where: str) -> None:
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where} is no table", hint=f"write [{where}] and keys below it")
+    _table(data, where)
     for key, value in data.items():
         if key not in types:
             raise ConfigError(f"{key!r} is no key of {where}", hint=f"known keys: {', '.join(types)}")

@@ -92,8 +92,9 @@ def _built(folder: Path, scratch: Path, options: Options) -> Path:
 
 def _check_file(file: Path, scratch: Path, options: Options, started: float) -> Report:
     options.progress(f"checking the file {file.name}")
-    with open_subject(file) as subject:
-        checked = run_checks(subject)
+    rules = options.rules.files
+    with open_subject(file, limits=rules.limits) as subject:
+        checked = run_checks(subject, rules=rules)
     results = [_result(item) for item in checked.results]
     failed = {result.code for result in results if result.verdict in ("fail", "infra")}
     draft = Draft(file, checked.sha256, scratch, options, started, results)
