@@ -6,6 +6,7 @@ import contextlib
 import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -188,7 +189,7 @@ def test_json_that_does_not_fit_is_named_with_its_field(tmp_path: Path, connect:
     }
     for name, (text, _) in contents.items():
         (tmp_path / f"{name}.jsonl").write_text(text)
-    fields = {name: {"x": "int64"} for name in contents}
+    fields: dict[str, Any] = {name: {"x": "int64"} for name in contents}
     fields |= {"day": {"d": "date32"}, "nested": {"s": {"struct": {"a": "int64"}}}}
     for name, (_, said) in contents.items():
         with pytest.raises(SchemaMismatchError, match=said):

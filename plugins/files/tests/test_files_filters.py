@@ -17,7 +17,7 @@ from chimes.conformance.compare import count_rows
 from chimes.conformance.harness import Case
 from chimes.errors import NotFoundError, SchemaMismatchError
 from chimes.kinds.component import parse_config
-from chimes.kinds.predicates import All, Any, Compare, In, IsNull, Not, Predicate, StartsWith, filter_batch
+from chimes.kinds.predicates import All, Any, Compare, In, IsNull, Not, StartsWith, filter_batch
 from chimes_files.conformance import FilesHarness
 from chimes_files.connector import FilesConnector
 from hypothesis import HealthCheck, given, settings
@@ -116,7 +116,7 @@ def test_no_row_is_lost_and_none_is_left_over(name: str, tmp_path_factory: pytes
     more = [dtype for dtype in POOLS if dtype not in types] if name in ("parquet", "ipc") else []
     claimed = types + [dtype for dtype in more if name == "ipc" or dtype not in (pa.date64(),)]
 
-    @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(asked=questions(claimed), wanted=st.sampled_from([1, 3]))
     def compare(asked: tuple[pa.Table, tuple[Anything, ...]], wanted: int) -> None:
         table, filters = asked
@@ -132,7 +132,7 @@ def test_no_row_is_lost_and_none_is_left_over(name: str, tmp_path_factory: pytes
     compare()
 
 
-def sieve(table: pa.Table, filters: tuple[Predicate, ...]) -> pa.Table:
+def sieve(table: pa.Table, filters: tuple[Anything, ...]) -> pa.Table:
     batches = table.combine_chunks().to_batches()
     for predicate in filters:
         batches = [filter_batch(batch, predicate) for batch in batches]
@@ -148,7 +148,7 @@ def test_statistics_that_do_not_count_nan_lose_no_row(
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
     connector = connect(tmp_path)
     for value in (1.0, 0.0, -0.0, 5.0, -3.0):
-        compared = [Compare(op=op, column="x", value=value) for op in ("eq", "ne", "lt", "le", "gt", "ge")]  # type: ignore[arg-type]
+        compared = [Compare(op=op, column="x", value=value) for op in ("eq", "ne", "lt", "le", "gt", "ge")]
         for leaf in (*compared, In(column="x", values=(value,))):
             for predicate in (leaf, Not(arg=leaf)):
                 got = read(connector, "t", filters=(predicate,), columns=("x", "row"))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -59,10 +60,10 @@ def test_a_part_is_read_by_a_fresh_process_from_json_alone(name: str, tmp_path: 
     table = pa.table({"i": range(200), "s": [None if i % 3 else f"词{i}" for i in range(200)]})
     connector = seeded(name, table, context)
     request = ReadRequest(
-        stream="t", partitions=3, columns=("s", "i"), filters=(Compare(op="ge", column="i", value=9),)
+        stream="t", partitions=2, columns=("s", "i"), filters=(Compare(op="ge", column="i", value=9),)
     )
     plan = connector.plan(request)
-    assert len(plan.partitions) == 3
+    assert len(plan.partitions) == 2
     tables = []
     for number, part in enumerate(plan.partitions):
         said = {"config": connector.config.model_dump(mode="json"), "out": str(tmp_path / f"{number}.arrow")}
@@ -127,7 +128,6 @@ def test_batches_have_no_more_rows_and_bytes_than_asked_for(name: str, tmp_path:
         batches = list(connector.read(request, connector.plan(request).partitions[0]))
         assert max(batch.num_rows for batch in batches) <= request.batch_rows
         assert max(batch.nbytes for batch in batches) <= request.batch_bytes * 2
-        assert [i for batch in batches for i in batch.column("i").to_pylist()].sort() is None
         assert sum(batch.num_rows for batch in batches) == 400
 
 
@@ -184,7 +184,8 @@ def test_a_token_with_impossible_units_is_refused(tmp_path: Path, connect: Conne
     connector, request = connect(tmp_path), ReadRequest(stream="t")
     token = connector.plan(request).partitions[0].model_dump(mode="json")["token"]
     token["pieces"][0]["units"] = units
-    for wrong in (token, None, "x", {}):
+    wrongs: tuple[Any, ...] = (token, None, "x", {})
+    for wrong in wrongs:
         with pytest.raises(InvalidStateError):
             list(connector.read(request, Partition(id="1", token=wrong)))
 

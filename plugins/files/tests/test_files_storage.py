@@ -31,12 +31,14 @@ class VaultFileSystem(MemoryFileSystem):  # type: ignore[misc]
     def _strip_protocol(cls, path: str) -> str:
         return str(super()._strip_protocol(path.removeprefix("vault:/")))
 
-    def __init__(self, password: str = "", **options: Any) -> None:
+    def __init__(self, password: str = "", locked: str = "", **options: Any) -> None:
         super().__init__(**options)
-        self.password = password
+        self.password, self.locked = password, locked
 
     def ls(self, path: str, detail: bool = True, **options: Any) -> Any:
         self.check()
+        if path.rstrip("/") == self.locked:
+            raise PermissionError("locked")
         return super().ls(path, detail=detail, **options)
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
@@ -107,6 +109,18 @@ def test_a_refusal_and_a_failure_are_told_apart(
     with pytest.raises(error, match="vault://box") as caught:
         connector.ping()
     assert password not in str(caught.value)
+
+
+def test_a_folder_that_may_not_be_listed_is_not_passed_over(tmp_path: Path, connect: Connect) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    (locked / "loop").symlink_to(locked / "loop")
+    assert [info.name for info in connect(tmp_path).discover()] == ["t"]
+    VaultFileSystem(password="sesame").pipe("/yard/inner/t.parquet", content(tmp_path))
+    connector = connect("vault://yard", storage={"password": "sesame", "locked": "/yard/inner"})
+    with pytest.raises(PermissionDeniedError, match="vault://yard"):
+        list(connector.discover())
 
 
 def test_a_secret_that_is_not_set_is_named_by_its_reference(connect: Connect) -> None:

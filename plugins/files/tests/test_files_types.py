@@ -13,6 +13,7 @@ import pytest
 from chimes import Context, ReadRequest
 from chimes.conformance.compare import same_table
 from chimes.conformance.harness import Case
+from chimes.errors import UnsupportedError
 from chimes.kinds.component import parse_config
 from chimes_files.conformance import FilesHarness
 from chimes_files.connector import FilesConnector
@@ -109,7 +110,7 @@ def tables(draw: st.DrawFn, types: tuple[pa.DataType, ...]) -> pa.Table:
 def test_tables_of_claimed_types_come_back_exactly(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     case = Case(name=name)
 
-    @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(table=tables(tuple(HARNESS.types(case))), wanted=st.sampled_from([1, 3]))
     def round_trip(table: pa.Table, wanted: int) -> None:
         context = Context.under(tmp_path_factory.mktemp("trip"))
@@ -168,6 +169,12 @@ def test_the_harness_claims_types_and_writes_streams_below_tmp(name: str, tmp_pa
     assert Path(str(config["root"])).is_relative_to(context.tmp)
     connector = FilesConnector(parse_config(FilesConnector, config), context)  # type: ignore[arg-type]
     assert [(info.name, info.arrow_schema.names) for info in connector.discover()] == [("_b", ["y"]), ("a", ["x"])]
+
+
+@pytest.mark.parametrize("stream", ["", "a/b", "..", "编" * 100])
+def test_the_harness_refuses_a_name_that_no_file_can_have(stream: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="no file can be called"):
+        HARNESS.seed(Case(name="csv"), {stream: pa.table({"x": [1]})}, Context.under(tmp_path))
 
 
 def test_a_type_is_written_in_a_configuration_as_arrow_prints_it() -> None:

@@ -104,8 +104,8 @@ class FilesHarness:
     """One case for each format, and one for Parquet in several files."""
 
     def cases(self, context: Context) -> Sequence[Case]:
-        """The formats."""
-        return [Case(name=name) for name in _CASES]
+        """The formats, each with a folder of its own that has no files yet."""
+        return [Case(name=name, config={"root": str(_root(context, name))}) for name in _CASES]
 
     def types(self, case: Case) -> Sequence[pa.DataType]:
         """The types that the case's format carries without loss."""
@@ -113,8 +113,7 @@ class FilesHarness:
 
     def seed(self, case: Case, tables: Mapping[str, pa.Table], context: Context) -> Mapping[str, JsonValue]:
         """Write each table below ``context.tmp``; raises UnsupportedError for a name that no file can have."""
-        root = context.tmp / "files" / case.name
-        root.mkdir(parents=True, exist_ok=True)
+        root = _root(context, case.name)
         _, suffix, write = _CASES[case.name]
         for name, table in tables.items():
             _check_name(name)
@@ -126,6 +125,12 @@ class FilesHarness:
         if case.name in ("csv", "jsonl"):
             config[case.name] = {"streams": {name: _types_of(table.schema) for name, table in tables.items()}}
         return config
+
+
+def _root(context: Context, name: str) -> Path:
+    root = context.tmp / "files" / name
+    root.mkdir(parents=True, exist_ok=True)
+    return root
 
 
 def _types_of(schema: pa.Schema) -> dict[str, JsonValue]:
