@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -44,12 +45,16 @@ def sdk_wheel(folder: Path) -> Path:
 
 def staged_sdk_wheel() -> Path:
     """The same wheel in the cache, in a folder named after its digest: its address changes with its bytes."""
+    name, data = _packed()
+    return kept("sdk", hashlib.sha256(data).hexdigest(), lambda folder: _put(folder / name, data)) / name
+
+
+@cache
+def _packed() -> tuple[str, bytes]:
+    """Once per process: a lock and the environment made from it must agree, though the source is edited meanwhile."""
     with tempfile.TemporaryDirectory(prefix="chimes-sdk-") as scratch:
         wheel = sdk_wheel(Path(scratch))
-        data = wheel.read_bytes()
-        return (
-            kept("sdk", hashlib.sha256(data).hexdigest(), lambda folder: _put(folder / wheel.name, data)) / wheel.name
-        )
+        return wheel.name, wheel.read_bytes()
 
 
 def _put(path: Path, data: bytes) -> None:
