@@ -21,7 +21,10 @@ __all__ = ["BackendHarness", "Case", "ConnectorHarness", "Harness", "ModelHarnes
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One configuration to try. ``device`` is where a model is loaded; a connector's config comes from ``seed``."""
+    """One valid configuration to try; ``device`` is where a model is loaded.
+
+    A connector's harness answers ``seed`` with the configuration that reads what was put there.
+    """
 
     name: str = "default"
     config: Mapping[str, JsonValue] = field(default_factory=dict)
