@@ -52,7 +52,7 @@ def main() -> None:
             folder / "peer/bin/python",
         ]
         peer = timed("uv pip install", [*install, *packages], env)
-        check = [BIN / "chimes", "check", project, "--sandbox"]
+        check: list[str | Path] = [BIN / "chimes", "check", project, "--sandbox"]
         first = timed("chimes check", check, env)
         then = min(timed("chimes check", check, env) for _ in range(2))
     print(f"uv pip install of the same requirements   {peer:6.1f} s")

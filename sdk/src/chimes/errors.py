@@ -15,6 +15,9 @@
     ├── IncompatiblePluginError    plugin          interface versions do not overlap
     ├── PluginLoadError            plugin          a plugin cannot be imported or registers nonsense
     ├── PluginCrashedError         plugin          a plugin raised something else, or ended its process
+    ├── BuildError                 plugin          a project folder does not give a wheel
+    ├── InstallError               plugin          a wheel cannot be unpacked into an environment
+    ├── ResolutionError            plugin          the declared requirements cannot be satisfied
     ├── CancelledError             user            somebody asked for the end
     ├── DeadlineExceededError      user            the time allowed ran out
     ├── DeviceUnavailableError     infrastructure  the device asked for cannot be used
@@ -37,6 +40,7 @@ from typing import ClassVar, Literal
 __all__ = [
     "ArtifactError",
     "AuthError",
+    "BuildError",
     "CancelledError",
     "ChimesError",
     "CompositionError",
@@ -48,6 +52,7 @@ __all__ = [
     "IncompatiblePluginError",
     "InfeasibleError",
     "InfrastructureError",
+    "InstallError",
     "InvalidJobError",
     "InvalidStateError",
     "NotFoundError",
@@ -58,6 +63,7 @@ __all__ = [
     "Problem",
     "QuotaExceededError",
     "RateLimitedError",
+    "ResolutionError",
     "SchemaMismatchError",
     "TransientError",
     "UnsupportedError",
@@ -158,6 +164,34 @@ class PluginCrashedError(ChimesError):
     """A plugin raised something that is not a ChimesError, broke its interface, or ended its process."""
 
     fault: Fault = "plugin"
+
+
+class BuildError(ChimesError):
+    """A project folder does not give a wheel."""
+
+    fault: Fault = "plugin"
+
+
+class InstallError(ChimesError):
+    """A wheel cannot be unpacked into an environment."""
+
+    fault: Fault = "plugin"
+
+
+class ResolutionError(ChimesError):
+    """The declared requirements cannot be satisfied by wheels; ``reason`` says in which way."""
+
+    fault: Fault = "plugin"
+    hints: ClassVar[dict[str, str]] = {
+        "declaration": "declare requirements by name and version, each on a line of its own",
+        "python": "declare the Python versions that the plugin supports, or check it with one of them",
+        "unknown": "is the name right, and does the index have wheels of it?",
+        "conflict": "loosen the ranges until one set of versions satisfies all",
+    }
+
+    def __init__(self, message: str, *, reason: Literal["declaration", "python", "unknown", "conflict"]) -> None:
+        super().__init__(message, hint=self.hints[reason])
+        self.reason = reason
 
 
 class CancelledError(ChimesError):

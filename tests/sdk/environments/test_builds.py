@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.checks.build import BuildError, build_wheel, read_build_system, reason_in
-from chimes.errors import InfrastructureError
+from chimes.checks.build import build_wheel, read_build_system, reason_in
+from chimes.errors import BuildError, InfrastructureError
 
 Project = Callable[..., Path]
 

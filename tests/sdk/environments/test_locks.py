@@ -8,17 +8,10 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from chimes.conformance.environment import (
-    Lock,
-    ResolutionError,
-    base_environment,
-    resolve,
-    resolve_requirements,
-    site_packages,
-)
+from chimes.conformance.environment import Lock, base_environment, resolve, resolve_requirements, site_packages
 from chimes.conformance.environment.lock import read_lock
 from chimes.conformance.environment.uvtool import uv_environment
-from chimes.errors import ConfigError, InfrastructureError
+from chimes.errors import ConfigError, InfrastructureError, ResolutionError
 from chimes.process import run
 
 Make = Callable[..., Path]

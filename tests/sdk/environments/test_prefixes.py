@@ -10,7 +10,6 @@ import chimes
 import pytest
 from chimes.checks.wheelfile import write_wheel
 from chimes.conformance.environment import (
-    InstallError,
     Lock,
     base_environment,
     base_python,
@@ -21,7 +20,7 @@ from chimes.conformance.environment import (
     resolve_requirements,
     site_packages,
 )
-from chimes.errors import InfrastructureError
+from chimes.errors import InfrastructureError, InstallError
 from chimes.process import run
 from chimes.sandbox import Mount, Sandbox
 

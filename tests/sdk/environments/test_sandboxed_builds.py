@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.checks.build import BuildError
 from chimes.conformance import buildchild
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.frames import read_frame
+from chimes.errors import BuildError
 from chimes.process import PIPE, Process
 from chimes.sandbox import Limits
 

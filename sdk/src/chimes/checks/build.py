@@ -15,10 +15,10 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from chimes.errors import ChimesError, Fault, InfrastructureError
+from chimes.errors import BuildError, InfrastructureError
 from chimes.process import run
 
-__all__ = ["BuildError", "BuildSystem", "build_wheel", "read_build_system", "reason_in"]
+__all__ = ["BuildSystem", "build_wheel", "read_build_system", "reason_in"]
 
 TIMEOUT_S = 600.0
 PYPROJECT_BYTES = 1 << 20
@@ -26,12 +26,6 @@ REASON_CHARACTERS = 600
 LEGACY = "setuptools.build_meta:__legacy__"
 """The backend of a project that names none (PEP 517)."""
 NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Temporary failure in name resolution")
-
-
-class BuildError(ChimesError):
-    """A project folder does not give a wheel."""
-
-    fault: Fault = "plugin"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,18 +13,12 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from chimes.checks.build import BuildError, BuildSystem, read_build_system, reason_in
+from chimes.checks.build import BuildSystem, read_build_system, reason_in
 from chimes.conformance import buildchild
-from chimes.conformance.environment import (
-    InstallError,
-    ResolutionError,
-    base_environment,
-    python_mounts,
-    resolve_requirements,
-)
+from chimes.conformance.environment import base_environment, python_mounts, resolve_requirements
 from chimes.conformance.environment.prefix import make_readable
 from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame
-from chimes.errors import InfrastructureError
+from chimes.errors import BuildError, InfrastructureError, InstallError, ResolutionError
 from chimes.sandbox import Limits, Mount, Sandbox
 
 __all__ = ["BUILD_LIMITS", "build_in_sandbox"]

@@ -17,9 +17,7 @@ from chimes.checks.subject import open_subject
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.catalogue import ENTRY_CHECKS
 from chimes.conformance.environment import (
-    InstallError,
     Lock,
-    ResolutionError,
     base_environment,
     dependency_problems,
     install,
@@ -34,7 +32,7 @@ from chimes.conformance.report import ComponentReport, Report, Result
 from chimes.conformance.rules import Rules
 from chimes.conformance.shared import S21
 from chimes.conformance.unpack import unpack
-from chimes.errors import NotFoundError
+from chimes.errors import InstallError, NotFoundError, ResolutionError
 from chimes.registry import Distribution, normalize, scan
 from chimes.sandbox import Mount, preflight
 

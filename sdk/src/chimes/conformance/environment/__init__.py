@@ -2,14 +2,12 @@
 
 from chimes.conformance.environment.installed import dependency_problems
 from chimes.conformance.environment.interpreter import base_python, python_mounts, site_packages
-from chimes.conformance.environment.lock import Lock, ResolutionError, resolve, resolve_requirements
-from chimes.conformance.environment.prefix import InstallError, base_environment, install
+from chimes.conformance.environment.lock import Lock, resolve, resolve_requirements
+from chimes.conformance.environment.prefix import base_environment, install
 from chimes.conformance.environment.sdkwheel import sdk_wheel
 
 __all__ = [
-    "InstallError",
     "Lock",
-    "ResolutionError",
     "base_environment",
     "base_python",
     "dependency_problems",

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.markers import InvalidMarker, Marker
@@ -27,30 +27,13 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from chimes.conformance.environment.interpreter import base_python
 from chimes.conformance.environment.sdkwheel import NAME, staged_sdk_wheel
 from chimes.conformance.environment.uvtool import is_about_requirements, run_uv, uv_reason
-from chimes.errors import ChimesError, ConfigError, Fault, InfrastructureError
+from chimes.errors import ConfigError, InfrastructureError, ResolutionError
 
-__all__ = ["Lock", "ResolutionError", "read_lock", "resolve", "resolve_requirements"]
+__all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
 
-Reason = Literal["declaration", "python", "unknown", "conflict"]
-HINTS: dict[Reason, str] = {
-    "declaration": "declare requirements by name and version, each on a line of its own",
-    "python": "declare the Python versions that the plugin supports, or check it with one of them",
-    "unknown": "is the name right, and does the index have wheels of it?",
-    "conflict": "loosen the ranges until one set of versions satisfies all",
-}
 NOTHING = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
 METADATA_BYTES = 8 << 20
 LOCK_BYTES = 16 << 20
-
-
-class ResolutionError(ChimesError):
-    """The declared requirements cannot be satisfied by wheels; ``reason`` says in which way."""
-
-    fault: Fault = "plugin"
-
-    def __init__(self, message: str, *, reason: Reason) -> None:
-        super().__init__(message, hint=HINTS[reason])
-        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from chimes.conformance.environment.interpreter import base_python
 from chimes.conformance.environment.lock import Lock
 from chimes.conformance.environment.sdkwheel import NAME, staged_sdk_wheel
 from chimes.conformance.environment.uvtool import run_uv, uv_reason
-from chimes.errors import ChimesError, Fault, InfrastructureError
+from chimes.errors import ChimesError, InfrastructureError, InstallError
 from chimes.process import run
 
-__all__ = ["InstallError", "base_environment", "install", "make_readable"]
+__all__ = ["base_environment", "install", "make_readable"]
 
 FORMAT = "1"
 """Part of the name of every environment: another number where they are built in another way."""
@@ -35,12 +35,6 @@ resource.setrlimit(resource.RLIMIT_CPU, ({COMPILE_S}, {COMPILE_S}))
 sys.exit(not compileall.main())
 """
 """Source from an index is compiled, and a compiler can be made to eat: so within limits."""
-
-
-class InstallError(ChimesError):
-    """A wheel cannot be unpacked into an environment."""
-
-    fault: Fault = "plugin"
 
 
 def base_environment(lock: Lock) -> Path:
