@@ -206,3 +206,13 @@ def test_a_process_that_ends_itself_by_a_signal_is_named(inside: Inside) -> None
     outcome = inside("import os; os.kill(os.getpid(), 9)")
     assert (outcome.status, outcome.cause) == (137, "killed")
     assert outcome.of("signal") == {("kill", "self", False)}
+
+
+def test_a_process_named_by_its_folder_is_the_one_that_is_attacked(inside: Inside) -> None:
+    outcome = inside("""
+        import os, signal
+        if os.fork() == 0:
+            signal.pidfd_send_signal(os.open("/proc/2", os.O_RDONLY | os.O_DIRECTORY), signal.SIGKILL)
+        os.wait()
+    """)
+    assert outcome.cause == "killed"

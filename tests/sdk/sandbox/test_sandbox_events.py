@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from chimes.sandbox import Event, Mount, Sandbox
+from chimes.sandbox.events import place_of
 
 Inside = Callable[..., Any]
 
@@ -248,3 +249,57 @@ def test_two_runs_are_told_alike(inside: Inside, tmp_path: Path) -> None:
 def test_changes_of_what_belongs_to_the_system_are_seen(inside: Inside, call: str) -> None:
     outcome = inside(f"import os; {call}")
     assert [refused for _, _, refused in outcome.of("write")] == [True]
+
+
+def test_a_refused_write_through_a_link_is_not_taken_for_one_in_an_own_folder(inside: Inside) -> None:
+    outcome = inside("""
+        import os
+        os.symlink("/etc", "/work/link")
+        for attempt in (lambda: open("/work/link/x", "w"), lambda: os.mkdir("/work/link/y")):
+            try:
+                attempt()
+            except OSError:
+                pass
+    """)
+    assert outcome.of("write") == {("symlink", "/work/link", False), ("open", "/", True), ("mkdir", "/", True)}
+
+
+def test_many_names_by_chance_do_not_hide_the_places_that_were_written(inside: Inside) -> None:
+    outcome = inside("""
+        import contextlib, os
+        for name in [f"/{os.urandom(8).hex()}/x" for _ in range(500)] + ["/usr/zzz/x", "/etc/zzz"]:
+            with contextlib.suppress(OSError):
+                os.mkdir(name)
+    """)
+    places = {place_of(target) for _, target, _ in outcome.of("write")}
+    assert places == {"/", "/usr", "/etc"}
+
+
+def test_a_filter_that_would_let_calls_past_the_trace_cannot_be_made(inside: Inside) -> None:
+    outcome = inside("""
+        import ctypes, errno, os, struct
+        libc = ctypes.CDLL(None, use_errno=True)
+        number = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
+        allow = ctypes.create_string_buffer(struct.pack("<HBBI", 6, 0, 0, 0x7FFF0000))
+        program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", 1, ctypes.addressof(allow)))
+        print(libc.syscall(number, 1, 8, program), errno.errorcode[ctypes.get_errno()])
+    """)
+    assert outcome.said == "-1 ENOSYS\n"
+
+
+def test_a_process_that_the_trace_cannot_follow_can_do_nothing_that_is_traced(inside: Inside) -> None:
+    outcome = inside("""
+        import ctypes, errno, os
+        libc = ctypes.CDLL(None, use_errno=True)
+        clone, open_at = {"x86_64": (56, 257), "aarch64": (220, 56)}[os.uname().machine]
+        if (pid := libc.syscall(clone, 0x00800000 | 17, 0, 0, 0, 0)) == 0:
+            failed = libc.syscall(open_at, -100, b"/tmp/unseen", 0o101, 0o600) < 0
+            os._exit(ctypes.get_errno() if failed else 0)
+        print(errno.errorcode[os.waitpid(pid, 0)[1] >> 8], os.path.exists("/tmp/unseen"))
+    """)
+    assert outcome.said == "ENOSYS False\n"
+
+
+def test_no_socket_reaches_the_machine_that_this_one_may_run_on(inside: Inside) -> None:
+    outcome = inside("import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)")
+    assert "Address family not supported" in outcome.complained

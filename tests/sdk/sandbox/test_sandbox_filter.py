@@ -33,19 +33,26 @@ def refusal(number: int) -> int:
 
 
 @pytest.mark.parametrize(
-    ("machine", "architecture", "clone", "unshare", "memfd"),
-    [("x86_64", X86, 56, 272, 319), ("aarch64", ARM, 220, 97, 279)],
+    ("machine", "architecture", "clone", "unshare", "memfd", "seccomp"),
+    [("x86_64", X86, 56, 272, 319, 317), ("aarch64", ARM, 220, 97, 279, 277)],
 )
 def test_the_filter_refuses_what_it_names_and_nothing_else(
-    machine: str, architecture: int, clone: int, unshare: int, memfd: int
+    machine: str, architecture: int, clone: int, unshare: int, memfd: int, seccomp: int
 ) -> None:
     absent = [number for number in range(600) if answer(machine, architecture, number) != ALLOWED]
-    assert set(absent) > {425, 426, 427, 435, 447, memfd}
-    assert len(absent) == 8
+    assert set(absent) > {425, 426, 427, 435, 447, memfd, seccomp}
+    assert len(absent) == 9
     assert {answer(machine, architecture, number) for number in absent} == {refusal(errno.ENOSYS)}
     for number in (clone, unshare):
         assert answer(machine, architecture, number, 0x11) == ALLOWED
         assert answer(machine, architecture, number, 0x10000011) == refusal(errno.EPERM)
+
+
+@pytest.mark.parametrize(("machine", "architecture", "socket"), [("x86_64", X86, 41), ("aarch64", ARM, 198)])
+def test_sockets_are_of_families_that_a_network_namespace_holds(machine: str, architecture: int, socket: int) -> None:
+    allowed = [family for family in range(64) if answer(machine, architecture, socket, family) == ALLOWED]
+    assert allowed == [0, 1, 2, 10, 16, 17]
+    assert answer(machine, architecture, socket, 40) == refusal(errno.EAFNOSUPPORT)
 
 
 @pytest.mark.parametrize(("architecture", "number"), [(I386, 1), (ARM, 1), (X86, 0x40000001), (X86, 0xFFFFFFFF)])

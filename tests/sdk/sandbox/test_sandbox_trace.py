@@ -80,7 +80,7 @@ def test_a_line_without_an_end_is_not_kept() -> None:
             Event("signal", "kill", "other", False),
         ),
         (
-            [b'12 openat2(AT_FDCWD, "rel", {flags=O_RDWR|O_CREAT, mode=0666, resolve=0}, 24) = -1 EROFS (Read-only)'],
+            [b'12 openat2(AT_FDCWD, "rel", {flags=O_RDWR|O_CREAT, mode=0666, resolve=0}, 24) = -1 EACCES (x)'],
             Event("write", "open", "/work/rel", True),
         ),
         (
@@ -150,7 +150,7 @@ def test_a_line_is_no_event(line: bytes) -> None:
 
 
 def test_reading_cannot_be_feigned_by_a_folders_name() -> None:
-    line = b'12 openat(AT_FDCWD</work/", O_RDONLY) = 3>, "x", O_WRONLY|O_CREAT, 0666) = -1 EROFS (x)'
+    line = b'12 openat(AT_FDCWD</work/", O_RDONLY) = 3>, "x", O_WRONLY|O_CREAT, 0666) = -1 EACCES (x)'
     assert only(line) == Event("write", "open", '/work/", O_RDONLY) = 3/x', True)
 
 

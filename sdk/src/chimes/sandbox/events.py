@@ -12,15 +12,27 @@ from typing import Literal
 
 from chimes.sandbox.command import PRIVATE
 
-__all__ = ["Event", "EventLog", "Kind"]
+__all__ = ["OWN", "Event", "EventLog", "Kind", "place_of"]
 
 Kind = Literal["network", "write", "process", "signal", "memory", "disk"]
 
 OWN = tuple(f"{folder}/" for folder in PRIVATE)
+PLACES = frozenset(
+    {"bin", "boot", "dev", "env", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc"}
+    | {"root", "run", "sbin", "srv", "sys", "tmp", "usr", "var", "work"}
+)
 STRETCHES = 4096
 KEPT, KEPT_PRIVATE, KEPT_WHEN_FLOODED = 32, 128, 2
 FLOOD = 50_000
 TARGET_LENGTH = 240
+
+
+def place_of(path: str) -> str:
+    """The part of the system that a path lies in (``/etc``, ``/dev/shm``); ``/`` for what has no name beforehand."""
+    first, second = (*path.split("/", 3), "", "")[1:3]
+    if f"/{first}/{second}" in PRIVATE:
+        return f"/{first}/{second}"
+    return f"/{first}" if first in PLACES else "/"
 
 
 @dataclass(frozen=True, order=True)
@@ -79,11 +91,11 @@ class _Stretch:
 
     def __init__(self, kept: int, kept_private: int) -> None:
         self._kept = {False: kept, True: kept_private}
-        self._sets: dict[tuple[str, bool], set[Event]] = {}
+        self._sets: dict[tuple[str, bool, str], set[Event]] = {}
 
     def add(self, event: Event) -> int:
         """Keep an event; return how many more are kept than before."""
-        key = (event.kind, event.target.startswith(OWN))
+        key = (event.kind, event.target.startswith(OWN), place_of(event.target))
         events = self._sets.setdefault(key, set())
         before = len(events)
         events.add(event)
@@ -92,7 +104,7 @@ class _Stretch:
         return len(events) - before
 
     def events(self) -> set[Event]:
-        return set().union(*(self._smallest(private, events) for (_, private), events in self._sets.items()))
+        return set().union(*(self._smallest(private, events) for (_, private, _), events in self._sets.items()))
 
     def _smallest(self, private: bool, events: set[Event]) -> set[Event]:
         if len(events) <= self._kept[private]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from chimes.sandbox.calls import Call, address, join, parse_call, parse_number, parse_path, unquote
 from chimes.sandbox.command import ENV
-from chimes.sandbox.events import EventLog
+from chimes.sandbox.events import OWN, EventLog
 from chimes.sandbox.syscalls import ADDRESSES, CHANGES, FORKS, OPENS, RAW, SIGNALS
 from chimes.sandbox.watch import Identity, identify
 
@@ -23,6 +23,7 @@ OUT_OF_DISK = ("ENOSPC", "EFBIG", "EDQUOT")
 PENDING = ("EINPROGRESS", "EALREADY", "EISCONN")
 QUIET = re.compile(r"/dev/(?:null|zero|full|u?random|tty|ptmx|pts/\w+|std\w+|fd/[012])|/proc/[\w-]+/fd/[012]")
 MEMORY = re.compile(r"/proc/([\w-]+)(?:/task/\d+)?/mem")
+PROCESS = re.compile(r"/proc/(\d+)")
 WRITING = re.compile(r"O_(?:WRONLY|RDWR|CREAT|TRUNC|TMPFILE)")
 READING = re.compile(
     r'openat\((?:AT_FDCWD|\d+)(?:<([^<>]*)>)?, "(?!/chimes-mark/)[^"\\]*(?:\\.[^"\\]*)*"'
@@ -184,6 +185,9 @@ class Trace:
             return
         if error in OUT_OF_DISK:
             self._out_of_disk(error)
+        if error == "EROFS" and path.startswith(OWN):
+            # What can be written is never read-only: a link led away from there.
+            path = "/"
         self.events.add("write", verb, path, refused=bool(error))
 
     def _memory(self, pid: int, verb: str, whose: str, path: str, error: str) -> None:
@@ -225,7 +229,8 @@ class Trace:
 
     def _describe(self, pid: int, call: Call) -> None:
         whom, descriptor = parse_number(call.arg(0)), parse_number(call.result)
-        if whom is not None and descriptor is not None:
+        # Two processes may have a descriptor of one number: the one that could be an attack is believed.
+        if whom is not None and descriptor is not None and self._descriptors.get(descriptor.value) not in (FIRST, MAIN):
             self._descriptors[descriptor.value] = whom.value
 
     def _signal(self, pid: int, call: Call) -> None:
@@ -233,7 +238,8 @@ class Trace:
         whom = parse_number(call.arg(0))
         number = None if whom is None else whom.value
         if number is not None and call.name == "pidfd_send_signal":
-            number = self._descriptors.get(number)
+            folder = PROCESS.fullmatch(whom.path or "") if whom else None
+            number = int(folder[1]) if folder else self._descriptors.get(number)
         if signal == "0":
             return
         target = self._name(pid, number)
