@@ -41,8 +41,8 @@ def main() -> None:
         project = folder / "rain-score"
         timed("chimes new", [BIN / "chimes", "new", "model", project, "--no-input"], env)
         timed("uv venv", [BIN / "uv", "venv", "--quiet", folder / "peer"], env)
-        packages = ["click", "packaging", "pluggy", "pyarrow", "pydantic", "rich"]
-        install = [
+        packages: list[str | Path] = ["click", "packaging", "pluggy", "pyarrow", "pydantic", "rich"]
+        install: list[str | Path] = [
             BIN / "uv",
             "pip",
             "install",
@@ -51,7 +51,7 @@ def main() -> None:
             "--python",
             folder / "peer/bin/python",
         ]
-        peer = timed("uv pip install", [*install, *packages], env)
+        peer = timed("uv pip install", (*install, *packages), env)
         check: list[str | Path] = [BIN / "chimes", "check", project, "--sandbox"]
         first = timed("chimes check", check, env)
         then = min(timed("chimes check", check, env) for _ in range(2))
