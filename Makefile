@@ -17,21 +17,22 @@ help: ## list the targets
 setup: .venv/.ready ## install what the other targets need into .venv
 
 .venv/.ready: uv.lock pyproject.toml sdk/pyproject.toml $(wildcard plugins/*/pyproject.toml) tools/provision
-	tools/provision
-	test -x $(BIN)/python || $(BASE_PYTHON) -m venv .venv
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv sync --frozen --quiet
-	touch $@
+	@echo "setting up .venv (the first time takes a minute)" >&2
+	@tools/provision >&2
+	@test -x $(BIN)/python || $(BASE_PYTHON) -m venv .venv >&2
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
+	@$(BIN)/uv sync --frozen --quiet >&2
+	@touch $@
 
 demo: setup ## the main job on real data, step by step
 	$(BIN)/python examples/demo.py $(ARGS)
 
 test: setup ## the test suite
-	$(BIN)/python -m pytest --cov --cov-report= tests/sdk tests/house tests/templates plugins $(ARGS)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= tests/sdk tests/house tests/templates plugins $(ARGS)
 	$(BIN)/python -m coverage report
 
 test-all: setup ## what takes longer: journeys and the mutants
-	$(BIN)/python -m pytest tests/journeys $(ARGS)
+	$(BIN)/python -m pytest -n 2 tests/journeys $(ARGS)
 	$(MAKE) --no-print-directory mutants
 
 check: setup ## format, lint, types, house rules
