@@ -33,7 +33,7 @@ test: setup ## the test suite
 
 test-all: setup ## what takes longer: journeys and the mutants
 	$(BIN)/python -m pytest -n 2 tests/journeys $(ARGS)
-	$(MAKE) --no-print-directory mutants
+	$(MAKE) --no-print-directory mutants ARGS=
 
 check: setup ## format, lint, types, house rules
 	$(BIN)/ruff format --check .
