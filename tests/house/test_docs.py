@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from chimes.checks.rules import ArchiveLimits, FileRules
 from chimes.process import run
-from house_tree import ROOT
+from chimes.sandbox import Limits
+from house_tree import ROOT, source_files
 
 PAGES = sorted(
     path
@@ -44,3 +47,13 @@ def test_every_decision_fits_on_a_page() -> None:
     for record in records:
         assert re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", record.name)
         assert record.read_text("utf-8").count("\n") <= 60, record.name
+
+
+def test_every_setting_stands_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
+    sources = [*source_files(ROOT / "sdk" / "src"), *source_files(ROOT / "plugins")]
+    used = {name for path in sources for name in re.findall(r"\bCHIMES_[A-Z_]+", path.read_text("utf-8"))}
+    keys = {
+        field.name for field in (*fields(Limits), *fields(ArchiveLimits), *fields(FileRules)) if field.name != "limits"
+    }
+    assert not {name for name in used | keys if name not in text}
