@@ -64,7 +64,7 @@ def test_every_check_has_a_mutant_of_its_own() -> None:
     [
         ("        x, y = batch", "        raise ValueError('secret text')\n        x, y = batch", "M07", "own"),
         ("        x, y = batch", "        import os; os._exit(3)\n        x, y = batch", "M07", "crashed"),
-        ("        x, y = batch", "        import os; os._exit(42)\n        x, y = batch", "M07", "time"),
+        ("        x, y = batch", "        import os; os._exit(42)\n        x, y = batch", "M07", "crashed"),
         ("        x, y = batch", "        while True: pass\n        x, y = batch", "M07", "time"),
         ("        x, y = batch", "        raise MemoryError\n        x, y = batch", "M07", "memory"),
         ("        return pa.RecordBatch", "        return 7\n        return pa.RecordBatch", "M07", "own"),

@@ -15,7 +15,7 @@ from chimes.errors import ConfigError
 try:
     from chimes.conformance.files import write_report
     from chimes.conformance.nonce import Nonce
-    from chimes.conformance.report import Report, Result
+    from chimes.conformance.report import Report, Result, printable
     from chimes.conformance.rules import Rules
     from chimes.conformance.run import Options, check_path
 except ModuleNotFoundError as error:
@@ -116,18 +116,18 @@ def _verdict(result: Result) -> dict[str, object]:
 
 def show(report: Report, console: Console) -> None:
     """The report for a person: a line for each part, then each finding with its fix, then the verdict."""
-    console.print(f"[bold]{escape(report.file)}[/]")
+    console.print(f"[bold]{_safe(report.file)}[/]")
     _line(console, "file and entry", report.checks)
     for component in report.components:
         _line(console, f"{component.kind} {component.name}", component.results)
     for finding in report.findings:
-        where = f" [dim]({escape(finding.where)})[/]" if finding.where else ""
+        where = f" [dim]({_safe(finding.where)})[/]" if finding.where else ""
         console.print(
-            f"\n{MARKS[finding.severity]} [bold]{finding.code}[/] {escape(finding.message)}{where}", soft_wrap=True
+            f"\n{MARKS[finding.severity]} [bold]{finding.code}[/] {_safe(finding.message)}{where}", soft_wrap=True
         )
-        if finding.said:
-            console.print(f"    [dim]said: {escape(finding.said.strip().splitlines()[-1][:400])}[/]", soft_wrap=True)
-        console.print(f"    [green]fix:[/] {escape(finding.fix)}", soft_wrap=True)
+        if finding.said and (lines := finding.said.strip().splitlines()):
+            console.print(f"    [dim]said: {_safe(lines[-1])}[/]", soft_wrap=True)
+        console.print(f"    [green]fix:[/] {_safe(finding.fix)}", soft_wrap=True)
     errors = sum(finding.severity == "error" for finding in report.findings)
     count = sum(1 for _ in report.results)
     verdict = "[green]clean[/]" if report.is_clean else f"[red]{errors} error{'s' if errors != 1 else ''}[/]"
@@ -135,6 +135,11 @@ def show(report: Report, console: Console) -> None:
     if not report.is_clean:
         codes = sorted({finding.code for finding in report.findings})
         console.print(f"[dim]chimes explain {codes[0] if codes else 'A01'} says why a check exists[/]")
+
+
+def _safe(text: str) -> str:
+    # A plugin chose parts of it: nothing in it may move the cursor, colour or hide what stands around it.
+    return escape(printable(text))
 
 
 def _line(console: Console, title: str, results: tuple[Result, ...]) -> None:

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from chimes.checks.check import Facts, Finding
 from chimes.conformance.conformancecheck import ComponentCheck
-from chimes.conformance.proxies import BackendProxy
-from chimes.conformance.remote import StepFailedError
+from chimes.conformance.failure import StepFailedError
+from chimes.conformance.proxies import BackendProxy, expect, expect_all
+from chimes.conformance.remote import RemoteSession
 from chimes.conformance.subject import ComponentSubject
 from chimes.kinds.backend import JobHandle, JobSpec, JobState, JobStatus
 
@@ -67,6 +68,16 @@ def job(program: str, *arguments: str) -> JobSpec:
 def word(token: str) -> str:
     """What the suite's program prints for a token."""
     return hashlib.sha256(token.encode()).hexdigest() + "\n"
+
+
+def write(session: RemoteSession, name: str) -> str:
+    """An empty file in the context's folder; its path."""
+    return expect("write", session.do("write", name=name, data=""), str)
+
+
+def read(session: RemoteSession, name: str) -> str:
+    """The text of a file in the context's folder, empty where there is none."""
+    return expect("read", session.do("read", name=name) or "", str)
 
 
 def follow(backend: BackendProxy, handle: JobHandle) -> list[JobStatus]:
@@ -168,12 +179,12 @@ class B05(BackendCheck):
         token = subject.token("B05")
         with subject.session(self.timeout_s) as session:
             backend = BackendProxy(session, subject.name, subject.case["config"])
-            gate = session.do("write", name=f"gate-{token}", data="") + ".open"
+            gate = write(session, f"gate-{token}") + ".open"
             handle = backend.submit(job(WAIT_FOR_FILE, token, gate), key=f"b05-{token}")
             session.kill()
         with subject.backend(self.timeout_s) as backend:
             before = backend.status([handle])[0]
-            backend.session.do("write", name=f"gate-{token}.open", data="")
+            write(backend.session, f"gate-{token}.open")
             last = follow(backend, handle)[-1]
             log = backend.logs(handle).data.decode("utf-8", "replace")
         return {"before": before.state.is_final, "state": last.state.value, "log": log == word(token)}
@@ -203,7 +214,7 @@ class B09(BackendCheck):
         """Handles, executions, and the error."""
         token = subject.token("B09")
         with subject.backend(self.timeout_s) as backend:
-            paths = [backend.session.do("write", name=f"count-{n}-{token}", data="") for n in (1, 2)]
+            paths = [write(backend.session, f"count-{n}-{token}") for n in (1, 2)]
             first = backend.submit(job(COUNT, paths[0]), key=f"b09-{token}")
             second = backend.submit(job(COUNT, paths[0]), key=f"b09-{token}")
             conflict = self.conflict(backend, f"b09-{token}")
@@ -211,7 +222,7 @@ class B09(BackendCheck):
             handles = [first, second, *(handle for handle in both if isinstance(handle, JobHandle))]
             for handle in handles:
                 follow(backend, handle)
-            counts = [(backend.session.do("read", name=f"count-{n}-{token}") or "").count("once") for n in (1, 2)]
+            counts = [read(backend.session, f"count-{n}-{token}").count("once") for n in (1, 2)]
         ids = [{handle.native_id for handle in group} for group in ((first, second), handles[2:])]
         return {
             "same": [len(group) == 1 for group in ids],
@@ -235,8 +246,7 @@ class B09(BackendCheck):
         make = {"kind": "backend", "name": subject.name, "config": subject.case["config"], "label": "own"}
         send = {"label": "own", "method": "submit", "args": [spec], "kwargs": {"key": key}}
         calls = [{"op": "construct", "args": make}, {"op": "call", "args": send}]
-        answers: list[Any] = backend.session.do("parallel", step="submit", count=2, calls=calls)
-        return answers
+        return expect("submit", backend.session.do("parallel", step="submit", count=2, calls=calls), list)
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Two jobs, or no conflict."""
@@ -267,9 +277,9 @@ class B12(BackendCheck):
             follow(backend, done)
             backend.cancel(done, 0.2)
             finished = [backend.status([done])[0] for _ in range(2)][-1].state.value
-            path = backend.session.do("write", name=f"stubborn-{token}", data="")
+            path = write(backend.session, f"stubborn-{token}")
             running = backend.submit(job(STUBBORN, path), key=f"b12-running-{token}")
-            until(lambda: backend.session.do("read", name=f"stubborn-{token}"))
+            until(lambda: read(backend.session, f"stubborn-{token}"))
             waiting = [backend.submit(job(STUBBORN, path + str(n)), key=f"b12-{n}-{token}") for n in range(3)]
             for handle in (waiting[-1], *waiting, running, running):
                 backend.cancel(handle, 0.2)
@@ -302,13 +312,13 @@ class B13(BackendCheck):
         token = subject.token("B13")
         with subject.backend(self.timeout_s) as backend:
             session = backend.session
-            path = session.do("write", name=f"tree-{token}", data="") + ".pids"
+            path = write(session, f"tree-{token}") + ".pids"
             handle = backend.submit(job(TREE, path), key=f"b13-{token}")
-            found = until(lambda: session.do("read", name=f"tree-{token}.pids"))
-            pids = _pids(session.do("read", name=f"tree-{token}.pids")) if found else []
+            found = until(lambda: read(session, f"tree-{token}.pids"))
+            pids = _pids(read(session, f"tree-{token}.pids")) if found else []
             backend.cancel(handle, 0.2)
             state = follow(backend, handle)[-1].state.value
-            alive = session.do("alive", pids=pids)
+            alive = expect_all("alive", session.do("alive", pids=pids), int)
         return {"started": len(pids), "alive": len(alive), "state": state}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from chimes.checks.check import Check
 from chimes.conformance.backends import B02, B03, B05, B09, B12, B13
+from chimes.conformance.conduct import S09, S22
 from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck
 from chimes.conformance.connectors import D02, D04, D05, D09, D12
 from chimes.conformance.models import M02, M04, M07, M08, M09, M11, M14
-from chimes.conformance.shared import S01, S02, S05, S08, S09, S21, S22
+from chimes.conformance.shared import S01, S02, S05, S08, S21
 
 __all__ = ["CHECKS", "COMPONENT_CHECKS", "ENTRY_CHECKS", "find_check"]
 

@@ -2,13 +2,15 @@
 
 Light until it is told otherwise, so that what an entry module imports can be seen. ``session`` forks:
 each session is a fresh process in which everything expensive is imported already and nothing of the
-plugin is. What this process says is not trusted by the judge.
+plugin is. What this process says is not trusted by the judge; every answer bears the seal of its question.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
+import errno
 import logging
 import os
 import signal
@@ -20,14 +22,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chimes.conformance.frames import ClosedError, read_frame, write_frame
+from chimes.conformance.frames import BrokenFrameError, ClosedError, read_frame, write_frame
 from chimes.errors import ChimesError
 from chimes.registry import Distribution, load_plugin, normalize, scan
 
-__all__ = ["main"]
+__all__ = ["GOODBYE", "Child", "describe", "main", "mark", "seal_of"]
 
 GOODBYE = 42
-"""Exit status of a session that ended as agreed; after any other end the judge is told."""
+"""Exit status of a session that ended as agreed."""
+SWEEPS = 100
+OUT_OF_DISK = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
 class Child:
@@ -45,24 +49,24 @@ class Child:
         operations: dict[str, Callable[[], Any]] = {"entry": self.entry, "preload": _preload, "sweep": _sweep}
         while True:
             try:
-                operation = read_frame(self.reader)[0]["op"]
-                if operation == "session":
-                    self.fork()
+                request, _ = read_frame(self.reader)
+                if request["op"] == "session":
+                    self.fork(seal_of(request))
                 else:
-                    self.answer(operations[operation])
+                    self.answer(operations[request["op"]], seal_of(request))
             except ClosedError:
                 return
 
-    def answer(self, step: Callable[[], Any]) -> None:
+    def answer(self, step: Callable[[], Any], seal: bytes) -> None:
         """Send what a step returns, or how it failed."""
         try:
             header = {"ok": True, "value": step()}
         except Exception as error:
             header = {"ok": False, "error": describe(error)}
-        write_frame(self.writer, header)
+        write_frame(self.writer, header, seal=seal)
 
-    def fork(self) -> None:
-        """Serve one session in a forked process; if it ends without saying goodbye, say so in its place."""
+    def fork(self, seal: bytes) -> None:
+        """Serve one session in a forked process, and say how it ended."""
         from chimes.conformance.serving import serve_session  # noqa: PLC0415 - loads pydantic and pyarrow
 
         pid = os.fork()
@@ -76,9 +80,7 @@ class Child:
                 os._exit(70)
             os._exit(GOODBYE)
         _, status = os.waitpid(pid, 0)
-        if os.waitstatus_to_exitcode(status) != GOODBYE:
-            number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
-            write_frame(self.writer, {"ended": {"signal": number, "status": os.waitstatus_to_exitcode(status)}})
+        write_frame(self.writer, {"ended": os.waitstatus_to_exitcode(status)}, seal=seal)
 
     def find(self) -> Distribution:
         """The distribution under test; raises LookupError where it has no entry points."""
@@ -119,12 +121,28 @@ def mark(name: str) -> None:
         return
 
 
+def seal_of(request: dict[str, Any]) -> bytes:
+    """What the judge wants to see before the answer."""
+    return bytes.fromhex(request["seal"])
+
+
 def describe(error: BaseException) -> dict[str, Any]:
     """An exception as JSON: its type, its code where it is a ChimesError, and what it says."""
-    code = error.code if isinstance(error, ChimesError) else None
-    name = type(error).__name__ if type(error).__module__ in ("builtins", "chimes.errors") else None
-    text = "".join(traceback.format_exception(error))
-    return {"type": name, "code": code, "said": str(error)[:2000], "traceback": text[-8000:]}
+    return {
+        "type": type(error).__name__ if type(error).__module__ in ("builtins", "chimes.errors") else None,
+        "code": str(error.code) if isinstance(error, ChimesError) else None,
+        "answer": "large" if isinstance(error, BrokenFrameError) else None,
+        "full": isinstance(error, OSError) and error.errno in OUT_OF_DISK,
+        "said": _text(error)[:2000],
+        "traceback": "".join(traceback.format_exception(error))[-8000:],
+    }
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be had)"
 
 
 def _state() -> dict[str, Any]:
@@ -153,15 +171,30 @@ def _preload() -> None:
     import chimes.conformance.serving  # noqa: F401, PLC0415 - what every session needs, imported once before the forks
 
 
-def _sweep() -> None:
+def _sweep() -> int:
+    """End what is left of earlier sessions; how many processes could not be ended."""
     # Only as the first process of a pid namespace of our own is everything else a leftover of the plugin's.
-    if os.getpid() == 2:
-        for entry in os.listdir("/proc"):
-            if entry.isdigit() and int(entry) > 2:
-                try:
-                    os.kill(int(entry), signal.SIGKILL)
-                except OSError:
-                    continue
+    left = _others() if os.getpid() == 2 else []
+    for _ in range(SWEEPS):
+        for pid in left:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        if not left:
+            break
+        left = _others()
+    return len(left)
+
+
+def _others() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and int(entry) > 2 and not _is_gone(entry)]
+
+
+def _is_gone(pid: str) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[0] in ("Z", "X")
+    except OSError:
+        return True
 
 
 def _take_standard_streams() -> tuple[int, int]:

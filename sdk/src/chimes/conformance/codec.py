@@ -1,6 +1,7 @@
 """Values of the interfaces as JSON and Arrow IPC, the same on both sides of the pipe.
 
-Only the types listed here exist: nothing is imported or constructed because a name came over the wire.
+Only the types listed here exist: nothing is imported or constructed because a name came over the wire. What
+is small on the wire and huge in memory is refused.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from chimes.errors import ConfigError
+from chimes.conformance.arrowsize import MOST_VALUES, count_values, has_compressed_body
+from chimes.errors import ChimesError, ConfigError
 from chimes.kinds.backend import Inventory, JobHandle, JobSpec, JobStatus, LogChunk
 from chimes.kinds.component import Value
 from chimes.kinds.connector import Partition, ReadPlan, ReadRequest, StreamInfo
@@ -21,6 +23,8 @@ from chimes.resources import Device
 
 __all__ = ["batch_bytes", "decode", "encode", "read_batch"]
 
+ARROW_ERRORS = (pa.ArrowException, OSError, StopIteration, ValueError, TypeError, KeyError, MemoryError)
+DEEPEST = 64
 VALUES: dict[str, type[Value]] = {
     value.__name__: value
     for value in (
@@ -65,26 +69,51 @@ def encode(value: Any, blobs: list[bytes]) -> Any:
 
 def decode(data: Any, blobs: list[bytes]) -> Any:
     """The value that ``encode`` wrote. Raises ConfigError for anything else: what comes is not trusted."""
-    match data:
-        case list():
-            return [decode(item, blobs) for item in data]
-        case {"$value": str(name), "json": body} if name in VALUES:
-            return _validated(VALUES[name], body)
-        case {"$device": str(text)}:
-            return Device.parse(text)
-        case {"$time": str(text)}:
-            return _validated(datetime, text)
-        case {"$bytes": int(index)} if 0 <= index < len(blobs):
-            return blobs[index]
-        case {"$batch": int(index)} if 0 <= index < len(blobs):
-            return read_batch(blobs[index])
-        case {"$table": list(items)}:
-            return pa.Table.from_batches([decode(item, blobs) for item in items])
-        case {"$dict": list(items)}:
-            return {str(key): decode(item, blobs) for key, item in items}
-        case None | bool() | int() | float() | str():
-            return data
-    raise ConfigError("what came over the pipe is no value of the interface", fault="plugin")
+    _check_depth(data)
+    return _Decoder(blobs).value(data)
+
+
+class _Decoder:
+    """Decodes one value; every blob counts once, and all batches together have at most ``MOST_VALUES`` values."""
+
+    def __init__(self, blobs: list[bytes]) -> None:
+        self._blobs: dict[int, bytes] = dict(enumerate(blobs))
+        self._values = 0
+
+    def value(self, data: Any) -> Any:
+        match data:
+            case list():
+                return [self.value(item) for item in data]
+            case {"$value": str(name), "json": body} if name in VALUES:
+                return _validated(VALUES[name], body)
+            case {"$device": str(text)}:
+                return Device.parse(text)
+            case {"$time": str(text)}:
+                return _validated(datetime, text)
+            case {"$bytes": int(index)} if index in self._blobs:
+                return self._blobs.pop(index)
+            case {"$batch": int(index)} if index in self._blobs:
+                return self.batch(self._blobs.pop(index))
+            case {"$table": list(items)}:
+                return self.table(items)
+            case {"$dict": list(items)} if all(isinstance(item, list) and len(item) == 2 for item in items):
+                return {str(key): self.value(item) for key, item in items}
+            case None | bool() | int() | float() | str():
+                return data
+        raise ConfigError("what came over the pipe is no value of the interface", fault="plugin")
+
+    def batch(self, data: bytes) -> pa.RecordBatch:
+        batch = read_batch(data)
+        self._values += 1 + sum(map(count_values, batch.columns))
+        if self._values > MOST_VALUES:
+            raise ConfigError(f"what came over the pipe has more than {MOST_VALUES} values", fault="plugin")
+        return batch
+
+    def table(self, items: list[Any]) -> pa.Table:
+        try:
+            return pa.Table.from_batches([self.value(item) for item in items])
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise ConfigError("what came over the pipe is no Arrow table", fault="plugin") from error
 
 
 def batch_bytes(batch: pa.RecordBatch) -> bytes:
@@ -97,12 +126,14 @@ def batch_bytes(batch: pa.RecordBatch) -> bytes:
 
 
 def read_batch(data: bytes) -> pa.RecordBatch:
-    """The one batch in an Arrow IPC stream, validated in full. Raises ConfigError."""
+    """The one batch in an Arrow IPC stream, validated in full, never compressed. Raises ConfigError."""
     try:
+        if has_compressed_body(data):
+            raise ConfigError("what came over the pipe is compressed", fault="plugin")
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
             batch = reader.read_next_batch()
         batch.validate(full=True)
-    except (pa.ArrowException, OSError, StopIteration, ValueError) as error:
+    except ARROW_ERRORS as error:
         raise ConfigError("what came over the pipe is no Arrow record batch", fault="plugin") from error
     return batch
 
@@ -119,5 +150,20 @@ def _empty(table: pa.Table, blobs: list[bytes]) -> list[Any]:
 def _validated(kind: type[Any], body: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(body))
-    except ValidationError as error:
+    except (*ARROW_ERRORS, ChimesError) as error:
+        # A ValidationError is a ValueError; a schema's bytes are read by Arrow on the way.
         raise ConfigError(f"what came over the pipe is no {kind.__name__}", fault="plugin") from error
+
+
+def _check_depth(data: Any) -> None:
+    layer, depth = [data], 0
+    while layer:
+        depth += 1
+        if depth > DEEPEST:
+            raise ConfigError(f"what came over the pipe is more than {DEEPEST} layers deep", fault="plugin")
+        layer = [
+            inner
+            for item in layer
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]

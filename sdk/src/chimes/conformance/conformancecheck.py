@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
+
+import pyarrow as pa
 
 from chimes.checks.check import Check, Facts, Finding
-from chimes.conformance.remote import StepFailedError
+from chimes.conformance.failure import StepFailedError, failure_words
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.errors import ChimesError
 from chimes.registration import Kind
 
-__all__ = ["ComponentCheck", "ConformanceCheck", "EntryCheck", "Tier", "failure_words"]
+__all__ = ["ComponentCheck", "ConformanceCheck", "EntryCheck", "Tier"]
 
 Tier = Literal["static", "contract", "capability", "hardware", "soak"]
 S = TypeVar("S", EntrySubject, ComponentSubject)
@@ -34,16 +36,22 @@ class ConformanceCheck(Check[S]):
         except StepFailedError as failure:
             return {"failed": failure.to_json()}
         except ChimesError as error:
-            return {
-                "failed": {"step": "the suite", "cause": "own", "code": error.code, "kind": None, "said": str(error)}
-            }
+            return {"failed": StepFailedError("the suite", code=error.code, said=str(error)).to_json()}
+        except pa.ArrowException as error:
+            # Of values that are sound one by one: types that cannot be taken from, joined or compared.
+            return {"failed": StepFailedError("comparing the answers", kind="TypeError", said=str(error)).to_json()}
 
     def judge(self, facts: Facts) -> list[Finding]:
         """The findings."""
         if "failed" not in facts:
             return list(self.conclude(facts))
         words, fix = failure_words(facts["failed"])
-        return [self.finding(words, fix, said=facts["failed"]["said"] or None)]
+        failure = self.finding(words, fix, said=facts["failed"]["said"] or None)
+        return [failure, *self.conclude_all_the_same(facts)]
+
+    def conclude_all_the_same(self, facts: Facts) -> Iterable[Finding]:
+        """What is known although a step failed."""
+        return ()
 
     @abstractmethod
     def look(self, subject: S) -> Facts:
@@ -64,24 +72,3 @@ class ComponentCheck(ConformanceCheck[ComponentSubject]):
     """A check of one component in one case. ``seeded``: needs a harness that fills a source."""
 
     seeded: ClassVar[bool] = False
-
-
-CAUSES = {
-    "memory": ("used more memory than allowed", "free memory between batches, or ask for more in the registration"),
-    "time": ("did not come to an end in the time allowed", "make it return, or raise an error, in time"),
-    "processes": ("started more processes than allowed", "start fewer processes and wait for each"),
-    "disk": ("wrote more than allowed", "write less, and remove temporary files"),
-    "killed": ("ended or attacked the process that watches it", "signal only processes that you started"),
-    "crashed": ("ended the process it runs in", "do not call os._exit, and look for crashes in native code"),
-    "infra": ("could not be run here", "this is not the plugin's fault: try again"),
-}
-
-
-def failure_words(failed: dict[str, Any]) -> tuple[str, str]:
-    """One sentence and one fix for a step that failed, in words that are the same in every run."""
-    step, cause = failed["step"], failed["cause"]
-    if cause in CAUSES:
-        words, fix = CAUSES[cause]
-        return f"{step} {words}", fix
-    name = failed["code"] or failed["kind"] or "an exception of its own"
-    return f"{step} raised {name} where it had to succeed", "run it with the same input and mend what raises"

@@ -12,16 +12,53 @@ import pyarrow.types as pt
 
 from chimes.errors import UnsupportedError
 
-__all__ = ["random_array", "random_batch"]
+__all__ = ["MOST_VALUES", "random_array", "random_batch", "values_per_row"]
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789,;'\"\\/編鐘武汉🔔é"
 DAY_S = 86_400
+MOST_VALUES = 2_000_000
+BYTES_PER_VALUE = 64
 
 
 def random_batch(schema: pa.Schema, rows: int, rng: random.Random) -> pa.RecordBatch:
-    """``rows`` rows of ``schema``; nulls only in nullable fields. Raises UnsupportedError for an exotic type."""
-    arrays = [random_array(field.type, rows, rng, nullable=field.nullable) for field in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    """``rows`` rows of ``schema``; nulls only in nullable fields. Raises UnsupportedError.
+
+    That is for an exotic type, and for more than ten times ``MOST_VALUES`` values.
+    """
+    if rows * values_per_row(schema) > 10 * MOST_VALUES:
+        raise UnsupportedError(
+            f"{rows} random rows of this schema are too large", hint="give the harness an inputs method", fault="plugin"
+        )
+    try:
+        arrays = [random_array(field.type, rows, rng, nullable=field.nullable) for field in schema]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+        raise UnsupportedError(
+            f"the suite makes no random rows of this schema: {error}",
+            hint="give the harness an inputs method",
+            fault="plugin",
+        ) from error
+
+
+def values_per_row(schema: pa.Schema) -> int:
+    """About how many values a random row has, at least one; large binary values count as several."""
+    return max(1, sum(_values(field.type) for field in schema))
+
+
+def _values(dtype: pa.DataType) -> int:
+    if isinstance(dtype, pa.ExtensionType):
+        return _values(dtype.storage_type)
+    if pt.is_dictionary(dtype):
+        return _values(dtype.value_type)
+    if pt.is_fixed_size_binary(dtype) and not pt.is_decimal(dtype):
+        return 1 + int(dtype.byte_width) // BYTES_PER_VALUE
+    if pt.is_fixed_size_list(dtype):
+        return 1 + int(dtype.list_size) * _values(dtype.value_type)
+    if pt.is_nested(dtype):
+        # Lists have up to five items.
+        factor = 1 if pt.is_struct(dtype) else 5
+        return 1 + factor * sum(_values(dtype.field(i).type) for i in range(dtype.num_fields))
+    return 1
 
 
 def random_array(dtype: pa.DataType, rows: int, rng: random.Random, *, nullable: bool) -> pa.Array:

@@ -9,17 +9,19 @@ from typing import Any
 
 from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
-from chimes.conformance.conformancecheck import ComponentCheck, failure_words
+from chimes.conformance.conformancecheck import ComponentCheck
+from chimes.conformance.failure import StepFailedError, failure_words
 from chimes.conformance.nonce import Nonce
-from chimes.conformance.remote import Children, Place, StepFailedError
-from chimes.conformance.report import ComponentReport, Result
+from chimes.conformance.remote import Children, Place
+from chimes.conformance.report import ComponentReport, Result, printable
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
-from chimes.errors import ChimesError
-from chimes.registration import KINDS, Kind, Registration
+from chimes.conformance.told import read_cases, read_entry, read_offers
+from chimes.registration import Kind
 
 __all__ = ["Judge", "judge_one"]
 
+IMPORTING, CASES = "importing the entry module", "the harness's cases"
 Progress = Callable[[str], None]
 
 
@@ -44,22 +46,28 @@ class Judge:
         return results, components
 
     def entry(self) -> EntrySubject:
-        """Import the entry module in a fresh child."""
+        """Import the entry module in two fresh children: a plan can only be made of what stays the same."""
         self.progress("importing the entry module")
+        subject = self.imported()
+        again = self.imported()
+        events = tuple(sorted({*subject.events, *again.events}))
+        failure = subject.failure or again.failure
+        if failure is None and subject.entry["components"] != again.entry["components"]:
+            failure = StepFailedError(IMPORTING, answer="changing")
+        return replace(subject, entry=subject.entry if failure is None else {}, events=events, failure=failure)
+
+    def imported(self) -> EntrySubject:
+        """Import the entry module in a fresh child."""
         entry: dict[str, Any] = {}
         failure = None
         with self.children() as children:
             try:
-                entry = _checked_entry(children.entry(self.rules.call_s))
+                entry = read_entry(IMPORTING, children.entry(IMPORTING, self.rules.call_s))
             except StepFailedError as failed:
                 failure = failed
             children.stop()
             own = {children.root, *(f"{children.root}/{name}" for name in ("tmp", "cache", "artifacts"))}
-            events = sorted(
-                (event.kind, event.action, event.target)
-                for event in children.events
-                if event.kind != "disk" and event.target not in own
-            )
+            events = {(event.kind, event.action, event.target) for event in children.seen() if event.target not in own}
         self.logs = [*self.logs, *children.logs]
         return EntrySubject(
             distribution=self.place.distribution,
@@ -89,14 +97,19 @@ class Judge:
     def prepare(
         self, children: Children, kind: Kind, name: str
     ) -> tuple[list[dict[str, Any]], frozenset[str], StepFailedError | None]:
-        """The harness's cases and what it offers, or how it failed."""
+        """The harness's cases and what it offers, or how it failed; asked twice, in fresh processes."""
+        found = []
         try:
-            with children.session(self.rules.call_s) as session:
-                cases = session.do("cases", step="the harness's cases", kind=kind, name=name)
-                offers = session.do("offers", step="the harness's cases", kind=kind, name=name)
-            return _checked_cases(cases), frozenset(map(str, offers)), None
+            for _ in range(2):
+                with children.session(self.rules.call_s) as session:
+                    cases = read_cases(CASES, session.do("cases", step=CASES, kind=kind, name=name))
+                    offers = read_offers(CASES, session.do("offers", step=CASES, kind=kind, name=name))
+                found.append(([(case["name"], case["device"]) for case in cases], offers))
+            if found[0] != found[1]:
+                raise StepFailedError(CASES, answer="changing")
         except StepFailedError as failure:
             return [], frozenset(), failure
+        return cases, offers, None
 
     def over_cases(
         self,
@@ -109,7 +122,7 @@ class Judge:
         offers: frozenset[str],
     ) -> Result:
         """One check in every case, as one result."""
-        if failure is not None and check.code != "S05":
+        if failure is not None and check.code not in ("S05", "S22"):
             return self.unprepared(check, failure)
         if check.seeded and "seed" not in offers:
             return Result(code=check.code, verdict="not_run")
@@ -180,7 +193,8 @@ def judge_one(check: Check[Any], subject: Any, where: str | None) -> Result:
     )
     if not placed:
         return Result(code=check.code, verdict="pass", facts=facts)
-    cause = facts["failed"]["cause"] if "failed" in facts else "own"
+    placed = tuple(replace(f, message=printable(f.message), where=f.where and printable(f.where)) for f in placed)
+    cause = _cause(facts)
     verdict = "fail" if any(finding.severity == "error" for finding in placed) else "warn"
     return Result(
         code=check.code,
@@ -189,6 +203,12 @@ def judge_one(check: Check[Any], subject: Any, where: str | None) -> Result:
         findings=placed,
         facts=facts,
     )
+
+
+def _cause(facts: Facts) -> str:
+    """How the step ended, if it was ended; else what the check itself knows; else it is the plugin's own."""
+    ended = facts["failed"]["cause"] if "failed" in facts else "own"
+    return str(ended if ended != "own" else facts.get("cause", "own"))
 
 
 def _join(code: str, results: Sequence[Result]) -> Result:
@@ -210,36 +230,3 @@ def _is_planned(check: type[ComponentCheck], kind: Kind, registration: dict[str,
     if check.kind not in (None, kind):
         return False
     return check.needs is None or check.needs in registration["capabilities"]
-
-
-def _checked_entry(told: dict[str, Any]) -> dict[str, Any]:
-    # What the child says is read as untrusted input: anything that is no registration counts as none.
-    components = [item for item in told.get("components") or () if _is_registration(item)]
-    return {
-        "failure": str(told["failure"])[:2000] if told.get("failure") else None,
-        "components": components,
-        "modules": [str(name) for name in told.get("modules") or ()][:20_000],
-        "changed": [str(name)[:100] for name in told.get("changed") or ()][:20],
-    }
-
-
-def _is_registration(item: Any) -> bool:
-    try:
-        if item["kind"] not in KINDS or not isinstance(item["failure"], (str, type(None))):
-            return False
-        told = item["registration"].items()
-        values: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in told if k != "resources"}
-        Registration(**values)
-    except (ChimesError, TypeError, KeyError, AttributeError):
-        return False
-    return True
-
-
-def _checked_cases(told: Any) -> list[dict[str, Any]]:
-    if not isinstance(told, list) or not 0 < len(told) <= 100:
-        raise StepFailedError("the harness's cases", kind="ValueError", said="no cases, or more than a hundred")
-    names = [case.get("name") for case in told if isinstance(case, dict)]
-    good = all(isinstance(name, str) and name.isprintable() and len(name) < 60 for name in names)
-    if len(names) != len(told) or not good or len(set(names)) != len(names):
-        raise StepFailedError("the harness's cases", kind="ValueError", said="cases need short names of their own")
-    return [{"name": c["name"], "config": c.get("config") or {}, "device": str(c.get("device"))} for c in told]

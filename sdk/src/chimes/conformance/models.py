@@ -10,8 +10,8 @@ import pyarrow as pa
 from chimes.checks.check import Facts, Finding
 from chimes.conformance.compare import close_values
 from chimes.conformance.conformancecheck import ComponentCheck
+from chimes.conformance.failure import StepFailedError
 from chimes.conformance.generate import random_batch
-from chimes.conformance.remote import StepFailedError
 from chimes.conformance.subject import ComponentSubject
 from chimes.kinds.model import Signature
 from chimes.resources import Device
@@ -276,18 +276,22 @@ class M14(ModelCheck):
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             batch = subject.rows(model.session, info, 50, "M14")
             _, after = model.predict_with_echo(batch)
+        if not after.schema.equals(batch.schema):
+            return {"changed": list(batch.schema.names) or ["none"]}
         changed = [
             name
-            for name, a, b in zip(batch.schema.names, batch.columns, after.columns, strict=False)
+            for name, a, b in zip(batch.schema.names, batch.columns, after.columns, strict=True)
             if not close_values(_single(a), _single(b), rtol=0, atol=0)
         ]
-        return {"changed": changed, "rows": [batch.num_rows, after.num_rows]}
+        return {"changed": changed}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """The columns that changed."""
         if facts["changed"]:
             yield self.finding(
-                f"predict changes its input in place: column {facts['changed'][0]}", "work on a copy of what you change"
+                "predict changes its input in place",
+                "work on a copy of what you change",
+                said=", ".join(facts["changed"])[:2000],
             )
 
 

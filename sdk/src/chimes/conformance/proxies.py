@@ -7,15 +7,18 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from chimes.conformance.remote import RemoteSession, StepFailedError
+from chimes.conformance.failure import StepFailedError
+from chimes.conformance.remote import RemoteSession
 from chimes.kinds.backend import JobHandle, JobSpec, JobStatus, LogChunk
 from chimes.kinds.connector import Partition, ReadPlan, ReadRequest, StreamInfo
 from chimes.kinds.model import LoadReport, ModelInfo
 from chimes.resources import Device
 
-__all__ = ["BackendProxy", "ConnectorProxy", "ModelProxy", "Proxy"]
+__all__ = ["BackendProxy", "ConnectorProxy", "ModelProxy", "Proxy", "expect", "expect_all"]
 
 T = TypeVar("T")
+PARTITIONS = 100
+"""The suite wants three at most, of less than a hundred rows."""
 
 
 class Proxy:
@@ -54,8 +57,11 @@ class ModelProxy(Proxy):
 
     def predict_with_echo(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Predict; the output, and the input as it is afterwards."""
-        answer = self.call("predict", batch, echo=True)
-        return expect("predict", answer["result"], pa.RecordBatch), expect("predict", answer["args"][0], pa.RecordBatch)
+        answer = expect("predict", self.call("predict", batch, echo=True), dict)
+        args = expect_all("predict", answer.get("args"), pa.RecordBatch)
+        if len(args) != 1:
+            raise StepFailedError("predict", answer="count")
+        return expect("predict", answer.get("result"), pa.RecordBatch), args[0]
 
 
 class ConnectorProxy(Proxy):
@@ -69,7 +75,10 @@ class ConnectorProxy(Proxy):
 
     def plan(self, request: ReadRequest) -> ReadPlan:
         """A plan."""
-        return expect("plan", self.call("plan", request), ReadPlan)
+        plan = expect("plan", self.call("plan", request), ReadPlan)
+        if len(plan.partitions) > PARTITIONS:
+            raise StepFailedError("plan", answer="large", said=f"{len(plan.partitions)} partitions")
+        return plan
 
     def read(self, request: ReadRequest, partition: Partition) -> list[pa.RecordBatch]:
         """All batches of a partition."""
@@ -94,7 +103,7 @@ class BackendProxy(Proxy):
         """The jobs' status."""
         found = expect_all("status", self.call("status", list(handles)), JobStatus)
         if len(found) != len(handles):
-            raise StepFailedError("status", kind="ValueError", said=f"{len(found)} statuses for {len(handles)} handles")
+            raise StepFailedError("status", answer="count", said=f"{len(found)} for {len(handles)} handles")
         return found
 
     def cancel(self, handle: JobHandle, grace_s: float) -> None:
@@ -111,13 +120,13 @@ def to_table(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     try:
         return pa.Table.from_batches(batches) if batches else schema.empty_table()
     except pa.ArrowInvalid as error:
-        raise StepFailedError("read", kind="ValueError", said=str(error)) from error
+        raise StepFailedError("read", answer="type", said=str(error)) from error
 
 
 def expect(step: str, value: Any, kind: type[T]) -> T:
     """``value`` if it is a ``kind``, else StepFailedError."""
     if not isinstance(value, kind):
-        raise StepFailedError(step, kind="TypeError", said=f"returned {type(value).__name__}, not {kind.__name__}")
+        raise StepFailedError(step, answer="type", said=f"returned {type(value).__name__}, not {kind.__name__}")
     return value
 
 

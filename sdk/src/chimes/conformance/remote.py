@@ -8,45 +8,39 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import secrets
 import shutil
 import sys
 import tempfile
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, get_args
 
 from chimes import errors
+from chimes.conformance.child import GOODBYE
 from chimes.conformance.codec import decode, encode
-from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame, write_frame
+from chimes.conformance.failure import ANSWERS, StepFailedError
+from chimes.conformance.frames import (
+    SEAL_BYTES,
+    BrokenFrameError,
+    ClosedError,
+    Receiver,
+    TimedOutError,
+    write_frame,
+)
+from chimes.conformance.plainchild import Plain
 from chimes.errors import ChimesError
-from chimes.process import PIPE, Process
 from chimes.sandbox import Event, Limits, Mount, Sandbox
+from chimes.sandbox.events import Kind
 
-__all__ = ["Children", "Place", "RemoteSession", "StepFailedError"]
+__all__ = ["INSIDE_ROOT", "PIPE_NAME", "Children", "Place", "RemoteSession"]
 
 INSIDE_ROOT = "/work/run"
-
-
-class StepFailedError(Exception):
-    """A step beyond the pipe did not succeed: an exception there (``raised``) or the end of the process.
-
-    ``cause`` is ``own`` for an exception; for an end it is what watcher and trace know. ``code`` and
-    ``kind`` are names that this SDK or Python defines, never the plugin's; ``said`` is the plugin's text.
-    """
-
-    def __init__(
-        self, step: str, *, cause: str = "own", code: str | None = None, kind: str | None = None, said: str = ""
-    ) -> None:
-        super().__init__(f"{step}: {code or kind or cause}")
-        self.step, self.cause, self.code, self.kind, self.said = step, cause, code, kind, said
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON, for facts."""
-        return {"step": self.step, "cause": self.cause, "code": self.code, "kind": self.kind, "said": self.said}
+PIPE_NAME = "the judge's pipe"
+PRELOAD_S, SWEEP_S = 120.0, 30.0
+ENDING, KILLING = "ending the session", "killing the client"
 
 
 class _Running(Protocol):
@@ -57,36 +51,6 @@ class _Running(Protocol):
 
     def kill(self) -> object: ...
     def stderr_tail(self) -> str: ...
-
-
-class Plain:
-    """A child without a sandbox: at home, for the author's own code."""
-
-    def __init__(self, argv: list[str], env: dict[str, str]) -> None:
-        self._process = Process(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE)
-        self.stdin, self.stdout = self._process.stdin, self._process.stdout
-        self._tail: deque[bytes] = deque(maxlen=64)
-        self._thread = threading.Thread(target=self._drain, daemon=True)
-        self._thread.start()
-
-    def _drain(self) -> None:
-        with contextlib.suppress(ValueError, OSError):
-            while chunk := self._process.stderr.read1(4096):
-                self._tail.append(chunk)
-
-    def kill(self) -> None:
-        """End the process and all that it started."""
-        self._process.kill()
-        for stream in (self.stdin, self.stdout):
-            with contextlib.suppress(OSError):
-                stream.close()
-        self._thread.join(1)
-        with contextlib.suppress(OSError):
-            self._process.stderr.close()
-
-    def stderr_tail(self) -> str:
-        """The last of what it printed."""
-        return b"".join(self._tail).decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +74,10 @@ class Place:
 
 
 class Children:
-    """The children of one component or of one entry test, one at a time; and all that was seen of them."""
+    """The children of one component or of one entry test, one at a time; and all that was seen of them.
+
+    ``strayed``: something came over the pipe that nobody asked for.
+    """
 
     def __init__(self, place: Place, env: dict[str, str]) -> None:
         self.place = place
@@ -118,8 +85,11 @@ class Children:
         self.events: set[Event] = set()
         self.logs: list[str] = []
         self.exhausted: set[str] = set()
-        self.starts = 0
+        self.strayed = False
         self._running: _Running | None = None
+        self._receiver: Receiver | None = None
+        self._asked = b""
+        self._session = b""
         self._preloaded = False
         self._folder: Path | None = None
         self._numbers = 0
@@ -146,127 +116,174 @@ class Children:
         """Whether no child runs: the next session starts in an empty place."""
         return self._running is None
 
-    def entry(self, timeout_s: float) -> dict[str, Any]:
-        """Import the entry modules in a fresh child. Raises StepFailedError."""
+    def entry(self, step: str, timeout_s: float) -> Any:
+        """Import the entry modules in a fresh child; what it tells, as it is. Raises StepFailedError."""
         self.stop()
-        value, _ = self.ask({"op": "entry"}, [], "importing the entry module", timeout_s)
-        self.note(audited((value or {}).get("audited")))
-        return value if isinstance(value, dict) else {}
+        value, _ = self.ask({"op": "entry"}, [], step, timeout_s)
+        if isinstance(value, dict):
+            self.events.update(audited(value.get("audited")))
+        return value
 
     @contextlib.contextmanager
     def session(self, timeout_s: float) -> Iterator[RemoteSession]:
-        """A fresh process inside a child; ended, and swept up after, when the block is left."""
-        if self._running is None:
-            self.start()
+        """A fresh process inside a child, ended when the block is left.
+
+        Raises StepFailedError, also if it ends otherwise than as agreed.
+        """
         if not self._preloaded:
-            self.ask({"op": "preload"}, [], "starting the child", 120)
+            self.ask({"op": "preload"}, [], "starting the child", PRELOAD_S)
             self._preloaded = True
-        self.send({"op": "session"}, [], "starting a session")
+        self._session = self.send({"op": "session"}, [], "starting a session", timeout_s)
         session = RemoteSession(self, timeout_s)
         try:
             yield session
-        finally:
-            session.end()
+        except BaseException:
+            with contextlib.suppress(StepFailedError):
+                session.end()
+            raise
+        session.end()
 
     def sweep(self) -> None:
         """End what sessions left running (in a sandbox only)."""
         if self._running is not None and self.place.sandboxed:
-            with contextlib.suppress(StepFailedError):
-                self.ask({"op": "sweep"}, [], "sweeping", 30)
+            try:
+                left, _ = self.ask({"op": "sweep"}, [], "sweeping", SWEEP_S)
+            except StepFailedError:
+                left = None
+            if left != 0:
+                self.stop()
 
     def start(self) -> None:
         """Start a child."""
-        self.starts += 1
         arguments = ["--site", self.place.site, "--distribution", self.place.distribution, "--root", self.root]
         if self.place.sandboxed:
-            argv = ["/env/bin/python", "-m", "chimes.conformance.child", *arguments, "--traced"]
+            argv = ["/env/bin/python", "-P", "-m", "chimes.conformance.child", *arguments, "--traced"]
             self._running = Sandbox(argv, mounts=self.place.mounts, env=self.env, limits=self.place.limits)
         else:
             argv = [self.place.python, "-P", "-m", "chimes.conformance.child", *arguments]
             self._running = Plain(argv, self.env)
+        self._receiver = Receiver(self._running.stdout.fileno())
         self._preloaded = False
 
     def stop(self) -> None:
         """End the child, keep what was seen of it."""
-        running, self._running = self._running, None
-        if running is None:
+        running, receiver, asked = self._running, self._receiver, self._asked
+        self._running = self._receiver = None
+        self._asked, self._preloaded = b"", False
+        if running is None or receiver is None:
             return
+        # An answer that comes too late is no stray.
+        self.strayed |= receiver.strayed or (not asked and receiver.has_rest())
         running.kill()
         if isinstance(running, Sandbox):
-            self.note(running.events())
+            self.events.update(running.events())
         self.logs.append(running.stderr_tail())
 
-    def note(self, events: Any) -> None:
-        """Keep events."""
-        self.events.update(events)
+    def seen(self) -> set[Event]:
+        """All that was seen of the children that have ended, what strayed into the pipe included."""
+        return self.events | ({Event("write", "write", PIPE_NAME, False)} if self.strayed else set())
 
     def number(self) -> int:
         """A number for the next operation's mark in the trace."""
         self._numbers += 1
         return self._numbers
 
-    def send(self, header: dict[str, Any], blobs: list[bytes], step: str) -> None:
-        """Write a frame. Raises StepFailedError if nobody reads."""
+    def send(self, header: dict[str, Any], blobs: list[bytes], step: str, timeout_s: float) -> bytes:
+        """Write a frame; the seal that its answer has to bear. Raises StepFailedError if nobody reads."""
+        if step in self.exhausted:
+            # It used up its time once: what takes for ever is not waited for again by every check.
+            if step in (ENDING, KILLING):
+                self.stop()
+            raise StepFailedError(step, cause="time")
         if self._running is None:
             self.start()
         assert self._running is not None
+        self._asked = secrets.token_bytes(SEAL_BYTES)
+        header = {**header, "seal": self._asked.hex()}
         try:
-            write_frame(self._running.stdin.fileno(), header, blobs)
+            write_frame(self._running.stdin.fileno(), header, blobs, deadline=time.monotonic() + timeout_s)
         except ClosedError:
             self.give_up(step, "crashed")
+        except TimedOutError:
+            self.give_up(step, "time")
+        return self._asked
 
     def ask(self, header: dict[str, Any], blobs: list[bytes], step: str, timeout_s: float) -> tuple[Any, list[bytes]]:
         """Write a frame and wait for its answer. Raises StepFailedError."""
-        self.send(header, blobs, step)
-        assert self._running is not None
         deadline = time.monotonic() + timeout_s
-        try:
-            answer, received = read_frame(self._running.stdout.fileno(), deadline=deadline)
-        except TimedOutError:
-            self.give_up(step, "time")
-        except (ClosedError, BrokenFrameError):
+        seal = self.send(header, blobs, step, timeout_s)
+        got, answer, received = self.receive(step, deadline, seal, self._session or seal)
+        if got != seal:
+            self._session = b""
             self.give_up(step, "crashed")
-        if "ended" in answer:
-            self.give_up(step, "crashed")
-        if answer.get("audited"):
-            self.note(audited(answer["audited"]))
+        if isinstance(self._running, Sandbox) and self._running.cause() == "processes":
+            # Within a second it would be ended, and at which step would be chance.
+            self.give_up(step, "processes")
+        self.events.update(audited(answer.get("audited")))
         if answer.get("ok") is not True:
             self.raise_error(step, answer.get("error"))
         return answer.get("value"), received
 
-    def read_end(self, timeout_s: float = 30) -> None:
-        """Wait until the child says that a killed session is gone. Raises StepFailedError."""
-        assert self._running is not None
+    def receive(self, step: str, deadline: float, *seals: bytes) -> tuple[bytes, dict[str, Any], list[bytes]]:
+        """The next frame with one of the seals. Raises StepFailedError."""
+        if self._receiver is None:
+            self.give_up(step, "crashed")
         try:
-            answer, _ = read_frame(self._running.stdout.fileno(), deadline=time.monotonic() + timeout_s)
-        except (TimedOutError, ClosedError, BrokenFrameError):
-            answer = {}
-        if "ended" not in answer:
-            self.give_up("killing the client", "crashed")
+            answer = self._receiver.receive(*seals, deadline=deadline)
+        except TimedOutError:
+            self.give_up(step, "time")
+        except ClosedError:
+            self.give_up(step, "crashed")
+        except BrokenFrameError as broken:
+            self.give_up(step, "own", answer="flood", said=str(broken))
+        self._asked = b""
+        return answer
 
-    def raise_error(self, step: str, error: Any) -> None:
+    def read_end(self, step: str, timeout_s: float, *, agreed: bool) -> None:
+        """Wait until the child says that the session is gone. Raises StepFailedError unless it ended so."""
+        seal, self._session = self._session, b""
+        _, answer, _ = self.receive(step, time.monotonic() + timeout_s, seal)
+        if agreed and answer.get("ended") != GOODBYE:
+            self.give_up(step, "crashed")
+
+    def raise_error(self, step: str, error: Any) -> NoReturn:
         """Raise the exception that the child described, in words that are ours."""
         told = error if isinstance(error, dict) else {}
-        self.logs.append(str(told.get("traceback", "")))
-        code = told.get("code") if told.get("code") in CODES else None
-        kind = told.get("type") if code is None and told.get("type") in BUILTINS else None
-        cause = "memory" if kind == "MemoryError" else "own"
-        raise StepFailedError(step, cause=cause, code=code, kind=kind, said=str(told.get("said", ""))[:2000])
+        self.logs.append(str(told.get("traceback", ""))[:8000])
+        code, kind, answer = (str(told.get(name)) for name in ("code", "type", "answer"))
+        said = str(told.get("said", ""))[:2000]
+        if told.get("full") is True and isinstance(self._running, Sandbox) and self._running.cause() == "disk":
+            # What fills the disk stays there: the next step would fail for it, too.
+            self.give_up(step, "disk", said=said)
+        raise StepFailedError(
+            step,
+            cause="memory" if kind == "MemoryError" else "own",
+            code=code if code in CODES else None,
+            kind=kind if kind in BUILTINS and code not in CODES else None,
+            answer=answer if answer in ANSWERS else None,
+            said=said,
+        )
 
-    def give_up(self, step: str, cause: str) -> None:
+    def give_up(self, step: str, cause: str, *, answer: str | None = None, said: str = "") -> NoReturn:
         """End a child that broke off, and raise StepFailedError with what watcher and trace know of the cause."""
         running = self._running
         if cause == "time":
             self.exhausted.add(step)
         known = running.cause() if isinstance(running, Sandbox) else None
         tail = running.stderr_tail() if running is not None else ""
+        self._session = b""
         self.stop()
-        raise StepFailedError(step, cause=known or cause, said=tail.strip()[-2000:])
+        raise StepFailedError(step, cause=known or cause, answer=answer, said=said or tail.strip()[-2000:], ended=True)
 
 
 def audited(told: Any) -> list[Event]:
     """Events as the audit hook of a child without a sandbox tells them."""
-    return [Event(kind=kind, action=action, target=target, refused=False) for kind, action, target in told or ()]
+    lines = [line for line in told if isinstance(line, list)] if isinstance(told, list) else []
+    return [
+        Event(kind=line[0], action=line[1], target=line[2], refused=False)
+        for line in lines
+        if len(line) == 3 and all(isinstance(word, str) for word in line) and line[0] in get_args(Kind)
+    ]
 
 
 CODES = frozenset(getattr(errors, name).code for name in errors.__all__ if name.endswith("Error"))
@@ -289,29 +306,25 @@ class RemoteSession:
         args = encode(arguments, blobs)
         header = {"op": operation, "args": args, "number": self._children.number()}
         step = step or operation
-        if step in self._children.exhausted:
-            # It used up its time once: what takes for ever is not waited for again by every check.
-            raise StepFailedError(step, cause="time", kind="TimeoutError")
         try:
             value, received = self._children.ask(header, blobs, step, timeout_s or self._timeout_s)
         except StepFailedError as failure:
-            self._open = failure.cause == "own" or failure.kind is not None
+            self._open = not failure.ended
             raise
         try:
             return decode(value, received)
         except ChimesError as error:
-            raise StepFailedError(step, kind="TypeError", said=str(error)) from error
+            raise StepFailedError(step, answer="type", said=str(error)) from error
 
     def kill(self) -> None:
-        """End this session as a client that is killed."""
+        """End this session as a client that is killed. Raises StepFailedError."""
         self._open = False
-        children = self._children
-        children.send({"op": "die", "args": {"$dict": []}}, [], "killing the client")
-        children.read_end()
+        self._children.send({"op": "die", "args": {"$dict": []}}, [], KILLING, self._timeout_s)
+        self._children.read_end(KILLING, self._timeout_s, agreed=False)
 
     def end(self) -> None:
-        """Say goodbye, if there is still somebody."""
+        """Say goodbye, if there is still somebody. Raises StepFailedError if it ends otherwise than as agreed."""
         if self._open:
             self._open = False
-            with contextlib.suppress(StepFailedError):
-                self._children.ask({"op": "end", "args": {"$dict": []}}, [], "ending the session", 30)
+            self._children.ask({"op": "end", "args": {"$dict": []}}, [], ENDING, self._timeout_s)
+            self._children.read_end(ENDING, self._timeout_s, agreed=True)

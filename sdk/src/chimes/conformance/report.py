@@ -9,9 +9,16 @@ from typing import Any, Literal
 from chimes import __version__
 from chimes.checks.check import Finding
 
-__all__ = ["ComponentReport", "Report", "Result", "Verdict"]
+__all__ = ["ComponentReport", "Report", "Result", "Verdict", "printable"]
 
+LONGEST = 500
 Verdict = Literal["pass", "fail", "warn", "not_applicable", "waived", "not_run", "infra", "stale"]
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, cut short; what a terminal would obey, and what no UTF-8 can hold, is escaped."""
+    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
 
 
 @dataclass(frozen=True, kw_only=True)

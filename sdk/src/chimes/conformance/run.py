@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from chimes.checks.build import build_wheel
 from chimes.checks.run import CheckResult, run_checks
@@ -28,9 +29,10 @@ from chimes.conformance.environment import (
 from chimes.conformance.judge import Judge, Progress, judge_one
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.remote import INSIDE_ROOT, Place
-from chimes.conformance.report import ComponentReport, Report, Result
+from chimes.conformance.report import ComponentReport, Report, Result, printable
 from chimes.conformance.rules import Rules
-from chimes.conformance.shared import S21
+from chimes.conformance.shared import S01, S21
+from chimes.conformance.subject import EntrySubject
 from chimes.conformance.unpack import unpack
 from chimes.errors import InstallError, NotFoundError, ResolutionError
 from chimes.registry import Distribution, normalize, scan
@@ -99,7 +101,7 @@ def _check_file(file: Path, scratch: Path, options: Options, started: float) -> 
     if checked.form != "wheel" or checked.type != "plugin":
         return draft.report()
     if failed & UNSAFE:
-        return draft.report([Result(code=check.code, verdict="not_run") for check in ENTRY_CHECKS])
+        return draft.report(_NOT_RUN)
     return _check_sandboxed(draft) if options.sandbox else _check_plain(draft)
 
 
@@ -132,7 +134,9 @@ class Draft:
 def _check_plain(draft: Draft) -> Report:
     site = draft.scratch / "site"
     unpack(draft.file, site)
-    plugin = next(scan([str(site)]))
+    plugin = _installed(draft.file, site)
+    if plugin is None:
+        return draft.report(_not_installed())
     place = Place(distribution=plugin.name, site=str(site), limits=draft.options.rules.limits)
     ran, components, logs = _judge(place, _plain_env(), plugin, draft.options)
     return draft.report(ran, components, logs=logs)
@@ -146,12 +150,14 @@ def _check_sandboxed(draft: Draft) -> Report:
         lock = resolve(draft.file, lock=options.lock, out=draft.scratch / "pylock.toml")
         install(base_environment(lock), draft.file, environment)
     except (ResolutionError, InstallError) as error:
-        return draft.report([_dependencies(refused=str(error), problems=[])])
+        return draft.report([_dependencies(refused=str(error), problems=[]), *_NOT_RUN])
     if options.out is not None:
         shutil.copy(lock.path, options.out / "pylock.toml")
     dependencies = _dependencies(refused=None, problems=dependency_problems(environment))
     site = site_packages(environment)
-    plugin = next(scan([str(site)]))
+    plugin = _installed(draft.file, site)
+    if plugin is None:
+        return draft.report([dependencies, *_not_installed()], lock=lock)
     place = Place(
         distribution=plugin.name,
         site=str("/env" / site.relative_to(environment)),
@@ -163,10 +169,27 @@ def _check_sandboxed(draft: Draft) -> Report:
     return draft.report([dependencies, *ran], components, lock=lock, logs=logs)
 
 
+def _installed(wheel: Path, site: Path) -> Distribution | None:
+    """The wheel's own distribution: what it requires may be plugins, too."""
+    name = normalize(wheel.name.partition("-")[0])
+    return next((found for found in scan([str(site)]) if found.name == name), None)
+
+
+def _not_installed() -> list[Result]:
+    failure = "no distribution of the wheel's name has entry points once it is installed"
+    first = judge_one(S01(), EntrySubject(distribution="", top_levels=(), entry=_nothing(failure), events=()), None)
+    return [first, *(result for result in _NOT_RUN if result.code != first.code)]
+
+
+def _nothing(failure: str) -> dict[str, Any]:
+    return {"failure": failure, "components": [], "modules": [], "changed": []}
+
+
 def _dependencies(*, refused: str | None, problems: list[str]) -> Result:
     return judge_one(S21(), {"refused": refused, "problems": problems}, None)
 
 
+_NOT_RUN = tuple(Result(code=check.code, verdict="not_run") for check in ENTRY_CHECKS)
 SANDBOX_ENV = {
     "TMPDIR": f"{INSIDE_ROOT}/tmp",
     "ORT_DISABLE_TELEMETRY": "1",
@@ -220,7 +243,7 @@ def _report(
     logs: tuple[str, ...] = (),
 ) -> Report:
     return Report(
-        file=file,
+        file=printable(file),
         sha256=digest,
         sandboxed=options.sandbox,
         rules=options.rules.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import random
 import signal
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from chimes.conformance.child import describe, mark
+from chimes.conformance.child import describe, mark, seal_of
 from chimes.conformance.codec import decode, encode
-from chimes.conformance.frames import read_frame, write_frame
+from chimes.conformance.frames import BLOBS, BrokenFrameError, ClosedError, read_frame, write_frame
 from chimes.conformance.harness import Case
 from chimes.context import Context
 from chimes.errors import NotFoundError, PluginLoadError
@@ -187,7 +188,10 @@ class Session:
     def plain(self, result: Any) -> Any:
         """A result as values of the interface: iterators become lists, foreign Arrow data record batches."""
         if isinstance(result, types.GeneratorType) or hasattr(result, "__next__"):
-            return [self.plain(item) for item in result]
+            items = list(itertools.islice(result, BLOBS + 1))
+            if len(items) > BLOBS:
+                raise BrokenFrameError(f"an iterator of more than {BLOBS} items")
+            return [self.plain(item) for item in items]
         if hasattr(result, "__arrow_c_array__") or hasattr(result, "__arrow_c_stream__"):
             return import_batch(result)
         if dataclasses.is_dataclass(result) or not isinstance(result, (list, tuple)):
@@ -219,17 +223,19 @@ def serve_session(child: Child) -> None:
     while True:
         request, received = read_frame(child.reader)
         mark(f"op-{request.get('number', 0)}")
+        seal = seal_of(request)
         blobs: list[bytes] = []
         try:
             arguments = decode(request["args"], received)
             value = encode(session.operation(request["op"])(**arguments), blobs)
-            header = {"ok": True, "value": value}
+            write_frame(child.writer, {"ok": True, "value": value}, blobs, seal=seal)
         except GoodbyeError:
-            write_frame(child.writer, {"ok": True, "value": None, "audited": child.audited})
+            write_frame(child.writer, {"ok": True, "value": None, "audited": child.audited}, seal=seal)
             return
+        except ClosedError:
+            raise
         except Exception as error:
-            header, blobs = {"ok": False, "error": describe(error)}, []
-        write_frame(child.writer, header, blobs)
+            write_frame(child.writer, {"ok": False, "error": describe(error)}, seal=seal)
 
 
 def _runs(pid: int) -> bool:

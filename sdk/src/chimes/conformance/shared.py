@@ -1,20 +1,18 @@
-"""What is asked of every kind of component (S): registration, entry points, import hygiene, tidiness."""
+"""What is asked of every kind of component (S): registration, entry points, imports, dependencies."""
 
 from __future__ import annotations
 
-import fnmatch
 import sys
 from collections.abc import Iterable
 from typing import ClassVar
 
 from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck, Tier
-from chimes.conformance.proxies import ModelProxy, Proxy
-from chimes.conformance.remote import StepFailedError
+from chimes.conformance.failure import StepFailedError
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.registration import REGISTRATION_VERSION
 
-__all__ = ["S01", "S02", "S05", "S08", "S09", "S21", "S22"]
+__all__ = ["S01", "S02", "S05", "S08", "S21"]
 
 
 class S01(EntryCheck):
@@ -119,7 +117,7 @@ class S05(ComponentCheck):
             return
         if facts["missing"]:
             names = ", ".join(facts["missing"])
-            yield self.finding(f"the target lacks required methods: {names}", "write them")
+            yield self.finding("the target lacks required methods", "write them", said=names)
         if facts["api"] != facts["declared"]:
             yield self.finding(
                 f"the registration says {facts['declared']}, the class speaks another interface version",
@@ -190,32 +188,10 @@ class S08(EntryCheck):
         others = [name for name in facts["foreign"] if not name.startswith("_")]
         if others:
             yield self.finding(
-                f"importing the entry module imports other packages: {', '.join(others[:5])}",
+                "importing the entry module imports other packages",
                 "import them in the target's module instead",
+                said=", ".join(others)[:2000],
             )
-
-
-class S09(EntryCheck):
-    """Is importing the entry module free of side effects?
-
-    No network, no file written, no process, no signal sent, no thread; environment, signal handlers, logging
-    root, working directory and streams as before. In a sandbox the kernel's trace is the witness; for
-    what only the process can know (threads, handlers), and without a sandbox, it is told from inside.
-    """
-
-    code = "S09"
-    anchor = "napari pull request 4015: plugins that act when they are listed"
-
-    def look(self, subject: EntrySubject) -> Facts:
-        """Events and changes."""
-        return {"events": [list(event) for event in subject.events], "changed": subject.entry.get("changed", [])}
-
-    def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each sort of side effect."""
-        for words in sorted({event_words(*event) for event in facts["events"]}):
-            yield self.finding(f"importing the entry module {words}", "do it when the component is used, not at import")
-        for what in facts["changed"]:
-            yield self.finding(f"importing the entry module changes {what}", f"leave {what} alone at import")
 
 
 class S21(Check[Facts]):
@@ -248,84 +224,3 @@ class S21(Check[Facts]):
             )
             for problem in facts["problems"][:1]
         ]
-
-
-class S22(ComponentCheck):
-    """Does the component stay inside its folders and off the network?
-
-    Over all sessions of the suite: nothing is written outside the context's tmp, cache and artifacts (and
-    declared ``files``), no socket is opened unless ``network`` hosts are declared, no foreign process is
-    signalled. A refused attempt, and one whose error was swallowed, count like any other.
-    """
-
-    code = "S22"
-    anchor = "the sandbox's own rule"
-
-    def look(self, subject: ComponentSubject) -> Facts:
-        """Construct it once more, then everything that was seen of it so far."""
-        with subject.session(self.timeout_s) as session:
-            proxy: Proxy = _PROXIES[subject.kind](session, subject.name, subject.case["config"])
-            if isinstance(proxy, ModelProxy):
-                proxy.describe()
-        subject.children.stop()
-        allowed = [subject.children.root, *subject.registration["files"]]
-        events = (e for e in subject.children.events if e.kind in ("write", "network", "signal", "memory"))
-        kept = [
-            [event.kind, event.action, event.target]
-            for event in events
-            if not _is_allowed(event.kind, event.target, allowed, bool(subject.registration["network"]))
-        ]
-        return {"events": sorted(kept)}
-
-    def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each sort of trespass."""
-        for words in sorted({event_words(*event) for event in facts["events"]}):
-            yield self.finding(
-                f"the component {words}", "write below context.tmp or context.cache, and declare hosts and files"
-            )
-
-
-class _Constructed(Proxy):
-    """A component of which only the construction is looked at."""
-
-
-def _proxy(name: str) -> type[Proxy]:
-    return type(f"_{name}", (_Constructed,), {"kind": name})
-
-
-_PROXIES: dict[str, type[Proxy]] = {
-    "model": ModelProxy,
-    "connector": _proxy("connector"),
-    "backend": _proxy("backend"),
-}
-
-
-def _is_allowed(kind: str, target: str, folders: list[str], has_network: bool) -> bool:
-    if kind == "network":
-        return has_network
-    if kind == "signal":
-        return target not in ("0", "1", "2", "-1")
-    if kind != "write":
-        return False
-    return any(
-        target == folder or target.startswith(f"{folder}/") or fnmatch.fnmatch(target, folder) for folder in folders
-    )
-
-
-def event_words(kind: str, action: str, target: str) -> str:
-    """An event in words that are the same in every run: a path's folder, not its perhaps random name."""
-    match kind:
-        case "network":
-            return "opens a network socket"
-        case "write":
-            folder = target.rpartition("/")[0] or "/"
-            return f"writes in {folder if folder.count('/') < 4 else '/'.join(folder.split('/')[:4])}"
-        case "process":
-            return "starts a process"
-        case "signal":
-            return "sends a signal to a process that it did not start"
-        case "memory":
-            return "reaches into another process's memory"
-        case "disk":
-            return "fills the disk"
-    return f"does something that the sandbox watches ({action})"

@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow as pa
 
 from chimes.conformance.codec import batch_bytes
-from chimes.conformance.generate import random_batch
+from chimes.conformance.failure import StepFailedError
+from chimes.conformance.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.conformance.nonce import Nonce
-from chimes.conformance.proxies import BackendProxy, ConnectorProxy, ModelProxy
-from chimes.conformance.remote import Children, RemoteSession, StepFailedError
-from chimes.errors import ConfigError
+from chimes.conformance.proxies import BackendProxy, ConnectorProxy, ModelProxy, expect
+from chimes.conformance.remote import Children, RemoteSession
 from chimes.kinds.model import ModelInfo
 from chimes.registration import Kind
 
@@ -79,15 +79,19 @@ class ComponentSubject:
             yield proxy, info
 
     def rows(self, session: RemoteSession, info: ModelInfo, wanted: int, label: str) -> pa.RecordBatch:
-        """About ``wanted`` random input rows, within the model's batch limits. Raises StepFailedError."""
+        """About ``wanted`` random input rows, fewer if they are large, within the model's batch limits.
+
+        Raises StepFailedError, UnsupportedError.
+        """
         limits = info.signature.batch
-        count = min(max(wanted, limits.min_rows), limits.max_rows or wanted)
+        fitting = max(1, MOST_VALUES // values_per_row(info.signature.inputs))
+        count = min(max(min(wanted, fitting), limits.min_rows), limits.max_rows or wanted)
         rng = self.nonce.rng(*self.rng_labels("rows", label, count))
         if "inputs" in self.offers:
             seed = rng.getrandbits(63)
             batch = session.do("inputs", kind=self.kind, name=self.name, case=self.case, seed=seed, rows=count)
-            if not isinstance(batch, pa.RecordBatch) or batch.num_rows != count:
-                raise ConfigError(f"inputs of the harness did not give {count} rows", fault="plugin")
+            if expect("inputs", batch, pa.RecordBatch).num_rows != count:
+                raise StepFailedError("inputs", answer="count", said=f"{batch.num_rows} rows, not {count}")
         else:
             batch = random_batch(info.signature.inputs, count, rng)
         self.keep(batch)
@@ -97,7 +101,8 @@ class ComponentSubject:
 
     def claimed_types(self, session: RemoteSession) -> list[pa.DataType]:
         """The types that the harness claims. Raises StepFailedError."""
-        return list(session.do("types", kind=self.kind, name=self.name, case=self.case).schema.types)
+        claimed = session.do("types", kind=self.kind, name=self.name, case=self.case)
+        return list(expect("types", claimed, pa.RecordBatch).schema.types)
 
     def tables(self, types: list[pa.DataType], rows: dict[str, int]) -> dict[str, pa.Table]:
         """One random table for each name, with a column ``c<i>`` for each type."""
@@ -115,6 +120,7 @@ class ComponentSubject:
         """A source filled with random tables: connector, tables, configuration. Raises StepFailedError."""
         tables = self.tables(self.claimed_types(session), rows)
         config = session.do("seed", kind=self.kind, name=self.name, case=self.case, tables=tables)
+        expect("seed", config, dict)
         return ConnectorProxy(session, self.name, config), tables, config
 
     # backends

@@ -1,0 +1,84 @@
+"""How large Arrow data is that came from others: values it stands for, not bytes it takes on the wire.
+
+A compressed body, a dictionary, a view or a column of nulls can stand for any number of values in a few bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+__all__ = ["MOST_VALUES", "count_values", "has_compressed_body"]
+
+MOST_VALUES = 50_000_000
+BYTES_PER_VALUE = 16
+"""Of what rows share (a dictionary, the bytes behind views) so much counts as one value for each row."""
+HEADER, CUSTOM_METADATA = 2, 4
+DATA, COMPRESSION = 1, 3
+
+
+def count_values(array: pa.Array) -> int:
+    """At least as many values as reading the array one by one would give. Raises TypeError for an exotic type."""
+    dtype = array.type
+    if isinstance(array, pa.ExtensionArray):
+        return count_values(array.storage)
+    if pt.is_struct(dtype):
+        return len(array) + sum(count_values(array.field(i)) for i in range(dtype.num_fields))
+    if pt.is_map(dtype):
+        return len(array) + count_values(array.keys) + count_values(array.items)
+    if pt.is_list(dtype) or pt.is_large_list(dtype) or pt.is_fixed_size_list(dtype):
+        return len(array) + count_values(array.values)
+    if pt.is_dictionary(dtype):
+        return len(array) * (1 + int(array.dictionary.nbytes) // BYTES_PER_VALUE + count_values(array.dictionary))
+    if pt.is_string_view(dtype) or pt.is_binary_view(dtype):
+        return len(array) * (1 + int(array.nbytes) // BYTES_PER_VALUE)
+    if pt.is_nested(dtype) or pt.is_run_end_encoded(dtype):
+        raise TypeError(f"{dtype} is no type that the suite can compare")
+    return len(array)
+
+
+def has_compressed_body(data: bytes) -> bool:
+    """Whether any message of an Arrow IPC stream says that its body is compressed, in any version of the format.
+
+    Raises what pyarrow raises, and ValueError, for data that is no such stream.
+    """
+    reader = pa.ipc.MessageReader.open_stream(pa.py_buffer(data))
+    try:
+        return any(_is_compressed(message.type, message.metadata.to_pybytes()) for message in reader)
+    except struct.error as error:
+        raise ValueError("not a message") from error
+
+
+def _is_compressed(kind: str, metadata: bytes) -> bool:
+    # The tables Message, DictionaryBatch and RecordBatch of the format's Message.fbs, read as flatbuffers.
+    (root,) = struct.unpack_from("<I", metadata, 0)
+    if kind == "schema":
+        return False
+    header = _table(metadata, root, HEADER)
+    if kind == "dictionary" and header is not None:
+        header = _table(metadata, header, DATA)
+    # Before version 1.0 of the format it stood in the message's own metadata.
+    return header is None or bool(_field(metadata, header, COMPRESSION) or _field(metadata, root, CUSTOM_METADATA))
+
+
+def _table(data: bytes, table: int, field: int) -> int | None:
+    place = _field(data, table, field)
+    if place is None:
+        return None
+    distance: int = struct.unpack_from("<I", data, place)[0]
+    return place + distance
+
+
+def _field(data: bytes, table: int, field: int) -> int | None:
+    (back,) = struct.unpack_from("<i", data, table)
+    names: Any = table - back
+    if names < 0:
+        raise ValueError("not a message")
+    (size,) = struct.unpack_from("<H", data, names)
+    if 4 + 2 * field + 2 > size:
+        return None
+    (offset,) = struct.unpack_from("<H", data, names + 4 + 2 * field)
+    return table + offset if offset else None

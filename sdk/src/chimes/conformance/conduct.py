@@ -1,0 +1,168 @@
+"""What is asked of a plugin's conduct (S09, S22), by what was seen of it from outside."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+
+from chimes.checks.check import Facts, Finding
+from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck
+from chimes.conformance.failure import StepFailedError
+from chimes.conformance.proxies import ModelProxy, Proxy
+from chimes.conformance.remote import PIPE_NAME
+from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.sandbox.events import place_of
+
+__all__ = ["S09", "S22"]
+
+SHOWN = 10
+FOLDERS = ("tmp", "cache", "artifacts")
+WATCHED = ("write", "network", "signal", "memory", "disk")
+WHO_WATCHES = ("0", "1", "2", "-1")
+"""Targets of a signal that mean the processes that run the plugin, or everybody."""
+
+
+class S09(EntryCheck):
+    """Is importing the entry module free of side effects?
+
+    No network, no file written, no process, no signal sent, no thread; environment, signal handlers, logging
+    root, working directory and streams as before. In a sandbox the kernel's trace is the witness; for
+    what only the process can know (threads, handlers), and without a sandbox, it is told from inside.
+    """
+
+    code = "S09"
+    anchor = "napari pull request 4015: plugins that act when they are listed"
+
+    def look(self, subject: EntrySubject) -> Facts:
+        """Events and changes, and how the import failed if it did."""
+        facts = {
+            "events": [list(event) for event in subject.events],
+            "changed": subject.entry.get("changed", []),
+            **_cause(subject.events),
+        }
+        return facts if subject.failure is None else {**facts, "failed": subject.failure.to_json()}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each sort of side effect."""
+        for words, targets in _sorts(facts["events"]).items():
+            yield self.finding(
+                f"importing the entry module {words}", "do it when the component is used, not at import", said=targets
+            )
+        for what in facts["changed"]:
+            yield self.finding(f"importing the entry module changes {what}", f"leave {what} alone at import")
+
+    def conclude_all_the_same(self, facts: Facts) -> Iterable[Finding]:
+        """What was seen until it failed."""
+        return self.conclude(facts)
+
+
+class S22(ComponentCheck):
+    """Does the component stay inside its folders and off the network?
+
+    Over all sessions of the suite: nothing is written outside the context's tmp, cache and artifacts (and
+    declared ``files``), no socket is opened unless ``network`` hosts are declared, no foreign process is
+    signalled, no disk filled, nothing said to the judge but answers. A refused attempt, and one whose error
+    was swallowed, count like any other.
+    """
+
+    code = "S22"
+    anchor = "the sandbox's own rule"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """Construct it once more, then everything that was seen of it so far."""
+        failed: Facts = {}
+        try:
+            with subject.session(self.timeout_s) as session:
+                proxy: Proxy = _PROXIES[subject.kind](session, subject.name, subject.case["config"])
+                if isinstance(proxy, ModelProxy):
+                    proxy.describe()
+        except StepFailedError as failure:
+            failed = {"failed": failure.to_json()}
+        subject.children.stop()
+        root = subject.children.root
+        allowed = [*(f"{root}/{name}" for name in FOLDERS), *subject.registration["files"]]
+        kept = [
+            (event.kind, event.action, event.target)
+            for event in subject.children.seen()
+            if event.kind in WATCHED
+            and event.target != root
+            and not _is_allowed(event.kind, event.target, allowed, bool(subject.registration["network"]))
+        ]
+        return {"events": [list(event) for event in sorted(kept)], **_cause(kept), **failed}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each sort of trespass."""
+        for words, targets in _sorts(facts["events"]).items():
+            yield self.finding(
+                f"the component {words}",
+                "write below context.tmp or context.cache, and declare hosts and files",
+                said=targets,
+            )
+
+    def conclude_all_the_same(self, facts: Facts) -> Iterable[Finding]:
+        """What was seen until it failed."""
+        return self.conclude(facts)
+
+
+class _Constructed(Proxy):
+    """A component of which only the construction is looked at."""
+
+
+def _proxy(name: str) -> type[Proxy]:
+    return type(f"_{name}", (_Constructed,), {"kind": name})
+
+
+_PROXIES: dict[str, type[Proxy]] = {
+    "model": ModelProxy,
+    "connector": _proxy("connector"),
+    "backend": _proxy("backend"),
+}
+
+
+def _is_allowed(kind: str, target: str, folders: list[str], has_network: bool) -> bool:
+    if kind == "network":
+        return has_network
+    if kind == "signal":
+        return target not in WHO_WATCHES
+    if kind != "write":
+        return False
+    return any(
+        target == folder or target.startswith(f"{folder}/") or fnmatch.fnmatchcase(target, folder) for folder in folders
+    )
+
+
+def _cause(events: Iterable[tuple[str, str, str]]) -> Facts:
+    """What the events say of the end that they lead to, as a fact ``cause``; nothing where they lead to none."""
+    seen = list(events)
+    if any(kind == "disk" for kind, _, _ in seen):
+        return {"cause": "disk"}
+    attacks = (target in WHO_WATCHES for kind, _, target in seen if kind == "signal")
+    reaches = ("/self/" not in target and target != "self" for kind, _, target in seen if kind == "memory")
+    return {"cause": "killed"} if any(attacks) or any(reaches) else {}
+
+
+def _sorts(events: Iterable[Iterable[str]]) -> dict[str, str]:
+    """What was done, in words that are the same in every run, with some of the targets, which may be chance."""
+    found: dict[str, list[str]] = {}
+    for kind, action, target in events:
+        found.setdefault(_words(kind, action, target), []).append(f"{action} {target}")
+    return {words: ", ".join(found[words][:SHOWN]) for words in sorted(found)}
+
+
+def _words(kind: str, action: str, target: str) -> str:
+    match kind:
+        case "network":
+            return "opens a network socket"
+        case "write" if target == PIPE_NAME:
+            return "says to the judge what nobody asked for"
+        case "write":
+            return f"writes in {place_of(target)}"
+        case "process":
+            return "starts a process"
+        case "signal":
+            return "sends a signal to a process that it did not start"
+        case "memory":
+            return "reaches into another process's memory"
+        case "disk":
+            return "fills the disk"
+    return f"does something that the sandbox watches ({action})"
