@@ -207,7 +207,16 @@ def _guarded(step: Callable[[], Any], what: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise PluginLoadError(f"{what} failed: {type(error).__name__}: {error}") from error
+        raise PluginLoadError(f"{what} failed: {type(error).__name__}{_said(error)}") from error
+
+
+def _said(error: BaseException) -> str:
+    # One line, and even an error whose text cannot be had is only a row.
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        return ""
+    return f": {text}" if text else ""
 
 
 def import_target(target: str) -> Any:

@@ -48,6 +48,8 @@ def test_a_plugin_is_found_and_its_component_class_imported_on_demand(site: Path
     [
         ("import no_such_module_anywhere\n", "ModuleNotFoundError"),
         ("raise SystemExit(3)\n", "SystemExit"),
+        ("raise ValueError('one\\n  two')\n", "ValueError: one two"),
+        ("class Mute(Exception):\n    def __str__(self):\n        return 7\n\n\nraise Mute\n", "failed: Mute"),
         ("def broken(:\n", "SyntaxError"),
         (HEAD + HOOK.format("{'name': 'x'}"), "not a Registration"),
         (HEAD + "@hookimpl\ndef chimes_models():\n    return 7\n", "not a list"),

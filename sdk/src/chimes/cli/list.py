@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
@@ -31,8 +32,17 @@ def command(kind: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"plugins": [to_json(plugin, kind) for plugin in plugins]}, indent=2))
         return
     lines = [line for plugin in plugins for line in _lines(plugin, kind)]
-    for line in lines or ["No plugins are installed. Install one with pip, or write one: chimes new model my-model"]:
+    for line in lines or [_nothing(kind)]:
         click.echo(line)
+
+
+def _nothing(kind: str | None) -> str:
+    if (only := os.environ.get("CHIMES_PLUGINS")) is not None:
+        return (
+            f"CHIMES_PLUGINS={only!r} names no installed {kind or 'plugin'}, and hides all others: unset it to see them"
+        )
+    what = "plugins are" if kind is None else f"{kind}s are"
+    return f"No {what} installed. Install one with pip, or write one: chimes new model my-model"
 
 
 def to_json(plugin: Plugin, kind: str | None = None) -> dict[str, object]:
