@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.conformance.mutants import MUTANTS, strict_wheel
+from chimes.conformance.mutants import MUTANTS, Edit, strict_wheel
 from chimes.process import Completed, run
 
 CHIMES = str(Path(sys.executable).with_name("chimes"))
@@ -45,6 +45,23 @@ def test_findings_exit_1_and_are_shown_with_their_fixes(bad: Path) -> None:
     assert text.count("fix:") == 2
 
 
+def test_findings_that_say_the_same_are_shown_once(tmp_path: Path) -> None:
+    signature = "    def describe(cls, config: StrictConfig) -> ModelInfo:\n"
+    raising = Edit("model.py", signature, f'{signature}        raise RuntimeError("boom")\n')
+    done = chimes("check", strict_wheel("model", tmp_path, (raising,)))
+    text = done.stdout.decode()
+    assert done.returncode == 1, done.text
+    assert text.count("boom") == 1
+    assert "M02 M04 M07" in text.partition("boom")[0].partition("✗")[2]
+
+
+def test_codes_stay_below_each_other_on_a_narrow_screen(good: Path) -> None:
+    text = chimes("check", good, env={"COLUMNS": "60"}).stdout.decode()
+    below = next(line for line in text.splitlines() if line.lstrip().startswith("A09"))
+    assert below.startswith(" " * 27)
+    assert max(map(len, text.splitlines())) <= 60
+
+
 def test_json_has_findings_and_verdicts(bad: Path) -> None:
     done = chimes("check", bad, "--json")
     report = json.loads(done.stdout)
@@ -78,6 +95,10 @@ def test_a_folder_for_the_report_gets_plan_verdict_and_run_record(good: Path, tm
         (["{good}", "--nonce-file", "/no/such/nonce"], "/no/such/nonce"),
         (["{good}", "--rules", "/no/such/rules"], "/no/such/rules"),
         (["{good}", "--lock", "/no/such/lock"], "/no/such/lock"),
+        (["{good}", "--lock", "{good}"], "--sandbox"),
+        (["{good}", "--out", "{good}"], "File exists"),
+        (["{good}", "--out", "/proc/none"], "/proc/none"),
+        (["x" * 300], "File name too long"),
     ],
 )
 def test_what_cannot_be_checked_exits_2_with_one_sentence_and_a_fix(
@@ -120,10 +141,12 @@ def test_list_shows_plugins_as_rows_and_as_json() -> None:
     assert listed >= {"chimes-files", "chimes-onnx", "chimes-local"}
 
 
-def test_list_without_plugins_says_how_to_get_some() -> None:
-    done = chimes("list", env={"CHIMES_PLUGINS": ""})
+@pytest.mark.parametrize("only", ["", "no-such-plugin"])
+def test_list_says_that_the_rescue_switch_hides_all(only: str) -> None:
+    done = chimes("list", env={"CHIMES_PLUGINS": only})
     assert done.returncode == 0
-    assert "chimes new" in done.stdout.decode()
+    assert f"CHIMES_PLUGINS={only!r}" in done.stdout.decode()
+    assert "unset it" in done.stdout.decode()
 
 
 def test_an_unknown_verb_exits_2() -> None:

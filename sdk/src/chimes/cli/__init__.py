@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import NoReturn
 
 import click
 
 from chimes import __version__
-from chimes.errors import ChimesError
+from chimes.errors import ChimesError, InfrastructureError
 
 __all__ = ["main"]
 
@@ -58,11 +59,22 @@ def group() -> None:
 
 
 def main() -> None:
-    """The console script: a ChimesError becomes its code, one sentence and one fix, with exit status 2."""
+    """The console script: a ChimesError becomes its code, one sentence and one fix, with exit status 2.
+
+    So does a file that the system refuses, whichever verb met it.
+    """
     try:
         group(prog_name="chimes")
     except ChimesError as error:
-        click.echo(f"chimes: {error.code}: {error}", err=True)
-        if error.hint:
-            click.echo(f"  fix: {error.hint}", err=True)
-        sys.exit(2)
+        _refuse(error)
+    except OSError as error:
+        what = f"{str(error.filename)!r} cannot be used" if error.filename else "the system refused"
+        hint = "see to the path, to your rights on it and to the space on its disk"
+        _refuse(InfrastructureError(f"{what}: {error.strerror or error}", hint=hint))
+
+
+def _refuse(error: ChimesError) -> NoReturn:
+    click.echo(f"chimes: {error.code}: {error}", err=True)
+    if error.hint:
+        click.echo(f"  fix: {error.hint}", err=True)
+    sys.exit(2)

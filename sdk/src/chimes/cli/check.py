@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from chimes.checks.check import Finding
 from chimes.errors import ConfigError
 
 try:
@@ -39,6 +41,8 @@ Exit status:
 """
 
 UNSANDBOXED = "Your own code runs here without a sandbox; the marketplace runs it in one (--sandbox)."
+INDENT = 27
+"""Where the codes of a part begin."""
 MARKS = {"error": "[red]✗ error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
 
 
@@ -65,8 +69,10 @@ def command(
     console = Console(stderr=True)
     if lock is not None and not lock.is_file():
         raise ConfigError(f"there is no lock file {lock}", hint="give the pylock.toml of an earlier run's --out")
+    if lock is not None and not sandbox:
+        raise ConfigError("--lock is for --sandbox: without it nothing is installed", hint="add --sandbox")
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        _make_folder(out)
     if not sandbox:
         console.print(f"[dim]{UNSANDBOXED}[/]")
     with console.status("starting") as status:
@@ -86,6 +92,16 @@ def command(
     else:
         show(report, Console())
     sys.exit(0 if report.is_clean else 1)
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {str(out)!r} for the report cannot be made: {error.strerror}",
+            hint="give --out a folder, or a path that you may make one at",
+        ) from error
 
 
 def to_json(report: Report) -> dict[str, object]:
@@ -120,14 +136,8 @@ def show(report: Report, console: Console) -> None:
     _line(console, "file and entry", report.checks)
     for component in report.components:
         _line(console, f"{component.kind} {component.name}", component.results)
-    for finding in report.findings:
-        where = f" [dim]({_safe(finding.where)})[/]" if finding.where else ""
-        console.print(
-            f"\n{MARKS[finding.severity]} [bold]{finding.code}[/] {_safe(finding.message)}{where}", soft_wrap=True
-        )
-        if finding.said and (lines := finding.said.strip().splitlines()):
-            console.print(f"    [dim]said: {_safe(lines[-1])}[/]", soft_wrap=True)
-        console.print(f"    [green]fix:[/] {_safe(finding.fix)}", soft_wrap=True)
+    for alike in _alike(report.findings):
+        _show_findings(alike, console)
     errors = sum(finding.severity == "error" for finding in report.findings)
     count = sum(1 for _ in report.results)
     verdict = "[green]clean[/]" if report.is_clean else f"[red]{errors} error{'s' if errors != 1 else ''}[/]"
@@ -135,6 +145,26 @@ def show(report: Report, console: Console) -> None:
     if not report.is_clean:
         codes = sorted({finding.code for finding in report.findings})
         console.print(f"[dim]chimes explain {codes[0] if codes else 'A01'} says why a check exists[/]")
+
+
+def _alike(findings: Iterable[Finding]) -> Iterable[list[Finding]]:
+    """Findings that say the same, together: one cause fails many checks and cases, and is read once."""
+    groups: dict[tuple[str, str, str | None, str], list[Finding]] = {}
+    for finding in findings:
+        key = (finding.severity, finding.message, finding.said, finding.fix)
+        groups.setdefault(key, []).append(finding)
+    return groups.values()
+
+
+def _show_findings(alike: list[Finding], console: Console) -> None:
+    finding = alike[0]
+    codes = " ".join(dict.fromkeys(each.code for each in alike))
+    places = ", ".join(dict.fromkeys(each.where for each in alike if each.where))
+    where = f" [dim]({_safe(places)})[/]" if places else ""
+    console.print(f"\n{MARKS[finding.severity]} [bold]{codes}[/] {_safe(finding.message)}{where}", soft_wrap=True)
+    if finding.said and (lines := finding.said.strip().splitlines()):
+        console.print(f"    [dim]said: {_safe(lines[-1])}[/]", soft_wrap=True)
+    console.print(f"    [green]fix:[/] {_safe(finding.fix)}", soft_wrap=True)
 
 
 def _safe(text: str) -> str:
@@ -145,4 +175,7 @@ def _safe(text: str) -> str:
 def _line(console: Console, title: str, results: tuple[Result, ...]) -> None:
     colours = {"pass": "green", "fail": "red", "warn": "yellow", "infra": "magenta"}
     cells = [f"[{colours.get(result.verdict, 'dim')}]{result.code}[/]" for result in results]
-    console.print(f"  {escape(title):<24} {' '.join(cells)}")
+    room = max(1, (console.width - INDENT) // len("A01 "))
+    for start in range(0, max(1, len(cells)), room):
+        head = escape(title) if start == 0 else ""
+        console.print(f"  {head:<{INDENT - 3}} {' '.join(cells[start : start + room])}")

@@ -54,7 +54,12 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
         click.echo(_composition_json(composition) if as_json else "It composes. Nothing was started.")
         return
     with _cancel_on_interrupt(console) as cancel:
-        report = run(composition, watch=(lambda event: None) if as_json else _watcher(console), cancel=cancel)
+        try:
+            report = run(composition, watch=(lambda event: None) if as_json else _watcher(console), cancel=cancel)
+        except OSError as error:
+            # Not status 2: something may have been started.
+            click.echo(f"chimes: infrastructure: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+            sys.exit(1)
     if as_json:
         click.echo(_report_json(report))
     else:
@@ -100,7 +105,8 @@ def _watcher(console: Console) -> Callable[[Event], None]:
         match event:
             case Submitted():
                 console.print(
-                    f"submitted as {escape(event.native_id)}" + (f", attempt {event.attempt}" * (event.attempt > 1))
+                    f"submitted as {escape(event.native_id)}" + (f", attempt {event.attempt}" * (event.attempt > 1)),
+                    soft_wrap=True,
                 )
             case StateChanged():
                 why = f" ({event.pending_reason})" if event.pending_reason else ""
