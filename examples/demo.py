@@ -32,7 +32,7 @@ LABEL, SCORE = "malignant", "p_malignant"
 EXPECTED_AUC = 0.99
 EXPECTED_FINDINGS = 3
 TIMEOUT_S = 300
-TABLE_WIDTH = "110"
+MARGIN = "    "
 
 
 class DemoError(Exception):
@@ -126,7 +126,7 @@ class Demo:
         words[0] = str(BIN / words[0])
         started = time.monotonic()
         with self.console.status(f"  $ {escape(shown)}"):
-            done = run(words, timeout_s=TIMEOUT_S, cwd=ROOT, env=environment(env or {}))
+            done = run(words, timeout_s=TIMEOUT_S, cwd=ROOT, env=environment(env or {}, self.console.width))
         took = f"[dim]{time.monotonic() - started:.1f} s[/]"
         self.console.print(f"  [bold]$ {escape(shown)}[/]  {took}", highlight=False, soft_wrap=True)
         return done
@@ -137,7 +137,7 @@ class Demo:
 
     def say(self, text: str) -> None:
         """A line below a command; may hold markup."""
-        self.console.print(f"    {text}", highlight=False, soft_wrap=True)
+        self.console.print(f"{MARGIN}{text}", highlight=False, soft_wrap=True)
 
     def quote(self, done: Completed) -> None:
         """What a command said, below it."""
@@ -153,10 +153,10 @@ def as_json(done: Completed) -> Any:
         raise DemoError(f"{Path(done.argv[0]).name} --json printed no JSON: {done.text[-400:]}") from error
 
 
-def environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without what would hide installed plugins; tables get the width that they need."""
+def environment(extra: Mapping[str, str], width: int) -> dict[str, str]:
+    """This process's environment without what would hide installed plugins; tables fit beside the margin."""
     kept = {name: value for name, value in os.environ.items() if name != "CHIMES_PLUGINS"}
-    return {**kept, "COLUMNS": TABLE_WIDTH, **extra}
+    return {**kept, "COLUMNS": str(max(width, 80) - len(MARGIN)), **extra}
 
 
 def shorten(word: str) -> str:

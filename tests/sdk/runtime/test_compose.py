@@ -21,7 +21,7 @@ def test_what_fits_is_a_value_that_json_carries(composed: Compose) -> None:
     composition = composed()
     assert Composition.model_validate_json(composition.model_dump_json()) == composition
     assert [match.verdict for match in composition.columns] == ["exact", "widening"]
-    assert composition.rows()[0] == ("a: float32 not null", "a: float64", "float32", "exact")
+    assert composition.rows()[0] == ("a: float32 not null", "float64", "float32", "exact")
     assert [placement.pool for placement in composition.placements] == ["desk"]
     assert composition.versions["acme-lab"] == "1.2"
     assert composition.workdir == os.getcwd()
@@ -69,9 +69,9 @@ SAD: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"backend": {"component": "acme-lab:moon"}}, "backend", "not-found", "'acme-lab:moon'", "acme-lab:bench"),
     ({"model": {"component": "acme-broken:x"}}, "model", "plugin-load", "a_driver_that_is_not_there", "chimes list"),
     ({"model": {"component": "acme-lab:nonsense"}}, "model", "plugin-load", "is not a Model", "author"),
-    ({"source_config": {"colour": 1}}, "source", "config", "colour", "fields of Numbers: rows"),
-    ({"model_config": {"behaviour": "odd"}}, "model", "config", "behaviour", "fields of Score"),
-    ({"backend_config": {"npus": "many"}}, "backend", "config", "npus", "fields of Bench"),
+    ({"source_config": {"colour": 1}}, "source", "config", "colour: there is no such field", "fields of Numbers: rows"),
+    ({"model_config": {"behaviour": "odd"}}, "model", "config", "not 'odd'", "fields of Score"),
+    ({"backend_config": {"npus": "many"}}, "backend", "config", "not 'many'", "fields of Bench"),
     ({"source": {"stream": "letters"}}, "source", "not-found", "there is no stream 'letters'", "streams: numbers"),
     ({"source_config": {"behaviour": "is away"}}, "source", "transient", "the archive is away", "noon"),
     (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from chimes.context import Context
 from chimes.errors import ConfigError
@@ -58,10 +59,22 @@ def parse_config(target: type[Component[Any]], values: Mapping[str, JsonValue]) 
     try:
         config: Config = target.Config.model_validate(dict(values))
     except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {e['msg']}" for e in error.errors()]
+        problems = [_problem(details) for details in error.errors()]
         known = ", ".join(target.Config.model_fields) or "none"
         raise ConfigError(
             f"configuration of {target.__name__} does not validate: {'; '.join(problems)}",
             hint=f"fields of {target.__name__}: {known}",
         ) from error
     return config
+
+
+def _problem(details: ErrorDetails) -> str:
+    where = ".".join(map(str, details["loc"])) or "configuration"
+    if details["type"] == "extra_forbidden":
+        return f"{where}: there is no such field"
+    value = details["input"]
+    # Text is shown only where a number or a word of a list was wanted: elsewhere it may be a secret by mistake.
+    is_shown = isinstance(value, (bool, int, float)) or (
+        isinstance(value, str) and details["type"].endswith(("_parsing", "literal_error", "enum"))
+    )
+    return f"{where}: {details['msg']}" + (f", not {value!r:.60}" if is_shown else "")

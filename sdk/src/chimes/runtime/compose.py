@@ -63,9 +63,14 @@ class Composition(Value):
         return Path(self.pipeline.output.path)
 
     def rows(self) -> list[tuple[str, str, str, str]]:
-        """The projection as a table: input and type, source column and type, cast, verdict."""
+        """The projection as a table: input and type, source column (if named otherwise) and type, cast, verdict."""
         return [
-            (f"{m.input}: {m.input_type}", f"{m.source}: {m.source_type}", m.cast or "", m.verdict)
+            (
+                f"{m.input}: {m.input_type}",
+                f"{m.source_type}" if m.source == m.input else f"{m.source}: {m.source_type}",
+                m.cast or "",
+                m.verdict,
+            )
             for m in self.columns
         ]
 
