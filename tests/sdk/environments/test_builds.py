@@ -129,6 +129,7 @@ def test_a_project_that_names_no_backend_has_the_standard_one(project: Project) 
             "* Building\nTraceback (most recent call last):\n  File x\nKeyError: 'a'\nERROR Backend subprocess exited",
             "KeyError: 'a'",
         ),
+        ("Traceback (most recent call last):\n  File x\nKeyError: 'a'\n\nTIP pass --env-dir\n", "KeyError: 'a'"),
         ("one\n\ntwo\n\x1b[91mthree\x1b[0m\nfour\n", "two three four"),
         ("", "it printed nothing"),
         ("Traceback (most recent call last):\n  File x\n", "Traceback (most recent call last): File x"),

@@ -147,4 +147,4 @@ def _importable(package: str) -> bool:
 
 
 def _is_progress(line: str) -> bool:
-    return line.startswith(("* ", "ERROR Backend subprocess exited"))
+    return line.startswith(("* ", "TIP ", "ERROR Backend subprocess exited"))
