@@ -23,8 +23,9 @@ def hooks_page() -> Iterator[str]:
     yield "# Hooks\n\nA plugin implements these in the module that its entry point of group `chimes` names.\n"
     for kind, name in HOOKS.items():
         function = getattr(hooks, name)
+        signature = str(inspect.signature(function)).replace("'", "")
         yield f"\n## `{name}`\n\nRegisters components of kind *{kind}*.\n"
-        yield f"\n```python\n@hookimpl\ndef {name}{inspect.signature(function)}\n```\n\n{inspect.getdoc(function)}\n"
+        yield f"\n```python\n@hookimpl\ndef {name}{signature}\n```\n\n{inspect.getdoc(function)}\n"
 
 
 def checks_page() -> Iterator[str]:
@@ -60,7 +61,7 @@ def errors_page() -> Iterator[str]:
 def commands_page() -> Iterator[str]:
     """The help of every command."""
     yield "# Commands\n"
-    context = click.Context(cli.group, info_name="chimes", max_content_width=100)
+    context = click.Context(cli.group, info_name="chimes", max_content_width=100, **cli.group.context_settings)
     yield f"\n## `chimes`\n\n```\n{cli.group.get_help(context)}\n```\n"
     for verb in cli.VERBS:
         command = cli.group.get_command(context, verb)
