@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +14,13 @@ from chimes import cli, errors, hooks
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.checks.check import Check
 from chimes.conformance.catalogue import CHECKS
+from chimes.kinds import predicates
+from chimes.registration import Registration
 from chimes.registry import HOOKS
+from chimes.runtime import assignability, pipeline
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+ANNOTATED = re.compile(r"Annotated\[(\w+), [^\]]*\]")
 NOTE = "<!-- Written by `make docs` from the code; do not edit. -->\n"
 
 
@@ -70,11 +76,41 @@ def commands_page() -> Iterator[str]:
         yield f"\n## `chimes {verb}`\n\n```\n{command.get_help(inner)}\n```\n"
 
 
+def pipelines_page() -> Iterator[str]:
+    """Every section and key of a pipeline file, and which conversions need no cast."""
+    yield f"# Pipelines\n\n{inspect.cleandoc(pipeline.__doc__ or '')}\n"
+    for name, section in pipeline.SECTIONS.items():
+        yield f"\n## `[{name}]`\n\n{inspect.getdoc(section)}\n\n| key | type | default |\n|---|---|---|\n"
+        for key, field in section.model_fields.items():
+            kind = ANNOTATED.sub(r"\1", section.__annotations__[key]).replace("|", "\\|")
+            default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
+            yield f"| `{key}` | `{kind}` | {default} |\n"
+    yield "\n## Columns and filters\n\nA column is a name, or a table with `column` and `cast`. "
+    yield f"{inspect.getdoc(pipeline.Column)}\n\nA filter is a table with `op`:\n\n"
+    for filter_kind in (predicates.Compare, predicates.In, predicates.IsNull, predicates.StartsWith):
+        keys = ", ".join(f"`{key}`" for key in filter_kind.model_fields)
+        yield f"- {keys}: {inspect.getdoc(filter_kind)}\n"
+    for tree in (predicates.Not, predicates.All, predicates.Any):
+        yield f"- {inspect.getdoc(tree)}\n"
+    yield f"\n## Conversions\n\n```\n{inspect.cleandoc(assignability.__doc__ or '')}\n```\n"
+
+
+def registrations_page() -> Iterator[str]:
+    """The fields of a registration."""
+    yield f"# Registrations\n\n{inspect.getdoc(Registration)}\n\n| field | type | default |\n|---|---|---|\n"
+    for field in dataclasses.fields(Registration):
+        kind = str(field.type).replace("|", "\\|")
+        default = "required" if field.default is dataclasses.MISSING else f"`{field.default!r}`"
+        yield f"| `{field.name}` | `{kind}` | {default} |\n"
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "hooks.md": hooks_page,
     "checks.md": checks_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
+    "pipelines.md": pipelines_page,
+    "registrations.md": registrations_page,
 }
 
 
