@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
+from chimes.errors import ConfigError
+
 __all__ = ["MOST_VALUES", "count_values", "has_compressed_body"]
 
 MOST_VALUES = 50_000_000
@@ -21,7 +23,7 @@ DATA, COMPRESSION = 1, 3
 
 
 def count_values(array: pa.Array) -> int:
-    """At least as many values as reading the array one by one would give. Raises TypeError for an exotic type."""
+    """At least as many values as reading the array one by one would give. Raises ConfigError for an exotic type."""
     dtype = array.type
     if isinstance(array, pa.ExtensionArray):
         return count_values(array.storage)
@@ -36,7 +38,7 @@ def count_values(array: pa.Array) -> int:
     if pt.is_string_view(dtype) or pt.is_binary_view(dtype):
         return len(array) * (1 + int(array.nbytes) // BYTES_PER_VALUE)
     if pt.is_nested(dtype) or pt.is_run_end_encoded(dtype):
-        raise TypeError(f"{dtype} is no type that the suite can compare")
+        raise ConfigError(f"{dtype} is no type that the suite can compare", fault="plugin")
     return len(array)
 
 

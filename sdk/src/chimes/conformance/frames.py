@@ -62,7 +62,9 @@ def write_frame(
         raise BrokenFrameError("more than one frame may hold")
     lengths = b"".join(struct.pack(">Q", len(blob)) for blob in blobs)
     try:
-        for part in (seal + MAGIC + struct.pack(">II", len(body), len(blobs)) + lengths + body, *blobs):
+        parts = [seal + MAGIC + struct.pack(">II", len(body), len(blobs)) + lengths + body, *blobs]
+        # What is small goes at once, so that nobody else's bytes come between.
+        for part in [b"".join(parts)] if sum(map(len, parts)) <= ATOMIC else parts:
             _write_all(fd, part, deadline)
     except OSError as error:
         raise ClosedError(str(error)) from error

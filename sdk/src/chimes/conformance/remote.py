@@ -40,6 +40,7 @@ __all__ = ["INSIDE_ROOT", "PIPE_NAME", "Children", "Place", "RemoteSession"]
 INSIDE_ROOT = "/work/run"
 PIPE_NAME = "the judge's pipe"
 PRELOAD_S, SWEEP_S = 120.0, 30.0
+SOON_ENDED = ("processes", "killed")
 ENDING, KILLING = "ending the session", "killing the client"
 
 
@@ -216,9 +217,9 @@ class Children:
         if got != seal:
             self._session = b""
             self.give_up(step, "crashed")
-        if isinstance(self._running, Sandbox) and self._running.cause() == "processes":
-            # Within a second it would be ended, and at which step would be chance.
-            self.give_up(step, "processes")
+        if isinstance(self._running, Sandbox) and self._running.cause() in SOON_ENDED:
+            # At which later step it is ended would be chance.
+            self.give_up(step, "crashed")
         self.events.update(audited(answer.get("audited")))
         if answer.get("ok") is not True:
             self.raise_error(step, answer.get("error"))

@@ -1,0 +1,8 @@
+"""Shared by the journeys: helper modules beside the tests are importable as ``journeys.<name>``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -1,0 +1,109 @@
+"""Packs hostile plugins: a strict reference plugin in which one place runs hostile code."""
+
+from __future__ import annotations
+
+import textwrap
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from chimes import __version__
+from chimes.checks.wheelfile import write_wheel
+from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.registration import Kind
+
+Where = Literal["import", "construct", "describe", "load", "predict", "read", "harness", "start"]
+
+PREDICT = ("M07", "M08", "M09", "M11", "M14")
+SECRET = "a-secret-of-the-host"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hostile:
+    """One hostile plugin: ``code`` runs at ``where``; these checks must fail, for this cause, in these words.
+
+    ``start``: whenever Python starts in its environment, by the file ``start_file``.
+    """
+
+    name: str
+    where: Where
+    code: str
+    fails: tuple[str, ...]
+    cause: str
+    phrase: str
+    kind: Kind = "model"
+    start_file: str = ""
+    edits: tuple[Edit, ...] = ()
+    extra: Mapping[str, bytes] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+# Where the code goes: the file, the text that stands there once, and whether the code comes after it.
+PLACES: dict[tuple[Kind, Where], tuple[str, str, bool]] = {
+    ("model", "import"): ("plugin.py", "from chimes import Registration, hookimpl\n", True),
+    ("model", "describe"): ("model.py", "        return ModelInfo(", False),
+    ("model", "load"): ("model.py", "        self.loaded = True\n", True),
+    ("model", "predict"): ("model.py", "        x, y = batch.column(0), batch.column(1)\n", True),
+    ("model", "harness"): ("harness.py", '        return [Case(config={"weight": 3.0})]\n', False),
+    ("model", "construct"): ("model.py", "    loaded = False\n", True),
+    ("connector", "read"): ("connector.py", "        token: Any = partition.token\n", True),
+}
+CONSTRUCTOR = """
+    def __init__(self, config, context):
+        super().__init__(config, context)
+"""
+# What every hostile plugin tries besides: to read the host's secret, and to leave a file where the host would see it.
+PRELUDE = """
+import os as _os, sys as _sys
+for _path in ("/proc/self/environ", "/proc/1/environ", "/proc/2/environ"):
+    try:
+        _sys.stderr.write(open(_path).read())
+    except OSError:
+        pass
+try:
+    open({marker!r}, "w").close()
+except OSError:
+    pass
+"""
+
+
+def pack(hostile: Hostile, folder: Path, marker: Path) -> Path:
+    """The plugin as a wheel below ``folder``; where it runs it tries to make the file ``marker``, too."""
+    code = PRELUDE.format(marker=str(marker)) + textwrap.dedent(hostile.code).rstrip() + "\n"
+    if hostile.where == "start":
+        wheel = strict_wheel(hostile.kind, folder / "plain", hostile.edits)
+        return repack(wheel, folder, start_files(hostile.start_file, code))
+    file, anchor, is_after = PLACES[hostile.kind, hostile.where]
+    if hostile.where == "construct":
+        code = CONSTRUCTOR + textwrap.indent(code, " " * 8)
+    else:
+        code = textwrap.indent(code, anchor[: len(anchor) - len(anchor.lstrip())])
+    edit = Edit(file, anchor, anchor + code if is_after else code + anchor)
+    wheel = strict_wheel(hostile.kind, folder, (edit, *hostile.edits))
+    return repack(wheel, folder / "more", hostile.extra) if hostile.extra else wheel
+
+
+def start_files(name: str, code: str) -> dict[str, bytes]:
+    """Files of a wheel that make Python run ``code`` whenever it starts."""
+    if not name.endswith(".pth"):
+        return {name: code.encode()}
+    return {name: f"import {Path(name).stem}_code\n".encode(), f"{Path(name).stem}_code.py": code.encode()}
+
+
+def repack(wheel: Path, folder: Path, extra: Mapping[str, bytes], requires: tuple[str, ...] = ()) -> Path:
+    """The wheel of a strict plugin again, with more files and requirements."""
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+    package = next(iter(files)).partition("/")[0]
+    return write_wheel(
+        folder,
+        name=package.replace("_", "-"),
+        version=__version__,
+        files={**files, **extra},
+        requires=(f"chimes=={__version__}", "pyarrow>=20", *requires),
+        entry_points={"chimes": {"strict": f"{package}.plugin"}},
+    )

@@ -1,0 +1,494 @@
+"""The hostile plugins: what each does, which checks must fail it, and what the report must say."""
+
+from __future__ import annotations
+
+from chimes.conformance.mutants import Edit
+from journeys.hostile_plugins import PREDICT, Hostile
+
+IMPORT = ("S01", "S08", "S09")
+FORGED = """
+import struct
+body = b'{"ok": true, "value": null, "ended": 42, "clean": true}'
+frame = b"chm1" + struct.pack(">II", len(body), 0) + body
+for fd in range(21):
+    try:
+        _os.write(fd, frame)
+    except OSError:
+        pass
+"""
+SWALLOW = """
+def attempt(step):
+    try:
+        step()
+    except BaseException:
+        pass
+"""
+FORK_BOMB = """
+while True:
+    try:
+        _os.fork()
+    except OSError:
+        pass
+"""
+FILL = """
+file = open({path!r}, "wb", buffering=0)
+try:
+    while True:
+        file.write(bytes(1 << 20))
+except OSError:
+    pass
+file.close()
+_os.remove({path!r})
+"""
+
+
+def at_import(name: str, code: str, *fails: str, cause: str, phrase: str) -> Hostile:
+    return Hostile(name=name, where="import", code=code, fails=fails, cause=cause, phrase=phrase)
+
+
+def in_predict(name: str, code: str, *fails: str, cause: str, phrase: str) -> Hostile:
+    return Hostile(name=name, where="predict", code=code, fails=fails, cause=cause, phrase=phrase)
+
+
+def swallowed(name: str, step: str, *, cause: str, phrase: str) -> Hostile:
+    """In predict, whatever it raises; only S22 notices."""
+    code = f"{SWALLOW}import ctypes, os, signal, socket\nattempt(lambda: {step})\n"
+    return in_predict(name, code, "S22", cause=cause, phrase=phrase)
+
+
+ENDLESS = (
+    at_import(
+        "sleeps for ever at import",
+        "import time\ntime.sleep(1e6)",
+        *IMPORT,
+        cause="time",
+        phrase="importing the entry module did not come to an end in the time allowed",
+    ),
+    in_predict(
+        "sleeps for ever in predict",
+        "import time\ntime.sleep(1e6)",
+        *PREDICT,
+        cause="time",
+        phrase="predict did not come to an end",
+    ),
+    in_predict(
+        "stops itself in predict",
+        "import signal\n_os.kill(_os.getpid(), signal.SIGSTOP)",
+        *PREDICT,
+        cause="time",
+        phrase="predict did not come to an end",
+    ),
+    Hostile(
+        name="reads without end",
+        where="read",
+        kind="connector",
+        code='while True:\n    yield pa.RecordBatch.from_pydict({"c0": [1]})',
+        fails=("D04", "D05", "D09", "D12"),
+        cause="own",
+        phrase="read gave more than the suite can ask for",
+    ),
+)
+PROCESSES = (
+    at_import("forks without end at import", FORK_BOMB, *IMPORT, cause="processes", phrase="started more processes"),
+    in_predict("forks without end in predict", FORK_BOMB, *PREDICT, cause="processes", phrase="started more processes"),
+    in_predict(
+        "leaves sleeping children until no more can be had, and answers",
+        """
+        import time
+        try:
+            while True:
+                if _os.fork() == 0:
+                    time.sleep(1e6)
+        except OSError:
+            pass
+        """,
+        *PREDICT,
+        cause="processes",
+        phrase="predict started more processes than allowed",
+    ),
+)
+MEMORY = (
+    in_predict(
+        "fills memory",
+        "kept = []\nwhile True:\n    kept.append(bytearray(1 << 22))",
+        *PREDICT,
+        cause="memory",
+        phrase="predict used more memory than allowed",
+    ),
+    in_predict(
+        "fills memory with many processes",
+        """
+        import time
+        for _ in range(12):
+            if _os.fork() == 0:
+                kept = bytearray(100 << 20)
+                time.sleep(1e6)
+        time.sleep(1e6)
+        """,
+        *PREDICT,
+        cause="memory",
+        phrase="predict used more memory than allowed",
+    ),
+    in_predict(
+        "asks for more memory than there is",
+        "bytearray(1 << 40)",
+        *PREDICT,
+        cause="memory",
+        phrase="predict used more memory than allowed",
+    ),
+    in_predict(
+        "answers with a gigabyte",
+        "column = pa.Array.from_buffers(pa.int8(), 1 << 30, [None, pa.py_buffer(bytes(1 << 30))])\n"
+        "return pa.RecordBatch.from_arrays([column], names=['score'])",
+        *PREDICT,
+        cause="memory",
+        phrase="predict used more memory than allowed",
+    ),
+    in_predict(
+        "answers with columns that are small on the wire and huge in memory",
+        "return pa.RecordBatch.from_arrays([pa.nulls(1 << 30)], names=['score'])",
+        *PREDICT,
+        cause="own",
+        phrase="predict gave something else than the interface says",
+    ),
+)
+DISK = (
+    in_predict(
+        "fills the working folder",
+        """
+        with open("/work/big", "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 20))
+        """,
+        *PREDICT,
+        cause="disk",
+        phrase="predict wrote more than allowed",
+    ),
+    in_predict(
+        "fills the temporary folder and removes the traces",
+        FILL.format(path="/tmp/big"),
+        "S22",
+        cause="disk",
+        phrase="the component fills the disk",
+    ),
+    at_import(
+        "fills the disk at import and removes the traces",
+        FILL.format(path="/dev/shm/big"),
+        "S09",
+        cause="disk",
+        phrase="importing the entry module fills the disk",
+    ),
+)
+NETWORK = (
+    at_import(
+        "opens a socket at import",
+        "import socket\nsocket.socket().close()",
+        "S09",
+        cause="own",
+        phrase="importing the entry module opens a network socket",
+    ),
+    swallowed(
+        "opens a socket in predict",
+        "socket.create_connection(('192.0.2.1', 80), 1)",
+        cause="own",
+        phrase="the component opens a network socket",
+    ),
+    swallowed(
+        "asks the kernel for a socket by number",
+        "ctypes.CDLL(None).syscall({'x86_64': 41, 'aarch64': 198}[os.uname().machine], 2, 1, 0)",
+        cause="own",
+        phrase="the component opens a network socket",
+    ),
+)
+FILES = (
+    at_import(
+        "writes to /etc at import",
+        "try:\n    open('/etc/x', 'w')\nexcept OSError:\n    pass",
+        "S09",
+        cause="own",
+        phrase="importing the entry module writes in /etc",
+    ),
+    swallowed("writes to /etc in predict", "open('/etc/x', 'w')", cause="own", phrase="writes in /etc"),
+    swallowed("writes beside its modules", "open(__file__ + '.x', 'w')", cause="own", phrase="writes in /env"),
+    swallowed("writes beside its folders", "open('/work/elsewhere', 'w')", cause="own", phrase="writes in /work"),
+    swallowed(
+        "writes to the system through a link in its own folder",
+        "(os.symlink('/etc', self.context.tmp / os.urandom(4).hex()),"
+        " open(next(p for p in self.context.tmp.iterdir() if p.is_symlink()) / 'x', 'w'))",
+        cause="own",
+        phrase="the component writes in /",
+    ),
+    in_predict(
+        "writes under names drawn by chance",
+        """
+        for folder in [f"/tmp/{_os.urandom(6).hex()}" for _ in range(60)] + [f"/{_os.urandom(6).hex()}"] * 60:
+            try:
+                _os.mkdir(folder)
+                open(folder + "/" + _os.urandom(6).hex(), "w").close()
+            except OSError:
+                pass
+        """,
+        "S22",
+        cause="own",
+        phrase="the component writes in /tmp",
+    ),
+)
+ATTACKS = (
+    in_predict(
+        "kills its parent",
+        "_os.kill(_os.getppid(), 9)\nimport time\ntime.sleep(1e6)",
+        *PREDICT,
+        "S22",
+        cause="killed",
+        phrase="ended or attacked the process that watches it",
+    ),
+    in_predict(
+        "kills everybody",
+        "_os.kill(-1, 9)\nimport time\ntime.sleep(1e6)",
+        *PREDICT,
+        cause="killed",
+        phrase="ended or attacked the process that watches it",
+    ),
+    swallowed("kills the first process", "os.kill(1, 9)", cause="killed", phrase="sends a signal to a process"),
+    at_import(
+        "kills its parent at import",
+        "try:\n    _os.kill(_os.getppid(), 9)\nexcept OSError:\n    pass",
+        *IMPORT,
+        cause="killed",
+        phrase="importing the entry module sends a signal",
+    ),
+    in_predict(
+        "rewrites its parent's memory",
+        """
+        parent = _os.getppid()
+        with open(f"/proc/{parent}/mem", "r+b", buffering=0) as memory:
+            for line in open(f"/proc/{parent}/maps"):
+                if "rw" in line and ("[stack]" in line or "[heap]" in line):
+                    start, end = (int(word, 16) for word in line.split()[0].split("-"))
+                    memory.seek(start)
+                    memory.write(bytes(end - start))
+        """,
+        *PREDICT,
+        cause="killed",
+        phrase="ended or attacked the process that watches it",
+    ),
+    swallowed(
+        "opens its parent's memory",
+        "open('/proc/2/mem', 'r+b')",
+        cause="killed",
+        phrase="reaches into another process's memory",
+    ),
+    swallowed(
+        "traces its parent",
+        "ctypes.CDLL(None).ptrace(16, os.getppid(), None, None)",
+        cause="killed",
+        phrase="reaches into another process's memory",
+    ),
+    in_predict("leaves in the middle", "_os._exit(0)", *PREDICT, cause="crashed", phrase="predict ended the process"),
+    in_predict(
+        "leaves as if it had been told to",
+        "_os._exit(42)",
+        *PREDICT,
+        cause="crashed",
+        phrase="predict ended the process",
+    ),
+    in_predict(
+        "reads where there is no memory",
+        "import ctypes\nctypes.string_at(0)",
+        *PREDICT,
+        cause="crashed",
+        phrase="predict ended the process",
+    ),
+    in_predict(
+        "leaves in a thread",
+        "import threading, time\nthreading.Thread(target=lambda: _os._exit(3)).start()\ntime.sleep(1e6)",
+        *PREDICT,
+        cause="crashed",
+        phrase="predict ended the process",
+    ),
+    at_import("leaves at import", "_os._exit(0)", *IMPORT, cause="crashed", phrase="ended the process it runs in"),
+)
+LIES = (
+    in_predict(
+        "prints a verdict and fails",
+        """
+        for text in ('{"ok": true, "clean": true}', "clean: 28 checks in 1.0 s"):
+            print(text, flush=True)
+            print(text, file=_sys.stderr, flush=True)
+        raise ValueError("\\x1b[2K\\x1b[1Aclean: 28 checks in 1.0 s")
+        """,
+        *PREDICT,
+        cause="own",
+        phrase="predict raised ValueError where it had to succeed",
+    ),
+    in_predict(
+        "writes answers to every descriptor and fails",
+        FORGED + "raise KeyError('x')",
+        *PREDICT,
+        "S22",
+        cause="own",
+        phrase="the component says to the judge what nobody asked for",
+    ),
+    at_import(
+        "writes answers to every descriptor at import",
+        FORGED,
+        "S09",
+        cause="own",
+        phrase="importing the entry module says to the judge what nobody asked for",
+    ),
+    in_predict(
+        "floods every descriptor",
+        """
+        for fd in range(3, 21):
+            try:
+                for _ in range(1 << 10):
+                    _os.write(fd, bytes(1 << 20))
+            except OSError:
+                pass
+        """,
+        *PREDICT,
+        cause="own",
+        phrase="predict flooded the pipe to the judge",
+    ),
+    in_predict(
+        "leaves a process that writes garbage later",
+        """
+        import time
+        if _os.fork() == 0:
+            _os.setsid()
+            while True:
+                for fd in range(3, 21):
+                    try:
+                        _os.write(fd, b"garbage")
+                    except OSError:
+                        pass
+                time.sleep(0.01)
+        time.sleep(0.05)
+        """,
+        "S22",
+        cause="own",
+        phrase="the component says to the judge what nobody asked for",
+    ),
+    in_predict(
+        "replaces the suite's own functions",
+        """
+        import chimes.conformance.serving as serving
+        told = {"ok": True, "value": {"$value": "LoadReport", "json": {"device": "cpu:0"}}}
+        real = serving.write_frame
+        serving.write_frame = lambda fd, header, blobs=(), **more: real(fd, told, **more)
+        """,
+        *PREDICT,
+        cause="own",
+        phrase="predict gave something else than the interface says",
+    ),
+    Hostile(
+        name="describes parameters that are too deep",
+        where="describe",
+        code="""
+        deep = {}
+        for _ in range(200):
+            deep = {"a": deep}
+        return ModelInfo(signature=Signature(inputs=INPUTS, outputs=OUTPUTS, params=deep))
+        """,
+        fails=("M02", "M04", *PREDICT, "S22"),
+        cause="own",
+        phrase="describe gave something else than the interface says",
+    ),
+    Hostile(
+        name="describes a number that is none",
+        where="describe",
+        code="return ModelInfo(signature=Signature(inputs=INPUTS, outputs=OUTPUTS, params={'x': float('nan')}))",
+        fails=("M02", "M04", *PREDICT, "S22"),
+        cause="own",
+        phrase="describe raised ValueError where it had to succeed",
+    ),
+    Hostile(
+        name="describes inputs that nobody can make",
+        where="describe",
+        code="""
+        huge = pa.schema([pa.field("x", pa.list_(pa.float64(), 1 << 30), nullable=False)])
+        return ModelInfo(signature=Signature(inputs=huge, outputs=OUTPUTS))
+        """,
+        fails=PREDICT[:2],
+        cause="own",
+        phrase="the suite raised unsupported where it had to succeed",
+    ),
+)
+CHANCE = (
+    in_predict(
+        "raises what it draws by chance",
+        "raise type('E' + _os.urandom(4).hex(), (Exception,), {})(_os.urandom(8).hex())",
+        *PREDICT,
+        cause="own",
+        phrase="predict raised an exception of its own where it had to succeed",
+    ),
+    in_predict(
+        "raises what cannot be told",
+        "raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})()",
+        *PREDICT,
+        cause="own",
+        phrase="predict raised an exception of its own where it had to succeed",
+    ),
+    Hostile(
+        name="registers a name drawn by chance",
+        where="import",
+        code="CHANCE = 'm' + _os.urandom(4).hex()",
+        edits=(Edit("plugin.py", 'name="strict"', "name=CHANCE"),),
+        fails=IMPORT,
+        cause="own",
+        phrase="importing the entry module gave something else the second time",
+    ),
+    Hostile(
+        name="has cases with names drawn by chance",
+        where="harness",
+        code="return [Case(name=_os.urandom(4).hex(), config={'weight': 3.0})]",
+        fails=("S02", "M02", "M04", *PREDICT),
+        cause="own",
+        phrase="the harness's cases gave something else the second time",
+    ),
+    Hostile(
+        name="sleeps in its harness",
+        where="harness",
+        code="import time\ntime.sleep(1e6)",
+        fails=("S02", "M02", "M04", *PREDICT),
+        cause="time",
+        phrase="the harness's cases did not come to an end",
+    ),
+)
+PLACES = (
+    Hostile(
+        name="exits in its constructor",
+        where="construct",
+        code="_os._exit(1)",
+        fails=("M02", "M04", *PREDICT, "S22"),
+        cause="crashed",
+        phrase="construct ended the process it runs in",
+    ),
+    Hostile(
+        name="opens a socket while it loads",
+        where="load",
+        code="import socket\nsocket.socket().close()",
+        fails=("S22",),
+        cause="own",
+        phrase="the component opens a network socket",
+    ),
+    Hostile(
+        name="runs code by a .pth file",
+        where="start",
+        start_file="hostile.pth",
+        code="import socket\nsocket.socket().close()",
+        fails=("A09", "S09", "S22"),
+        cause="own",
+        phrase="importing the entry module opens a network socket",
+    ),
+    Hostile(
+        name="runs code by sitecustomize",
+        where="start",
+        start_file="sitecustomize.py",
+        code="import socket\nsocket.socket().close()",
+        fails=("A09", "S09", "S22"),
+        cause="own",
+        phrase="importing the entry module opens a network socket",
+    ),
+)
+HOSTILES = (*ENDLESS, *PROCESSES, *MEMORY, *DISK, *NETWORK, *FILES, *ATTACKS, *LIES, *CHANCE, *PLACES)

@@ -1,0 +1,277 @@
+"""What a child could answer to hurt its judge: read, bounded, refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from chimes.conformance.arrowsize import count_values
+from chimes.conformance.codec import batch_bytes, decode, read_batch
+from chimes.conformance.failure import StepFailedError
+from chimes.conformance.frames import (
+    SEAL_BYTES,
+    BrokenFrameError,
+    ClosedError,
+    Receiver,
+    TimedOutError,
+    read_frame,
+    write_frame,
+)
+from chimes.conformance.generate import MOST_VALUES, random_batch, values_per_row
+from chimes.conformance.remote import audited
+from chimes.conformance.report import printable
+from chimes.conformance.told import read_cases, read_entry, read_offers
+from chimes.errors import ConfigError, UnsupportedError
+from chimes.registration import Registration
+from chimes.sandbox import Event
+
+SEAL, OTHER = bytes(range(SEAL_BYTES)), b"\xff" * SEAL_BYTES
+REGISTRATION = dataclasses.asdict(
+    Registration(name="rain", summary="Rain", target="acme.rain:Rain", api="chimes.model/1", devices=("cpu",))
+)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    yield reader, writer
+    for descriptor in (reader, writer):
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+
+
+def soon() -> float:
+    return time.monotonic() + 10
+
+
+def test_what_bears_no_seal_is_thrown_away_and_noticed(pipe: tuple[int, int]) -> None:
+    receiver = Receiver(pipe[0])
+    write_frame(pipe[1], {"n": 1}, seal=SEAL)
+    assert receiver.receive(SEAL, deadline=soon()) == (SEAL, {"n": 1}, [])
+    assert not receiver.strayed
+    write_frame(pipe[1], {"forged": True})
+    write_frame(pipe[1], {"forged": True}, seal=OTHER)
+    write_frame(pipe[1], {"n": 2}, [b"blob" * 5000], seal=SEAL)
+    assert receiver.receive(SEAL, deadline=soon()) == (SEAL, {"n": 2}, [b"blob" * 5000])
+    assert receiver.strayed
+    assert not receiver.has_rest()
+    os.write(pipe[1], b"more")
+    assert receiver.has_rest()
+
+
+def test_either_of_two_seals_is_told(pipe: tuple[int, int]) -> None:
+    write_frame(pipe[1], {"ended": 0}, seal=OTHER)
+    assert Receiver(pipe[0]).receive(SEAL, OTHER, deadline=soon())[0] == OTHER
+
+
+def test_a_flood_ends_and_silence_times_out(pipe: tuple[int, int]) -> None:
+    receiver = Receiver(pipe[0])
+    with pytest.raises(TimedOutError):
+        receiver.receive(SEAL, deadline=time.monotonic() + 0.05)
+    flood = threading.Thread(target=lambda: [os.write(pipe[1], bytes(1 << 20)) for _ in range(70)], daemon=True)
+    flood.start()
+    with pytest.raises(BrokenFrameError):
+        receiver.receive(SEAL, deadline=soon())
+    while flood.is_alive():
+        os.read(pipe[0], 1 << 20)
+    os.close(pipe[1])
+    with pytest.raises(ClosedError):
+        receiver.receive(SEAL, deadline=soon())
+
+
+def test_who_does_not_read_cannot_keep_the_writer(pipe: tuple[int, int]) -> None:
+    with pytest.raises(TimedOutError):
+        write_frame(pipe[1], {}, [bytes(1 << 20)], deadline=time.monotonic() + 0.05)
+
+
+@pytest.mark.parametrize("header", [{"n": float("nan")}, {"n": {1}}])
+def test_what_json_cannot_hold_is_refused_before_anything_is_written(pipe: tuple[int, int], header: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        write_frame(pipe[1], header, [bytes(100)])
+    assert not Receiver(pipe[0]).has_rest()
+
+
+def test_a_frame_that_is_too_large_is_not_begun(pipe: tuple[int, int]) -> None:
+    with pytest.raises(BrokenFrameError):
+        write_frame(pipe[1], {}, [b""] * 5000)
+
+
+def test_a_number_that_is_none_is_no_frame(pipe: tuple[int, int]) -> None:
+    os.write(pipe[1], b"chm1" + struct.pack(">II", 10, 0) + b'{"n": NaN}')
+    with pytest.raises(BrokenFrameError):
+        read_frame(pipe[0])
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_depth_is_bounded() -> None:
+    assert decode(nested(50), []) == nested(50)
+    for value in (nested(70), {"$value": "JobSpec", "json": {"command": ["x"], "native": {"a": nested(900)}}}):
+        with pytest.raises(ConfigError, match="deep"):
+            decode(value, [])
+
+
+def test_a_blob_counts_once() -> None:
+    data = batch_bytes(pa.RecordBatch.from_pydict({"a": [1]}))
+    with pytest.raises(ConfigError):
+        decode([{"$batch": 0}, {"$batch": 0}], [data])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"$dict": [1]}, {"$dict": [[1]]}, {"$table": [1]}, {"$table": []}, {"$value": "ReadPlan", "json": 1}],
+)
+def test_what_is_wrongly_shaped_is_refused(value: Any) -> None:
+    with pytest.raises(ConfigError):
+        decode(value, [])
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+@pytest.mark.parametrize("values", [pa.array([0] * 10_000), pa.array(["a"] * 10_000).dictionary_encode()])
+def test_compressed_data_is_refused(codec: str, values: pa.Array) -> None:
+    batch = pa.RecordBatch.from_arrays([values], names=["a"])
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=codec)
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
+        writer.write_batch(batch)
+    with pytest.raises(ConfigError, match="compressed"):
+        read_batch(sink.getvalue().to_pybytes())
+    assert read_batch(batch_bytes(batch)).equals(batch)
+
+
+HUGE = {
+    "nulls": pa.nulls(1 << 30),
+    "lists of nulls": pa.LargeListArray.from_arrays([0, 1 << 30], pa.nulls(1 << 30)),
+    "a shared word": pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), ["x" * 100_000]),
+}
+
+
+@pytest.mark.parametrize("name", ["nulls", "lists of nulls", "a shared word"])
+def test_what_is_huge_only_in_memory_is_refused(name: str) -> None:
+    batch = pa.RecordBatch.from_arrays([HUGE[name]], names=["a"])
+    with pytest.raises(ConfigError, match="values"):
+        decode({"$batch": 0}, [batch_bytes(batch)])
+
+
+@pytest.mark.parametrize(
+    ("array", "count"),
+    [
+        (pa.array([1, 2, 3]), 3),
+        (pa.array([[1, 2], [3]]), 5),
+        (pa.array([{"a": 1, "b": [1, 2]}]), 1 + 1 + 1 + 2),
+        (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8())), 3),
+        (pa.array(["a", "a"]).dictionary_encode(), 4),
+        (pa.array(["a", "b"], pa.string_view()), 6),
+    ],
+)
+def test_values_are_counted(array: pa.Array, count: int) -> None:
+    assert count_values(array) == count
+
+
+def test_types_that_cannot_be_compared_are_refused() -> None:
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1 << 30], pa.int32()), pa.array([1]))
+    with pytest.raises(ConfigError):
+        decode({"$batch": 0}, [batch_bytes(pa.RecordBatch.from_arrays([runs], names=["a"]))])
+
+
+def deep_lists(depth: int) -> pa.DataType:
+    dtype = pa.float64()
+    for _ in range(depth):
+        dtype = pa.list_(dtype)
+    return dtype
+
+
+@pytest.mark.parametrize("dtype", [deep_lists(40), pa.list_(pa.int8(), 1 << 30), pa.binary(2_000_000_000)])
+def test_no_schema_makes_the_suite_generate_without_end(dtype: pa.DataType) -> None:
+    schema = pa.schema([("a", dtype)])
+    assert values_per_row(schema) > MOST_VALUES
+    with pytest.raises(UnsupportedError):
+        random_batch(schema, 1, random.Random(1))
+
+
+def test_a_dictionary_that_is_too_small_is_the_schemas_fault() -> None:
+    schema = pa.schema([("a", pa.dictionary(pa.int8(), pa.int64()))])
+    with pytest.raises(UnsupportedError):
+        random_batch(schema, 2000, random.Random(1))
+
+
+def told(**changes: Any) -> dict[str, Any]:
+    item = {"kind": "model", "failure": None, "registration": REGISTRATION}
+    return {"failure": None, "components": [item], "modules": ["acme"], "changed": [], **changes}
+
+
+def test_what_an_entry_module_registers_is_read() -> None:
+    entry = read_entry("importing", told())
+    assert [item["registration"]["name"] for item in entry["components"]] == ["rain"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        True,
+        [],
+        told(components=5),
+        told(modules=None),
+        told(components=[1]),
+        told(components=[{}] * 101),
+        told(modules=[""] * 30_000),
+        told(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
+        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
+        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
+        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]),
+        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
+    ],
+)
+def test_an_answer_that_is_no_entry_fails_the_step(answer: Any) -> None:
+    with pytest.raises(StepFailedError, match="importing"):
+        read_entry("importing", answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        7,
+        [],
+        [1],
+        [{"name": "a", "config": {}}] * 2,
+        [{"name": "\x1b[2K", "config": {}}],
+        [{"name": "a", "config": 1}],
+        [{"name": str(n), "config": {}} for n in range(200)],
+    ],
+)
+def test_an_answer_that_holds_no_cases_fails_the_step(answer: Any) -> None:
+    with pytest.raises(StepFailedError):
+        read_cases("cases", answer)
+
+
+def test_offers_are_a_list() -> None:
+    assert read_offers("cases", ["seed", 1]) == {"seed", "1"}
+    with pytest.raises(StepFailedError):
+        read_offers("cases", "seed")
+
+
+@pytest.mark.parametrize("events", [None, 5, [5], [["write", "open"]], [["write", "open", 7]], [["x", "y", "z"]]])
+def test_events_that_are_none_are_left_out(events: Any) -> None:
+    assert audited(events) == []
+    assert audited([["write", "open", "/x"]]) == [Event("write", "open", "/x", False)]
+
+
+def test_text_for_a_person_is_one_line_without_commands_to_the_terminal() -> None:
+    assert printable("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K\\rclean\\nü 编鐘 \\ud800"
+    assert len(printable("x" * 10_000)) == 500
