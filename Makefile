@@ -23,6 +23,7 @@ setup: .venv/.ready ## install what the other targets need into .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
 	@$(BIN)/uv sync --frozen --quiet >&2
 	@touch $@
+	@echo "ready: try .venv/bin/chimes --help, or make demo" >&2
 
 demo: setup ## the main job on real data, step by step
 	$(BIN)/python examples/demo.py $(ARGS)

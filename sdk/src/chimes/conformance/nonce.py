@@ -30,7 +30,11 @@ class Nonce:
         """From a file with 64 hexadecimal digits. Raises ConfigError."""
         try:
             value = bytes.fromhex(path.read_text("ascii").strip())
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise ConfigError(
+                f"nonce file {path} cannot be read: {error.strerror}", hint="name a file with 64 hexadecimal digits"
+            ) from error
+        except ValueError as error:
             raise ConfigError(
                 f"nonce file {path} cannot be read as hexadecimal digits", hint="write 64 of them"
             ) from error

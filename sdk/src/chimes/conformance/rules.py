@@ -43,8 +43,12 @@ class Rules:
         """From a TOML file: ``name``, ``call_s``, tables ``limits`` and ``files``. Raises ConfigError."""
         try:
             data = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"rules file {path} cannot be read: {error}", hint="write TOML") from error
+        except OSError as error:
+            raise ConfigError(f"rules file {path} cannot be read: {error.strerror}", hint="check the path") from error
+        except ValueError as error:
+            raise ConfigError(
+                f"rules file {path} is no TOML: {error}", hint="write keys and tables of rules"
+            ) from error
         limits, files = data.pop("limits", {}), data.pop("files", {})
         _known(data, {"name": str, "call_s": float}, "the rules")
         types: dict[str, type] = {f.name: float if f.name.endswith("_s") else int for f in dataclasses.fields(Limits)}
