@@ -107,3 +107,26 @@ def repack(wheel: Path, folder: Path, extra: Mapping[str, bytes], requires: tupl
         requires=(f"chimes=={__version__}", "pyarrow>=20", *requires),
         entry_points={"chimes": {"strict": f"{package}.plugin"}},
     )
+
+
+SWALLOW = """
+def attempt(step):
+    try:
+        step()
+    except BaseException:
+        pass
+"""
+
+
+def at_import(name: str, code: str, *fails: str, cause: str, phrase: str) -> Hostile:
+    return Hostile(name=name, where="import", code=code, fails=fails, cause=cause, phrase=phrase)
+
+
+def in_predict(name: str, code: str, *fails: str, cause: str, phrase: str) -> Hostile:
+    return Hostile(name=name, where="predict", code=code, fails=fails, cause=cause, phrase=phrase)
+
+
+def swallowed(name: str, step: str, *, cause: str, phrase: str) -> Hostile:
+    """In predict, whatever it raises; only S22 notices."""
+    code = f"{SWALLOW}import ctypes, os, signal, socket\nattempt(lambda: {step})\n"
+    return in_predict(name, code, "S22", cause=cause, phrase=phrase)
