@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from chimes.checks.check import Facts, Finding
 from chimes.conformance.conformancecheck import ComponentCheck
 from chimes.conformance.failure import StepFailedError
-from chimes.conformance.proxies import BackendProxy, expect, expect_all
-from chimes.conformance.remote import RemoteSession
+from chimes.conformance.following import alive_of, end_states, follow, read, read_log, running, until, write
+from chimes.conformance.programs import (
+    COUNT,
+    ENV,
+    LINES,
+    POLITE,
+    PRINT,
+    PRINT_MUCH,
+    STUBBORN,
+    TREE,
+    WAIT_FOR_FILE,
+    job,
+    word,
+    words,
+)
+from chimes.conformance.proxies import BackendProxy, expect
 from chimes.conformance.subject import ComponentSubject
-from chimes.kinds.backend import JobHandle, JobSpec, JobState, JobStatus
+from chimes.kinds.backend import JobHandle, JobSpec, JobState
 
 __all__ = ["B02", "B03", "B05", "B09", "B12", "B13"]
 
-PYTHON = "/usr/bin/python3"
-ENV = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-WAIT_S = 30.0
-
-PRINT = "import hashlib,sys; print(hashlib.sha256(sys.argv[1].encode()).hexdigest())"
-COUNT = "import sys; open(sys.argv[1],'a').write('once\\n')"
-WAIT_FOR_FILE = (
-    "import hashlib,os,sys,time\n"
-    "end=time.time()+60\n"
-    "while not os.path.exists(sys.argv[2]) and time.time()<end: time.sleep(0.02)\n"
-    "print(hashlib.sha256(sys.argv[1].encode()).hexdigest())"
-)
-STUBBORN = (
-    "import os,signal,sys,time\n"
-    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "open(sys.argv[1],'w').write(str(os.getpid()))\n"
-    "time.sleep(120)"
-)
-TREE = (
-    "import json,os,signal,sys,time\n"
-    "pids=[os.getpid()]; r,w=os.pipe()\n"
-    "if os.fork()==0:\n"
-    "    os.setsid()\n"
-    "    if os.fork()==0:\n"
-    "        signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    "        os.write(w,str(os.getpid()).encode()); time.sleep(120); os._exit(0)\n"
-    "    os._exit(0)\n"
-    "os.wait(); pids.append(int(os.read(r,20)))\n"
-    "open(sys.argv[1]+'.part','w').write(json.dumps(pids)); os.rename(sys.argv[1]+'.part',sys.argv[1])\n"
-    "time.sleep(120)"
-)
-
+SETTLE_S = 0.5
+ROUNDS, AT_ONCE = 2, 4
+GONE_S = 3.0
 ORDER = {state: number for number, state in enumerate(JobState)}
 
 
@@ -60,53 +43,11 @@ class BackendCheck(ComponentCheck):
     timeout_s: ClassVar[float] = 40
 
 
-def job(program: str, *arguments: str) -> JobSpec:
-    """A job that runs one of the suite's programs."""
-    return JobSpec(command=(PYTHON, "-I", "-S", "-c", program, *arguments), env=ENV)
-
-
-def word(token: str) -> str:
-    """What the suite's program prints for a token."""
-    return hashlib.sha256(token.encode()).hexdigest() + "\n"
-
-
-def write(session: RemoteSession, name: str) -> str:
-    """An empty file in the context's folder; its path."""
-    return expect("write", session.do("write", name=name, data=""), str)
-
-
-def read(session: RemoteSession, name: str) -> str:
-    """The text of a file in the context's folder, empty where there is none."""
-    return expect("read", session.do("read", name=name) or "", str)
-
-
-def follow(backend: BackendProxy, handle: JobHandle) -> list[JobStatus]:
-    """Every status until the job is final, at most for half a minute."""
-    seen: list[JobStatus] = []
-
-    def look() -> bool:
-        seen.extend(backend.status([handle]))
-        return seen[-1].state.is_final
-
-    until(look)
-    return seen
-
-
-def until(condition: Callable[[], Any]) -> bool:
-    """Ask again and again until it is so; False if it never is."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.03)
-    return False
-
-
 class B02(BackendCheck):
     """Does a job that succeeds become SUCCEEDED with exit code 0, its states only moving forward?
 
-    The job prints a word that only running it gives; the log must hold exactly that. After the end the
-    state must stay.
+    The job waits for a sign, and must not be final before it. It prints what only running it gives; the
+    log must hold exactly that, all of it. After the end the state must stay.
     """
 
     code = "B02"
@@ -116,23 +57,31 @@ class B02(BackendCheck):
         """The states seen, exit code and log."""
         token = subject.token("B02")
         with subject.backend(self.timeout_s) as backend:
-            handle = backend.submit(job(PRINT, token), key=f"b02-{token}")
-            seen = follow(backend, handle) + [backend.status([handle])[0] for _ in range(3)]
-            log = backend.logs(handle).data.decode("utf-8", "replace")
+            session = backend.session
+            path = write(session, f"gate-{token}") + ".open"
+            handle = backend.submit(job(PRINT_MUCH, token, path, str(LINES)), key=f"b02-{token}")
+            before = [backend.status([handle])[0] for _ in range(3)]
+            write(session, f"gate-{token}.open")
+            seen = before + follow(backend, handle) + [backend.status([handle])[0] for _ in range(3)]
+            log = read_log(backend, handle)
         ranks = [ORDER[status.state] for status in seen]
         return {
             "state": seen[-1].state.value,
             "exit_code": seen[-1].exit_code,
+            "early": any(status.state.is_final for status in before),
             "forward": ranks == sorted(ranks),
-            "log": log == word(token),
+            "log": log == words(token),
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """The end, the way there, and the log."""
+        if facts["early"]:
+            yield self.finding("a job is final while it still runs", "report a final state when all has ended")
         if (facts["state"], facts["exit_code"]) != ("succeeded", 0):
             yield self.finding(
-                f"a job that exits 0 ends as {facts['state']} with exit code {facts['exit_code']}",
+                "a job that exits 0 does not end as succeeded with exit code 0",
                 "report SUCCEEDED and 0",
+                said=f"{facts['state']}, exit code {facts['exit_code']}",
             )
         if not facts["forward"]:
             yield self.finding("a job's state moves backwards", "never report an earlier state after a later one")
@@ -159,8 +108,9 @@ class B03(BackendCheck):
         if got != ("failed", 3, "exit_code", "user"):
             state, code, reason, fault = got
             yield self.finding(
-                f"a job that exits 3 ends as {state} with exit code {code}, reason {reason}, fault {fault}",
+                "a job that exits 3 does not end as failed with exit code 3, reason exit_code, fault user",
                 "report FAILED, 3, exit_code, user",
+                said=f"{state}, exit code {code}, reason {reason}, fault {fault}",
             )
 
 
@@ -186,15 +136,16 @@ class B05(BackendCheck):
             before = backend.status([handle])[0]
             write(backend.session, f"gate-{token}.open")
             last = follow(backend, handle)[-1]
-            log = backend.logs(handle).data.decode("utf-8", "replace")
+            log = read_log(backend, handle).decode("utf-8", "replace")
         return {"before": before.state.is_final, "state": last.state.value, "log": log == word(token)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Gone with the client, or not readable."""
         if facts["before"] or facts["state"] != "succeeded":
             yield self.finding(
-                f"after its client was killed a job is {facts['state']} to a new process",
+                "a new process does not see a job run and succeed whose client was killed",
                 "detach the job before submit returns, and keep its record where any process finds it",
+                said=f"final at once: {facts['before']}; in the end: {facts['state']}",
             )
         elif not facts["log"]:
             yield self.finding("a new process cannot read the job's output", "keep the log under control_url")
@@ -203,38 +154,43 @@ class B05(BackendCheck):
 class B09(BackendCheck):
     """Is a job submitted twice under one key one job?
 
-    Again with the same specification: the same handle, one execution; also when two processes submit at
-    once. With another specification: ConflictError.
+    Again with the same specification: the same handle, one execution; also when several processes submit at
+    once. With another command or another environment: ConflictError.
     """
 
     code = "B09"
     anchor = "Ray: submission_id"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Handles, executions, and the error."""
+        """Handles, executions, and the errors."""
         token = subject.token("B09")
+        rounds = range(1, ROUNDS + 1)
         with subject.backend(self.timeout_s) as backend:
-            paths = [write(backend.session, f"count-{n}-{token}") for n in (1, 2)]
-            first = backend.submit(job(COUNT, paths[0]), key=f"b09-{token}")
-            second = backend.submit(job(COUNT, paths[0]), key=f"b09-{token}")
-            conflict = self.conflict(backend, f"b09-{token}")
-            both = self.at_once(backend, subject, job(COUNT, paths[1]), f"b09-both-{token}")
-            handles = [first, second, *(handle for handle in both if isinstance(handle, JobHandle))]
-            for handle in handles:
+            jobs = [job(COUNT, write(backend.session, f"count-{n}-{token}")) for n in range(ROUNDS + 1)]
+            groups = [[backend.submit(jobs[0], key=f"b09-{token}") for _ in range(2)]]
+            others = (job("pass"), jobs[0].model_copy(update={"env": {**ENV, "OTHER": token}}))
+            conflicts = [self.conflict(backend, other, f"b09-{token}") for other in others]
+            groups += [self.at_once(backend, subject, jobs[n], f"b09-{n}-{token}") for n in rounds]
+            for handle in [handle for group in groups for handle in group if isinstance(handle, JobHandle)]:
                 follow(backend, handle)
-            counts = [read(backend.session, f"count-{n}-{token}").count("once") for n in (1, 2)]
-        ids = [{handle.native_id for handle in group} for group in ((first, second), handles[2:])]
+
+            def counts() -> list[int]:
+                return [read(backend.session, f"count-{n}-{token}").count("once") for n in range(ROUNDS + 1)]
+
+            # A second execution may come late.
+            until(lambda: max(counts()) > 1, SETTLE_S)
+            found = counts()
+        wanted = [spec.sha256() for spec in jobs]
         return {
-            "same": [len(group) == 1 for group in ids],
-            "both": len(handles) - 2,
-            "counts": counts,
-            "conflict": conflict,
+            "same": [_is_one(group, digest) for group, digest in zip(groups, wanted, strict=True)],
+            "counts": found,
+            "conflicts": conflicts,
         }
 
-    def conflict(self, backend: BackendProxy, key: str) -> str | None:
+    def conflict(self, backend: BackendProxy, spec: JobSpec, key: str) -> str | None:
         """The code of the error for another specification under a known key."""
         try:
-            backend.submit(job("pass"), key=key)
+            backend.submit(spec, key=key)
         except StepFailedError as failure:
             if failure.cause != "own":
                 raise
@@ -242,63 +198,112 @@ class B09(BackendCheck):
         return None
 
     def at_once(self, backend: BackendProxy, subject: ComponentSubject, spec: JobSpec, key: str) -> list[Any]:
-        """What two processes get that submit the same at the same moment."""
+        """What some processes get that submit the same at the same moment."""
         make = {"kind": "backend", "name": subject.name, "config": subject.case["config"], "label": "own"}
         send = {"label": "own", "method": "submit", "args": [spec], "kwargs": {"key": key}}
         calls = [{"op": "construct", "args": make}, {"op": "call", "args": send}]
-        return expect("submit", backend.session.do("parallel", step="submit", count=2, calls=calls), list)
+        return expect("submit", backend.session.do("parallel", step="submit", count=AT_ONCE, calls=calls), list)
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Two jobs, or no conflict."""
+        said = f"executions: {facts['counts']}"
         if not facts["same"][0] or facts["counts"][0] != 1:
             yield self.finding(
-                f"the same job submitted twice under one key runs {facts['counts'][0]} times", "record the key first"
+                "the same job submitted twice under one key is not one job", "record the key first", said=said
             )
-        if facts["conflict"] != "conflict":
+        if any(code != "conflict" for code in facts["conflicts"]):
             yield self.finding("another job under a known key is not refused with ConflictError", "compare spec_sha256")
-        if facts["both"] != 2 or not facts["same"][1] or facts["counts"][1] != 1:
+        if not all(facts["same"][1:]) or any(count != 1 for count in facts["counts"][1:]):
             yield self.finding(
-                f"two processes that submit one job at once make it run {facts['counts'][1]} times",
+                "one job that several processes submit at once is not one job",
                 "record the key exclusively (O_EXCL, mkdir) before the job is started",
+                said=said,
             )
+
+
+def _is_one(handles: list[Any], spec_sha256: str) -> bool:
+    found = [handle for handle in handles if isinstance(handle, JobHandle)]
+    names = {(handle.backend, handle.native_id, handle.key, handle.control_url) for handle in found}
+    return len(found) == len(handles) and len(names) == 1 and found[0].spec_sha256 == spec_sha256
 
 
 class B12(BackendCheck):
-    """Can a job be cancelled whenever: waiting, running and ignoring SIGTERM, ended, twice?"""
+    """Can a job be cancelled whenever: waiting, running and ignoring SIGTERM, ended, twice?
+
+    A job that listens is asked by SIGTERM before anything else; none runs, or begins to, once it is cancelled.
+    """
 
     code = "B12"
     anchor = "PSI/J cancel"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The states after each cancel."""
+        """The states after each cancel, and what became of the processes."""
         token = subject.token("B12")
         with subject.backend(self.timeout_s) as backend:
             done = backend.submit(job(PRINT, token), key=f"b12-done-{token}")
             follow(backend, done)
             backend.cancel(done, 0.2)
             finished = [backend.status([done])[0] for _ in range(2)][-1].state.value
-            path = write(backend.session, f"stubborn-{token}")
-            running = backend.submit(job(STUBBORN, path), key=f"b12-running-{token}")
-            until(lambda: read(backend.session, f"stubborn-{token}"))
-            waiting = [backend.submit(job(STUBBORN, path + str(n)), key=f"b12-{n}-{token}") for n in range(3)]
-            for handle in (waiting[-1], *waiting, running, running):
-                backend.cancel(handle, 0.2)
-            ends = [follow(backend, handle)[-1].state.value for handle in (running, *waiting)]
-        return {"finished": finished, "running": ends[0], "waiting": sorted(set(ends[1:]))}
+            asked = self.ask_politely(backend, token)
+            ends, names = self.cancel_stubborn(backend, token)
+            # What was cancelled while it waited may still begin.
+            until(lambda: False, SETTLE_S)
+            until(lambda: not alive_of(backend.session, names), GONE_S)
+            alive = len(alive_of(backend.session, names))
+        return {
+            "finished": finished,
+            "asked": asked,
+            "running": ends[0],
+            "waiting": sorted(set(ends[1:])),
+            "alive": alive,
+        }
+
+    def ask_politely(self, backend: BackendProxy, token: str) -> bool:
+        """Whether a job that listens to SIGTERM got it."""
+        session, name = backend.session, f"polite-{token}"
+        path = write(session, name)
+        polite = backend.submit(job(POLITE, path), key=f"b12-polite-{token}")
+        until(lambda: read(session, name))
+        backend.cancel(polite, 20)
+        follow(backend, polite)
+        return "asked" in read(session, name)
+
+    def cancel_stubborn(self, backend: BackendProxy, token: str) -> tuple[list[str], list[str]]:
+        """The last states of a running job and of waiting ones, and the names of the files with their numbers."""
+        session, name = backend.session, f"stubborn-{token}"
+        path = write(session, name)
+        first = backend.submit(job(STUBBORN, path), key=f"b12-running-{token}")
+        until(lambda: read(session, name))
+        waiting = [backend.submit(job(STUBBORN, path + str(n)), key=f"b12-{n}-{token}") for n in range(3)]
+        for handle in (waiting[-1], *waiting, first, first):
+            backend.cancel(handle, 0.2)
+        ends = end_states(backend, (first, *waiting))
+        return ends, [name, *(f"{name}{n}" for n in range(3))]
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Every state that is not what it has to be."""
         if facts["finished"] != "succeeded":
-            yield self.finding(f"cancelling an ended job makes it {facts['finished']}", "leave what is final alone")
+            yield self.finding(
+                "cancelling an ended job changes its state", "leave what is final alone", said=facts["finished"]
+            )
+        if not facts["asked"]:
+            yield self.finding(
+                "a cancelled job gets no SIGTERM", "send SIGTERM first, and SIGKILL when the grace is over"
+            )
         if facts["running"] != "cancelled":
             yield self.finding(
-                f"a running job that ignores SIGTERM is {facts['running']} after a cancel with 0.2 s grace",
+                "a running job that ignores SIGTERM is not cancelled by a cancel with 0.2 s grace",
                 "send SIGKILL when the grace is over",
+                said=facts["running"],
             )
         if facts["waiting"] != ["cancelled"]:
             yield self.finding(
-                f"jobs cancelled right after submit are {', '.join(facts['waiting'])}", "cancel waiting jobs too"
+                "jobs cancelled right after submit are not cancelled",
+                "cancel waiting jobs too",
+                said=", ".join(facts["waiting"]),
             )
+        if facts["alive"]:
+            yield self.finding("a cancelled job runs on, or begins", "end it, and take it out of the queue")
 
 
 class B13(BackendCheck):
@@ -318,7 +323,8 @@ class B13(BackendCheck):
             pids = _pids(read(session, f"tree-{token}.pids")) if found else []
             backend.cancel(handle, 0.2)
             state = follow(backend, handle)[-1].state.value
-            alive = expect_all("alive", session.do("alive", pids=pids), int)
+            until(lambda: not running(session, pids), GONE_S)
+            alive = running(session, pids)
         return {"started": len(pids), "alive": len(alive), "state": state}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
@@ -327,8 +333,9 @@ class B13(BackendCheck):
             yield self.finding("a job that starts processes did not run", "run the command as it is given")
         elif facts["alive"]:
             yield self.finding(
-                f"{facts['alive']} of {facts['started']} processes outlive their cancelled job",
+                "processes outlive their cancelled job",
                 "end the whole tree, also what left the session: a subreaper or a cgroup finds it",
+                said=f"{facts['alive']} of {facts['started']}",
             )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from typing import Any
 
@@ -23,11 +24,15 @@ def close_values(left: pa.RecordBatch, right: pa.RecordBatch, *, rtol: float, at
 def _close(left: pa.Array, right: pa.Array, rtol: float, atol: float) -> bool:
     if isinstance(left, pa.ExtensionArray):
         return _close(left.storage, right.storage, rtol, atol)
+    if pt.is_dictionary(left.type):
+        return _close(left.dictionary_decode(), right.dictionary_decode(), rtol, atol)
+    if pt.is_map(left.type):
+        return _close(_entries(left), _entries(right), rtol, atol)
     if not pc.is_null(left).equals(pc.is_null(right)):
         return False
     if pt.is_struct(left.type):
         return all(_close(a, b, rtol, atol) for a, b in zip(left.flatten(), right.flatten(), strict=True))
-    if pt.is_list(left.type) or pt.is_large_list(left.type) or pt.is_fixed_size_list(left.type):
+    if _is_list(left.type):
         lengths = pc.list_value_length(left).equals(pc.list_value_length(right))
         return lengths and _close(left.flatten(), right.flatten(), rtol, atol)
     if pt.is_floating(left.type):
@@ -37,10 +42,20 @@ def _close(left: pa.Array, right: pa.Array, rtol: float, atol: float) -> bool:
 
 def _close_floats(left: pa.Array, right: pa.Array, rtol: float, atol: float) -> bool:
     bound = pc.add(atol, pc.multiply(rtol, pc.abs(right)))
-    near = pc.less_equal(pc.abs(pc.subtract(left, right)), bound)
+    # An infinite bound would make anything close to an infinite value.
+    near = pc.and_(pc.is_finite(right), pc.less_equal(pc.abs(pc.subtract(left, right)), bound))
     nans = pc.and_(pc.is_nan(left), pc.is_nan(right))
     agreed = pc.or_(pc.or_(near, pc.equal(left, right)), nans)
     return pc.all(pc.fill_null(agreed, True), min_count=0).as_py() is True
+
+
+def _is_list(dtype: pa.DataType) -> bool:
+    return bool(pt.is_list(dtype) or pt.is_large_list(dtype) or pt.is_fixed_size_list(dtype))
+
+
+def _entries(array: Any) -> Any:
+    """A map as a list of structs."""
+    return array.view(pa.list_(array.type.field(0)))
 
 
 def count_rows(table: pa.Table) -> Counter[str]:
@@ -64,9 +79,24 @@ def _exact(array: Any) -> list[Any]:
     dtype = array.type
     if pt.is_dictionary(dtype):
         return _exact(array.dictionary_decode())
+    if pt.is_map(dtype):
+        return _exact(_entries(array))
     if pt.is_timestamp(dtype) or pt.is_time(dtype) or pt.is_duration(dtype) or pt.is_date(dtype):
         return array.view(pa.int32() if dtype.bit_width == 32 else pa.int64()).to_pylist()  # type: ignore[no-any-return]
     if pt.is_floating(dtype):
         whole = {16: pa.int16(), 32: pa.int32(), 64: pa.int64()}[dtype.bit_width]
         return array.view(whole).to_pylist()  # type: ignore[no-any-return]
-    return array.to_pylist()  # type: ignore[no-any-return]
+    return _exact_nested(array) if pt.is_struct(dtype) or _is_list(dtype) else array.to_pylist()
+
+
+def _exact_nested(array: Any) -> list[Any]:
+    valid = array.is_valid().to_pylist()
+    if pt.is_struct(array.type):
+        parts = [_exact(part) for part in array.flatten()]
+        return [tuple(part[i] for part in parts) if is_there else None for i, is_there in enumerate(valid)]
+    items = iter(_exact(array.flatten()))
+    lengths = pc.list_value_length(array).to_pylist()
+    return [
+        list(itertools.islice(items, length)) if is_there else None
+        for length, is_there in zip(lengths, valid, strict=True)
+    ]

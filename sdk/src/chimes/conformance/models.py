@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.types as pt
 
 from chimes.checks.check import Facts, Finding
 from chimes.conformance.compare import close_values
 from chimes.conformance.conformancecheck import ComponentCheck
 from chimes.conformance.failure import StepFailedError
-from chimes.conformance.generate import random_batch
 from chimes.conformance.subject import ComponentSubject
-from chimes.kinds.model import Signature
+from chimes.kinds.model import BatchLimits, Signature
 from chimes.resources import Device
 
 __all__ = ["M02", "M04", "M07", "M08", "M09", "M11", "M14"]
 
 LOOSEST = 0.05
 """A signature may ask for a tolerance; what is wider than this is judged as this."""
+MANY = 256
 
 
 class ModelCheck(ComponentCheck):
@@ -32,7 +34,8 @@ class M02(ModelCheck):
     """Is the signature well formed?
 
     Column names are unique and not empty, there is at least one input and one output column, tensors
-    declare their dimensions, and ``params`` is a valid JSON Schema of an object.
+    declare their dimensions, wherever in a column they stand, the batch limits leave a number of rows, and
+    ``params`` is a valid JSON Schema of an object.
     """
 
     code = "M02"
@@ -45,7 +48,8 @@ class M02(ModelCheck):
         return {
             "inputs": list(signature.inputs.names),
             "outputs": list(signature.outputs.names),
-            "tensors": _loose_tensors(signature),
+            "tensors": [f.name for f in (*signature.inputs, *signature.outputs) if _has_loose_tensor(f.type)],
+            "limits": [signature.batch.min_rows, signature.batch.max_rows],
             "params": signature.params,
         }
 
@@ -58,6 +62,9 @@ class M02(ModelCheck):
                 yield self.finding(f"the signature's {side} have no, empty or repeated names", "name every column once")
         if facts["tensors"]:
             yield self.finding("a tensor column does not declare its dimensions", "give the tensor type a shape")
+        least, most = facts["limits"]
+        if most is not None and most < least:
+            yield self.finding("no batch is within the signature's limits", "set min_rows to at most max_rows")
         yield from self._params(facts["params"])
 
     def _params(self, params: dict[str, Any]) -> Iterable[Finding]:
@@ -72,20 +79,18 @@ class M02(ModelCheck):
             yield self.finding("the signature's params do not describe an object", 'set "type": "object"')
 
 
-def _loose_tensors(signature: Signature) -> list[str]:
-    fields = [*signature.inputs, *signature.outputs]
-    return [
-        field.name
-        for field in fields
-        if isinstance(field.type, pa.FixedShapeTensorType) and any(size <= 0 for size in field.type.shape)
-    ]
+def _has_loose_tensor(dtype: pa.DataType) -> bool:
+    if isinstance(dtype, pa.FixedShapeTensorType):
+        return any(size <= 0 for size in dtype.shape)
+    return any(_has_loose_tensor(dtype.field(i).type) for i in range(dtype.num_fields))
 
 
 class M04(ModelCheck):
     """Does loading on an absent device raise, instead of using another one?
 
-    The device asked for is one that this machine cannot have. A model that loads all the same has fallen
-    back to the CPU in silence: the user pays for a card that idles.
+    The devices asked for are ones that this machine does not have: number 97 of each kind, and the first
+    one where the kernel knows no such card. A model that loads all the same has fallen back to the CPU in
+    silence: the user pays for a card that idles.
     """
 
     code = "M04"
@@ -94,22 +99,32 @@ class M04(ModelCheck):
 
     def look(self, subject: ComponentSubject) -> Facts:
         """What becomes of each impossible load."""
-        kinds = sorted({*subject.registration["devices"], "cuda", "npu"} - {"cpu"})
+        kinds = sorted({*subject.registration["devices"], *CARDS} - {"cpu"})
         found = {}
-        for kind in kinds:
+        for device in [absent for kind in kinds for absent in _absent(kind)]:
             with subject.model(self.timeout_s) as (model, _):
-                found[kind] = _load_code(model, Device(kind, 97))
+                found[str(device)] = _load_code(model, device)
         return {"codes": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each device kind."""
-        for kind, code in facts["codes"].items():
+        """One finding for each device."""
+        for device, code in facts["codes"].items():
             if code == "device-unavailable":
                 continue
             what = "loads without an error" if code is None else "raises something else than DeviceUnavailableError"
             yield self.finding(
-                f"load on the absent device {kind}:97 {what}", "raise DeviceUnavailableError, and try no other device"
+                f"load on the absent device {device} {what}", "raise DeviceUnavailableError, and try no other device"
             )
+
+
+CARDS = {"cuda": ("nvidiactl", "nvidia0", "nvhost-gpu", "dxg"), "npu": ("davinci_manager", "davinci0", "devmm_svm")}
+"""The files in /dev by which a machine's kernel shows that it has a card of a kind."""
+
+
+def _absent(kind: str) -> list[Device]:
+    files = CARDS.get(kind)
+    is_known = files is not None and not any(Path("/dev", file).exists() for file in files)
+    return [*([Device(kind, 0)] if is_known else []), Device(kind, 97)]
 
 
 def _load_code(model: Any, device: Device) -> str | None:
@@ -129,7 +144,8 @@ def _device(subject: ComponentSubject) -> Device:
 class M07(ModelCheck):
     """Has the output exactly the signature's schema?
 
-    Names, order, types and nullability, on batches of several sizes; and no null where none is allowed.
+    Names, order, types and nullability, on batches of several sizes up to the preferred one (at most 256
+    rows); and no null where none is allowed, in nested fields neither.
     """
 
     code = "M07"
@@ -137,44 +153,67 @@ class M07(ModelCheck):
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Signature and outputs as text."""
-        found = []
+        found: dict[int, Facts] = {}
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
-            for count in (1, 7, 64):
-                output = model.predict(subject.rows(model.session, info, count, "M07"))
-                found.append({"rows": count, **_schema_facts(output.schema), "nulls": _wrong_nulls(output)})
-        return {"declared": _schema_facts(info.signature.outputs), "outputs": found}
+            declared = info.signature.outputs
+            for count in (1, 7, 64, min(info.signature.batch.preferred_rows, MANY)):
+                batch = subject.rows(model.session, info, count, "M07")
+                if batch.num_rows not in found:
+                    found[batch.num_rows] = _output_facts(model.predict(batch), declared)
+        return {"declared": _fields(declared), "outputs": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """The first output that differs, and nulls."""
-        declared = facts["declared"]
-        wrong = [output for output in facts["outputs"] if output["fields"] != declared["fields"]]
+        wrong = [(rows, output) for rows, output in facts["outputs"].items() if not output["same"]]
         if wrong:
-            got, want = "; ".join(wrong[0]["fields"]), "; ".join(declared["fields"])
+            rows, output = wrong[0]
+            got, want = "; ".join(output["fields"]), "; ".join(facts["declared"])
             yield self.finding(
-                f"the output of {wrong[0]['rows']} rows has another schema than the signature says",
+                f"the output of {rows} rows has another schema than the signature says",
                 "return exactly the signature's columns, or correct the signature",
                 said=f"output: ({got}); signature: ({want})"[:2000],
             )
-        elif any(output["nulls"] for output in facts["outputs"]):
+        elif nulls := [name for output in facts["outputs"].values() for name in output["nulls"]]:
             yield self.finding(
-                "a column that is not nullable holds nulls", "return no null there, or declare it nullable"
+                "a column that is not nullable holds nulls",
+                "return no null there, or declare it nullable",
+                said=", ".join(nulls)[:2000],
             )
 
 
-def _schema_facts(schema: pa.Schema) -> dict[str, Any]:
-    return {"fields": [f"{f.name}: {f.type}{'' if f.nullable else ' not null'}" for f in schema]}
+def _output_facts(output: pa.RecordBatch, declared: pa.Schema) -> Facts:
+    pairs = zip(output.schema, output.columns, strict=True)
+    return {
+        "fields": _fields(output.schema),
+        "same": output.schema.equals(declared),
+        "nulls": [field.name for field, column in pairs if _has_wrong_null(field, column)],
+    }
 
 
-def _wrong_nulls(batch: pa.RecordBatch) -> list[str]:
-    return [
-        f.name for f, column in zip(batch.schema, batch.columns, strict=True) if not f.nullable and column.null_count
-    ]
+def _fields(schema: pa.Schema) -> list[str]:
+    return [f"{f.name}: {f.type}{'' if f.nullable else ' not null'}" for f in schema]
+
+
+def _has_wrong_null(field: pa.Field, column: pa.Array) -> bool:
+    if not field.nullable and column.null_count:
+        return True
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pt.is_struct(column.type):
+        # Where the whole struct is null, so are its parts.
+        present = column.filter(column.is_valid())
+        parts = [present.field(i) for i in range(column.type.num_fields)]
+        return any(_has_wrong_null(column.type.field(i), part) for i, part in enumerate(parts))
+    if pt.is_list(column.type) or pt.is_large_list(column.type) or pt.is_fixed_size_list(column.type):
+        return _has_wrong_null(column.type.value_field, column.flatten())
+    return False
 
 
 class M08(ModelCheck):
     """Are the number of rows and their order kept?
 
-    A batch is predicted as it is and again with its rows shuffled: output row i must belong to input row i.
+    A batch is predicted as it is, with its rows shuffled, and with some rows twice: output row i must belong
+    to input row i, and equal rows are as many as others.
     """
 
     code = "M08"
@@ -187,18 +226,21 @@ class M08(ModelCheck):
             order = list(range(batch.num_rows))
             subject.nonce.rng(*subject.rng_labels("M08", "order")).shuffle(order)
             shuffled = take(batch, order)
-            subject.keep(shuffled)
-            plain, mixed = model.predict(batch), model.predict(shuffled)
-        counts = [batch.num_rows, plain.num_rows, mixed.num_rows]
+            repeated = take(batch, [row // 2 for row in order])
+            subject.keep(shuffled, repeated)
+            plain, mixed, twice = model.predict(batch), model.predict(shuffled), model.predict(repeated)
+        counts = [batch.num_rows, plain.num_rows, mixed.num_rows, twice.num_rows]
         agree = len(set(counts)) == 1 and _agree(take(plain, order), mixed, info.signature)
         return {"counts": counts, "agree": agree}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """A wrong count, or a wrong order."""
         want, *got = facts["counts"]
-        if got != [want, want]:
+        if got != [want, want, want]:
             yield self.finding(
-                f"{want} rows went in, {got[0]} and {got[1]} came out", "return one row for each input row"
+                "another number of rows comes out than went in",
+                "return one row for each input row, also for equal ones",
+                said=f"{want} rows went in; {got} came out, the last of rows that are there twice",
             )
         elif not facts["agree"]:
             yield self.finding("output rows do not follow their input rows", "keep the order of the rows")
@@ -213,52 +255,75 @@ class M09(ModelCheck):
     def look(self, subject: ComponentSubject) -> Facts:
         """The output of nothing."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
-            empty = random_batch(info.signature.inputs, 0, subject.nonce.rng("M09"))
-            output = model.predict(empty)
-        return {
-            "rows": output.num_rows,
-            "declared": _schema_facts(info.signature.outputs)["fields"],
-            "fields": _schema_facts(output.schema)["fields"],
-        }
+            inputs, declared = info.signature.inputs, info.signature.outputs
+            output = model.predict(pa.RecordBatch.from_pylist([], schema=inputs))
+        return {"rows": output.num_rows, "declared": _fields(declared), **_output_facts(output, declared)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Rows, or another schema."""
         if facts["rows"]:
-            yield self.finding(f"a batch without rows gives {facts['rows']} rows", "return no rows for no rows")
-        elif facts["fields"] != facts["declared"]:
-            yield self.finding("the output for no rows has another schema", "build it from the signature")
+            yield self.finding("a batch without rows gives rows", "return no rows for no rows")
+        elif not facts["same"]:
+            got, want = "; ".join(facts["fields"]), "; ".join(facts["declared"])
+            yield self.finding(
+                "the output for no rows has another schema",
+                "build it from the signature",
+                said=f"output: ({got}); signature: ({want})"[:2000],
+            )
 
 
 class M11(ModelCheck):
-    """Does a row's output not depend on what else is in its batch?
+    """Does a row's output not depend on what else is in its batch, or on what was asked before?
 
-    ``predict(a + b)`` must equal ``predict(a) + predict(b)`` within the signature's tolerance: the host
-    cuts batches as it likes. Not asked of a model that declares itself stochastic.
+    ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's
+    tolerance: the host cuts batches as it likes. Where the batch limits allow no cut, the same rows are
+    predicted beside other rows. Not asked of a model that declares itself stochastic.
     """
 
     code = "M11"
     anchor = "scikit-learn: check_methods_subset_invariance"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Whether both ways agree."""
+        """Whether both ways agree, and how the batch was cut."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             batch = subject.rows(model.session, info, 32, "M11")
-            cut = max(1, batch.num_rows // 3)
-            parts = [batch.slice(0, cut), batch.slice(cut)]
+            sizes = _cuts(batch.num_rows, info.signature.batch)
             whole = model.predict(batch)
-            pieces = [model.predict(part) for part in parts if part.num_rows]
-        joined = pa.Table.from_batches([p for p in pieces if p.schema.equals(whole.schema)], schema=whole.schema)
-        batches = joined.combine_chunks().to_batches() or [random_batch(whole.schema, 0, subject.nonce.rng("none"))]
-        return {"agree": _agree(batches[0], whole, info.signature), "rows": [cut, batch.num_rows - cut]}
+            if len(sizes) == 1:
+                # Every row but those of the first half, which stand beside themselves.
+                order = [row for row in range(batch.num_rows) if row >= batch.num_rows // 2] * 2
+                order = order[: batch.num_rows]
+                want, pieces = take(whole, order), [model.predict(take(batch, order))]
+            else:
+                starts = [sum(sizes[:i]) for i in range(len(sizes))]
+                parts = [batch.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
+                want, pieces = whole, [model.predict(part) for part in parts]
+        agree = _agree(_joined(pieces, whole.schema), want, info.signature)
+        return {"agree": agree, "sizes": sizes}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """A difference."""
         if not facts["agree"]:
-            first, second = facts["rows"]
+            *sizes, last = facts["sizes"]
+            cut = f"in batches of {', '.join(map(str, sizes))} and {last}" if sizes else "beside other rows"
             yield self.finding(
-                f"{first + second} rows give other values in one batch than in batches of {first} and {second}",
-                "let no row see the others: no statistics over the batch",
+                f"{sum(facts['sizes'])} rows give other values in one batch than {cut}",
+                "let no row see the others: no statistics over the batch, no state from call to call",
             )
+
+
+def _cuts(rows: int, limits: BatchLimits) -> list[int]:
+    """Sizes of batches that together have so many rows: three, or two, or only the one."""
+    for sizes in ([1, rows // 3, rows - rows // 3 - 1], [rows // 2, rows - rows // 2]):
+        if min(sizes) >= max(1, limits.min_rows):
+            return sizes
+    return [rows]
+
+
+def _joined(pieces: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    same = [piece for piece in pieces if piece.schema.equals(schema)]
+    table = pa.Table.from_batches(same, schema=schema).combine_chunks()
+    return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=schema))
 
 
 class M14(ModelCheck):
@@ -301,8 +366,16 @@ def _single(column: pa.Array) -> pa.RecordBatch:
 
 def take(batch: pa.RecordBatch, order: list[int]) -> pa.RecordBatch:
     """The rows of ``batch`` in another order, the schema unchanged. Indices past the end are left out."""
-    indices = pa.array([i for i in order if i < batch.num_rows], pa.int64())
-    return pa.RecordBatch.from_arrays([column.take(indices) for column in batch.columns], schema=batch.schema)
+    rows = [row for row in order if row < batch.num_rows]
+    return pa.RecordBatch.from_arrays([_taken(column, rows) for column in batch.columns], schema=batch.schema)
+
+
+def _taken(column: pa.Array, rows: list[int]) -> pa.Array:
+    try:
+        return column.take(pa.array(rows, pa.int64()))
+    except pa.ArrowNotImplementedError:
+        # Views and run ends have no such kernel.
+        return pa.concat_arrays([column.slice(0, 0), *(column.slice(row, 1) for row in rows)])
 
 
 def _agree(left: pa.RecordBatch, right: pa.RecordBatch, signature: Signature) -> bool:

@@ -268,13 +268,15 @@ MUTANTS: tuple[Mutant, ...] = (
             "        folder = self.folder(handle)\n"
             "        if not (folder / jobfolder.EXIT).exists():\n"
             "            records = [jobfolder.read_record(folder, n) for n in (jobfolder.STARTED, jobfolder.WRAPPER)]\n"
+            "            pids = [record['pid'] for record in records if record is not None]\n"
+            "            for pid, number in [*((pid, 15) for pid in pids[:1]), *((pid, 9) for pid in pids)]:\n"
+            "                with contextlib.suppress(ProcessLookupError):\n"
+            "                    os.kill(pid, number)\n"
+            "                time.sleep(min(grace_s, 0.3))\n"
             "            end = {'reason': 'cancelled', 'fault': 'user', 'exit_code': None, 'signal': 9}\n"
-            "            jobfolder.write_record(folder, jobfolder.EXIT, end)\n"
-            "            for record in records:\n"
-            "                if record is not None:\n"
-            "                    os.kill(record['pid'], 9)\n",
+            "            jobfolder.write_record(folder, jobfolder.EXIT, end)\n",
         ),
-        ("import sys\n", "import os\nimport sys\n"),
+        ("import sys\n", "import contextlib\nimport os\nimport sys\nimport time\n"),
         also={"B12": "a job that is only just starting has no process of its own yet that could be ended"},
     ),
 )
