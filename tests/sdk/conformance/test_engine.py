@@ -113,6 +113,14 @@ def test_a_plugin_that_does_not_load_is_failed_by_s01_alone(tmp_path: Path) -> N
     assert report.components == ()
 
 
+def test_temporary_files_and_an_event_loop_are_no_trespass(tmp_path: Path) -> None:
+    use = "        import asyncio, tempfile\n        tempfile.TemporaryFile().close()\n"
+    use += "        asyncio.run(asyncio.sleep(0))\n"
+    edit = Edit("model.py", "        x, y = batch", f"{use}        x, y = batch")
+    report = check_path(strict_wheel("model", tmp_path, (edit,)), Options(nonce=NONCE))
+    assert report.is_clean, [(finding.message, finding.said) for finding in report.findings]
+
+
 def test_a_library_is_asked_about_its_file_only(tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path, name="acme-shared", version="1.0", files={"acme_shared/__init__.py": b""})
     report = check_path(wheel, Options())

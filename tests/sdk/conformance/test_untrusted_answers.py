@@ -78,15 +78,23 @@ def test_a_flood_ends_and_silence_times_out(pipe: tuple[int, int]) -> None:
     receiver = Receiver(pipe[0])
     with pytest.raises(TimedOutError):
         receiver.receive(SEAL, deadline=time.monotonic() + 0.05)
-    flood = threading.Thread(target=lambda: [os.write(pipe[1], bytes(1 << 20)) for _ in range(70)], daemon=True)
+    flood = threading.Thread(target=write_and_leave, args=(pipe[1], 70 << 20), daemon=True)
     flood.start()
     with pytest.raises(BrokenFrameError):
         receiver.receive(SEAL, deadline=soon())
-    while flood.is_alive():
-        os.read(pipe[0], 1 << 20)
-    os.close(pipe[1])
+    while os.read(pipe[0], 1 << 20):
+        continue
+    flood.join()
     with pytest.raises(ClosedError):
         receiver.receive(SEAL, deadline=soon())
+
+
+def write_and_leave(descriptor: int, size: int) -> None:
+    """Write so many bytes, then close the pipe's end; the number stays taken, by /dev/null."""
+    with open(os.devnull, "wb") as null:
+        for _ in range(size >> 20):
+            os.write(descriptor, bytes(1 << 20))
+        os.dup2(null.fileno(), descriptor)
 
 
 def test_who_does_not_read_cannot_keep_the_writer(pipe: tuple[int, int]) -> None:

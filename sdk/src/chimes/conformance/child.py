@@ -234,7 +234,7 @@ def _audit() -> list[list[str]]:
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event == "open" and _writes(*args):
             found = ("write", args[0])
-        elif event in AUDITED and not _is_below_descriptor(event, args):
+        elif event in AUDITED and not (_is_below_descriptor(event, args) or _is_local(event, args)):
             kind, index = AUDITED[event]
             found = (kind, "" if index is None else args[index])
         else:
@@ -250,6 +250,13 @@ def _audit() -> list[list[str]]:
 def _writes(path: Any, mode: Any, flags: Any) -> bool:
     is_file = not isinstance(path, int) and os.fspath(path) not in (os.devnull, os.fsencode(os.devnull))
     return is_file and isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR))
+
+
+def _is_local(event: str, args: tuple[Any, ...]) -> bool:
+    # A socket pair or a path: processes of this machine talk, as asyncio does with itself. 1 is AF_UNIX.
+    if event == "socket.__new__":
+        return bool(args[1] == 1)
+    return event in ("socket.connect", "socket.bind", "socket.sendto") and isinstance(args[1], (str, bytes))
 
 
 def _is_below_descriptor(event: str, args: tuple[Any, ...]) -> bool:

@@ -162,7 +162,9 @@ class Children:
             self._running = Sandbox(argv, mounts=self.place.mounts, env=self.env, limits=self.place.limits)
         else:
             argv = [self.place.python, "-P", "-m", "chimes.conformance.child", *arguments]
-            self._running = Plain(argv, self.env)
+            tmp = Path(self.root, "tmp")
+            tmp.mkdir(exist_ok=True)
+            self._running = Plain(argv, {**self.env, "TMPDIR": str(tmp)})
         self._receiver = Receiver(self._running.stdout.fileno())
         self._preloaded = False
 
