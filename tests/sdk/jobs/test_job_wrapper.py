@@ -117,9 +117,10 @@ def test_what_the_client_ignored_and_blocked_does_not_reach_the_command(jobs: An
     )
     assert run([sys.executable, "-c", program, str(folder)], timeout_s=30).returncode == 0
     masks = dict(line.split(":\t") for line in (folder / "stdout").read_text().splitlines() if line.startswith("Sig"))
-    # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in the command.
+    # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in the command; 32 and 33 are the C library's own, which
+    # its posix_spawn (make uses it) leaves ignored and nobody can reset.
     assert int(masks["SigBlk"], 16) == 0
-    assert int(masks["SigIgn"], 16) == (1 << 12) | (1 << 24)
+    assert int(masks["SigIgn"], 16) & ~(0b11 << 31) == (1 << 12) | (1 << 24)
 
 
 def test_a_missing_executable_is_a_failure_that_says_so(jobs: Any) -> None:
