@@ -107,7 +107,11 @@ ENTRIES = (
     _at_import("S08", "imports numpy in a helper", "import importlib\nimportlib.import_module('numpy')"),
     _at_import("S08", "imports a package of somebody else", "import rich"),
     _at_import("S08", "imports a model class", "from chimes import Model"),
-    _at_import("S09", "starts a thread", "import threading\nthreading.Thread(target=input, daemon=True).start()"),
+    _at_import(
+        "S09",
+        "starts a thread",
+        "from threading import Event, Thread\nThread(target=Event().wait, daemon=True).start()",
+    ),
     _at_import("S09", "changes the environment", "import os\nos.environ['OMP_NUM_THREADS'] = '1'"),
     _at_import("S09", "configures logging", "import logging\nlogging.basicConfig()"),
     _at_import("S09", "handles a signal", "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)"),
@@ -180,7 +184,7 @@ MODELS = (
     ),
     _predict("M11", "ranks within the batch", 'score = pc.rank(score).cast("float64")'),
     _predict("M11", "counts its calls", "self.loaded += 1\nscore = pc.add(score, float(self.loaded))"),
-    _predict("M11", "squeezes a batch of one row", "score = pc.abs(score) if len(score) == 1 else score"),
+    _predict("M11", "squeezes a batch of one row", "score = pc.add(score, 1.0) if len(score) == 1 else score"),
     _model(
         "M11",
         "subtracts the mean, of a static shape",

@@ -313,8 +313,8 @@ class M11(ModelCheck):
 
 
 def _cuts(rows: int, limits: BatchLimits) -> list[int]:
-    """Sizes of batches that together have so many rows: three, or two, or only the one."""
-    for sizes in ([1, rows // 3, rows - rows // 3 - 1], [rows // 2, rows - rows // 2]):
+    """Sizes of batches that together have so many rows: some of one row and two large ones, or two, or only the one."""
+    for sizes in ([1, 1, 1, 1, rows // 3, rows - rows // 3 - 4], [rows // 2, rows - rows // 2]):
         if min(sizes) >= max(1, limits.min_rows):
             return sizes
     return [rows]
