@@ -16,7 +16,7 @@ help: ## list the targets
 
 setup: .venv/.ready ## install what the other targets need into .venv
 
-.venv/.ready: uv.lock pyproject.toml sdk/pyproject.toml $(wildcard plugins/*/pyproject.toml) tools/provision
+.venv/.ready: uv.lock pyproject.toml sdk/pyproject.toml $(wildcard plugins/*/pyproject.toml) marketplace/pyproject.toml tools/provision
 	@echo "setting up .venv (the first time takes a minute)" >&2
 	@tools/provision >&2
 	@test -x $(BIN)/python || $(BASE_PYTHON) -m venv .venv >&2

@@ -1,0 +1,73 @@
+"""Tables of the catalogue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, text
+from sqlmodel import Field, SQLModel, UniqueConstraint
+
+from chimes_marketplace.database import Moment, now
+
+__all__ = ["File", "Project", "Release"]
+
+
+class Project(SQLModel, table=True):
+    """A name and the member that owns it. ``serial`` rises with every change of what readers see."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    """Normalised (PEP 503)."""
+    display_name: str
+    lookalike: str = Field(index=True)
+    """What the name looks like: equal for names that a person confuses."""
+    member_id: int = Field(foreign_key="member.id", index=True)
+    serial: int = 0
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+
+
+class Release(SQLModel, table=True):
+    """A version of a project. ``version`` is canonical (PEP 440); ``type``: plugin or library."""
+
+    __table_args__ = (UniqueConstraint("project_id", "version"),)
+    id: int | None = Field(default=None, primary_key=True)
+    project_id: int = Field(foreign_key="project.id")
+    version: str
+    type: str
+    about: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """Core metadata of the file that was judged last, as JSON with the keys of packaging's RawMetadata."""
+    components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """What was listed: kind, name, level of each component; empty before."""
+    level: str | None = None
+    created_at: datetime = Field(default_factory=now, sa_type=Moment)
+
+
+class File(SQLModel, table=True):
+    """One file of one submission. Its bytes are the blob ``sha256``; a wheel's METADATA is ``metadata_sha256``.
+
+    ``form``: wheel or sdist. ``findings``: those of the upload, as JSON. Public from ``listed_at`` on, never before.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("submission_id", "filename"),
+        Index(
+            "file_listed_name",
+            "filename",
+            unique=True,
+            sqlite_where=text("listed_at IS NOT NULL"),
+            postgresql_where=text("listed_at IS NOT NULL"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    release_id: int = Field(foreign_key="release.id", index=True)
+    submission_id: int = Field(foreign_key="submission.id")
+    filename: str = Field(index=True)
+    form: str
+    sha256: str
+    size_bytes: int
+    requires_python: str | None = None
+    metadata_sha256: str | None = None
+    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    uploaded_at: datetime = Field(default_factory=now, sa_type=Moment)
+    listed_at: datetime | None = Field(default=None, sa_type=Moment)

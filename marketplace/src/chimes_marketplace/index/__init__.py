@@ -1,0 +1,1 @@
+"""The face that pip, uv and twine speak to."""

@@ -1,0 +1,36 @@
+"""Which uploads are on their way: a submission does not close while a file of its release arrives."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Iterator
+
+__all__ = ["Arrivals"]
+
+
+class Arrivals:
+    """Counts uploads by (normalised project, canonical version), from all threads of this server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count: Counter[tuple[str, str]] = Counter()
+
+    @contextlib.contextmanager
+    def arriving(self, project: str, version: str) -> Iterator[None]:
+        """While a file of that release is being received and checked."""
+        with self._lock:
+            self._count[project, version] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count[project, version] -= 1
+                if not self._count[project, version]:
+                    del self._count[project, version]
+
+    def is_arriving(self, project: str, version: str) -> bool:
+        """Whether one is on its way."""
+        with self._lock:
+            return (project, version) in self._count

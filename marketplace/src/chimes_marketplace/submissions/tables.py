@@ -1,0 +1,58 @@
+"""Tables of the submissions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Index, text
+from sqlmodel import Field, SQLModel
+
+from chimes_marketplace.database import Moment, now
+
+__all__ = ["Step", "Submission"]
+
+
+class Submission(SQLModel, table=True):
+    """The files of one release that are judged together. A release has at most one that is staged.
+
+    ``state``: staged, validating, listed, rejected, held, cancelled, infra. ``secret`` opens the stage URL.
+    ``nonce``: 64 hex digits, drawn when it closes. ``findings``: all, of uploads and runs, as JSON.
+    """
+
+    __table_args__ = (
+        Index(
+            "submission_staged",
+            "release_id",
+            unique=True,
+            sqlite_where=text("state = 'staged'"),
+            postgresql_where=text("state = 'staged'"),
+        ),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    release_id: int = Field(foreign_key="release.id", index=True)
+    user_id: int = Field(foreign_key="user.id")
+    state: str = Field(default="staged", index=True)
+    secret: str = Field(unique=True)
+    nonce: str | None = None
+    attempt: int = 1
+    reason: str | None = None
+    """Why it was rejected, held, cancelled or ended infra, in one sentence; public once decided."""
+    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    opened_at: datetime = Field(default_factory=now, sa_type=Moment)
+    touched_at: datetime = Field(default_factory=now, sa_type=Moment)
+    """When its last file arrived."""
+    closed_at: datetime | None = Field(default=None, sa_type=Moment)
+    decided_at: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class Step(SQLModel, table=True):
+    """One change of a submission's state: the timeline, and the record of who did what."""
+
+    id: int | None = Field(default=None, primary_key=True)
+    submission_id: int = Field(foreign_key="submission.id", index=True)
+    state: str
+    at: datetime = Field(default_factory=now, sa_type=Moment)
+    actor: str
+    """A user's name, or ``marketplace``."""
+    note: str | None = None

@@ -1,0 +1,14 @@
+"""Imports the tables of every area, so that metadata and migrations see them all."""
+
+from __future__ import annotations
+
+from sqlmodel import SQLModel
+
+from chimes_marketplace.accounts.tables import Member, Token, User
+from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.submissions.tables import Step, Submission
+from chimes_marketplace.validation.tables import Run
+
+__all__ = ["METADATA", "File", "Member", "Project", "Release", "Run", "Step", "Submission", "Token", "User"]
+
+METADATA = SQLModel.metadata

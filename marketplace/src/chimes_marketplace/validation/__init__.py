@@ -1,0 +1,1 @@
+"""Runs what was submitted, through a compute backend, and decides."""
