@@ -39,6 +39,9 @@ class Submission(SQLModel, table=True):
     reason: str | None = None
     """Why it was rejected, held, cancelled or ended infra, in one sentence; public once decided."""
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    """What its runs found it to have (kind, name, level): what it is listed with, at once or when a person approves."""
+    level: str | None = None
     opened_at: datetime = Field(default_factory=now, sa_type=Moment)
     touched_at: datetime = Field(default_factory=now, sa_type=Moment)
     """When its last file arrived."""

@@ -1,0 +1,272 @@
+"""The states of a submission: who may move it from which to which, each move with a line in its timeline."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from types import MappingProxyType
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from chimes_marketplace.catalog.files import list_them
+from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.database import now
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.submissions.tables import Step, Submission
+
+__all__ = [
+    "MARKETPLACE",
+    "MOVES",
+    "OPEN",
+    "approve",
+    "cancel",
+    "close",
+    "decide",
+    "find_by_secret",
+    "find_staged",
+    "get_submission",
+    "list_submissions",
+    "open_submission",
+    "reject",
+    "release_state",
+    "retry",
+    "steps",
+]
+
+MARKETPLACE = "marketplace"
+"""The actor of what nobody asked for."""
+
+MOVES = MappingProxyType(
+    {
+        "staged": ("validating", "cancelled"),
+        "validating": ("listed", "rejected", "held", "cancelled", "infra"),
+        "held": ("listed", "rejected", "cancelled"),
+        "cancelled": ("validating",),
+        "infra": ("validating",),
+        "listed": (),
+        "rejected": (),
+    }
+)
+"""State to the states that may follow it."""
+
+OPEN = ("staged", "validating", "held")
+"""The states of a submission that is not decided: the names of its files are taken."""
+
+HELP = MappingProxyType(
+    {
+        "staged": "close it first: POST /api/v1/submissions/{id}/close, or wait until no file arrives",
+        "validating": "wait for its verdict, or cancel it: chimes cancel {id}",
+        "held": "an admin decides: chimes-marketplace submission approve|reject {id} --reason R; or chimes cancel {id}",
+        "cancelled": "try it again: chimes retry {id}; or upload its files again",
+        "infra": "try it again: chimes retry {id}",
+        "listed": "what is listed stays as it is: upload a new version",
+        "rejected": "correct what its findings name and upload again, the version may stay the same",
+    }
+)
+
+
+def get_submission(session: Session, *, id: int) -> Submission:
+    """The submission of that number. Raises MarketplaceError ``not-found``."""
+    return _found(session.get(Submission, id), id)
+
+
+def list_submissions(session: Session, *, release_id: int) -> list[Submission]:
+    """The submissions of a release, newest first."""
+    query = select(Submission).where(Submission.release_id == release_id)
+    return list(session.exec(query.order_by(col(Submission.id).desc())))
+
+
+def find_staged(session: Session, *, release_id: int) -> Submission | None:
+    """The submission of that release that still takes files. No other session moves it before this one ends."""
+    query = select(Submission).where(Submission.release_id == release_id, Submission.state == "staged")
+    return session.exec(query.with_for_update()).first()
+
+
+def find_by_secret(session: Session, *, secret: str) -> Submission | None:
+    """The submission whose stage URL has that secret."""
+    return session.exec(select(Submission).where(Submission.secret == secret)).first()
+
+
+def steps(session: Session, *, id: int) -> list[Step]:
+    """The timeline of a submission, oldest first."""
+    return list(session.exec(select(Step).where(Step.submission_id == id).order_by(col(Step.id))))
+
+
+def release_state(session: Session, *, release_id: int) -> str:
+    """Listed if any file of the release is, else the state of its latest submission. Raises ``not-found``."""
+    listed = select(File.id).where(File.release_id == release_id, col(File.listed_at).is_not(None))
+    if session.exec(listed.limit(1)).first() is not None:
+        return "listed"
+    submissions = list_submissions(session, release_id=release_id)
+    if not submissions:
+        raise MarketplaceError("not-found", "the release has no submission", fix="upload a file of it")
+    return submissions[0].state
+
+
+def open_submission(session: Session, *, release_id: int, user_id: int, actor: str) -> Submission:
+    """A new, staged submission. The caller made sure that the release has no other staged one."""
+    submission = Submission(release_id=release_id, user_id=user_id, secret=secrets.token_urlsafe(24))
+    session.add(submission)
+    session.flush()
+    _note(session, submission, actor, None)
+    return submission
+
+
+def close(session: Session, *, id: int, actor: str) -> Submission:
+    """No more files: staged to validating. Raises MarketplaceError ``not-found``, ``conflict``."""
+    submission = _locked(session, id)
+    if submission.state != "staged":
+        raise _conflict(submission, "closed")
+    _begin(session, submission, actor, None)
+    return submission
+
+
+def cancel(session: Session, *, id: int, actor: str) -> Submission:
+    """Give up one that is not decided; its jobs are ended. Raises MarketplaceError ``not-found``, ``conflict``."""
+    submission = _locked(session, id)
+    if submission.state not in OPEN:
+        raise _conflict(submission, "cancelled")
+    submission.reason = f"{actor} cancelled it"
+    _move(session, submission, "cancelled", actor, None)
+    return submission
+
+
+def retry(session: Session, *, id: int, actor: str, note: str | None = None) -> Submission:
+    """Validate again what ended infra or was cancelled. Raises MarketplaceError ``not-found``, ``conflict``."""
+    submission = _locked(session, id)
+    if submission.state not in ("cancelled", "infra"):
+        raise _conflict(submission, "tried again")
+    taken = _taken_names(session, submission)
+    if taken:
+        message = f"submission {id} cannot be tried again: {taken[0]} was uploaded anew since"
+        raise MarketplaceError("conflict", message, fix="follow the newer submission, or cancel it first")
+    submission.attempt += 1
+    _begin(session, submission, actor, note)
+    return submission
+
+
+def approve(session: Session, *, id: int, actor: str, reason: str) -> Submission:
+    """A person lists what was held. Raises MarketplaceError ``not-found``, ``conflict``, ``bad-request``."""
+    submission = _held(session, id, "approved", reason)
+    _list(session, submission, actor, reason)
+    return submission
+
+
+def reject(session: Session, *, id: int, actor: str, reason: str) -> Submission:
+    """A person refuses what was held. Raises MarketplaceError ``not-found``, ``conflict``, ``bad-request``."""
+    submission = _held(session, id, "rejected", reason)
+    submission.reason = reason
+    _move(session, submission, "rejected", actor, reason)
+    return submission
+
+
+def decide(
+    session: Session,
+    *,
+    id: int,
+    state: str,
+    findings: Sequence[dict[str, Any]],
+    reason: str | None,
+    components: Sequence[dict[str, Any]] = (),
+    level: str | None = None,
+) -> Submission:
+    """What the validation came to: listed, rejected, held or infra. Raises ``conflict`` if it is not validating."""
+    submission = _locked(session, id)
+    if submission.state != "validating" or state == "cancelled":
+        raise _conflict(submission, f"decided as {state}")
+    submission.findings = list(findings)
+    submission.reason = reason
+    submission.components = list(components)
+    submission.level = level
+    if state == "listed":
+        _list(session, submission, MARKETPLACE, reason)
+    else:
+        _move(session, submission, state, MARKETPLACE, reason)
+    return submission
+
+
+def _list(session: Session, submission: Submission, actor: str, note: str | None) -> None:
+    assert submission.id is not None
+    assert submission.level is not None, "what is listed has a level"
+    taken = _taken_names(session, submission)
+    if taken:
+        message = f"submission {submission.id} cannot be listed: the name {taken[0]} is taken by another one"
+        raise MarketplaceError("conflict", message, fix="upload a new version")
+    submission.reason = note
+    _move(session, submission, "listed", actor, note)
+    assert submission.decided_at is not None
+    list_them(
+        session,
+        submission_id=submission.id,
+        at=submission.decided_at,
+        components=submission.components,
+        level=submission.level,
+    )
+
+
+def _begin(session: Session, submission: Submission, actor: str, note: str | None) -> None:
+    submission.nonce = secrets.token_hex(32)
+    submission.closed_at = now()
+    submission.decided_at = None
+    submission.reason = None
+    submission.findings = []
+    submission.components = []
+    submission.level = None
+    _move(session, submission, "validating", actor, note)
+
+
+def _move(session: Session, submission: Submission, state: str, actor: str, note: str | None) -> None:
+    if state not in MOVES[submission.state]:
+        raise _conflict(submission, f"moved to {state}")
+    submission.state = state
+    if state != "validating":
+        submission.decided_at = now()
+    session.add(submission)
+    _note(session, submission, actor, note)
+
+
+def _note(session: Session, submission: Submission, actor: str, note: str | None) -> None:
+    assert submission.id is not None
+    session.add(Step(submission_id=submission.id, state=submission.state, actor=actor, note=note))
+    session.flush()
+
+
+def _taken_names(session: Session, submission: Submission) -> list[str]:
+    """Names of its files that another submission of the release has listed, or has under judgement."""
+    own = select(File.filename).where(File.submission_id == submission.id)
+    others = (
+        select(File.filename)
+        .join(Submission, col(File.submission_id) == col(Submission.id))
+        .where(col(File.filename).in_(own), File.submission_id != submission.id)
+        .where(col(File.listed_at).is_not(None) | col(Submission.state).in_(OPEN))
+    )
+    return sorted(set(session.exec(others)))
+
+
+def _held(session: Session, id: int, action: str, reason: str) -> Submission:
+    if not reason.strip():
+        raise MarketplaceError("bad-request", "the reason is empty", fix="say why in one sentence; it is public")
+    submission = _locked(session, id)
+    if submission.state != "held":
+        raise _conflict(submission, action)
+    return submission
+
+
+def _locked(session: Session, id: int) -> Submission:
+    # Two sessions that move the same submission wait for each other; SQLite's writers do so anyway.
+    query = select(Submission).where(Submission.id == id).with_for_update()
+    return _found(session.exec(query).first(), id)
+
+
+def _found(submission: Submission | None, id: int) -> Submission:
+    if submission is None:
+        raise MarketplaceError(
+            "not-found", f"there is no submission {id}", fix="see: chimes-marketplace submission list"
+        )
+    return submission
+
+
+def _conflict(submission: Submission, action: str) -> MarketplaceError:
+    message = f"submission {submission.id} is {submission.state} and cannot be {action}"
+    return MarketplaceError("conflict", message, fix=HELP[submission.state].format(id=submission.id))
