@@ -7,11 +7,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+from packaging.utils import canonicalize_version
+
 __all__ = ["Arrivals"]
 
 
 class Arrivals:
-    """Counts uploads by (normalised project, canonical version), from all threads of this server."""
+    """Counts uploads by normalised project and version in any spelling, from all threads of this server."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,17 +22,18 @@ class Arrivals:
     @contextlib.contextmanager
     def arriving(self, project: str, version: str) -> Iterator[None]:
         """While a file of that release is being received and checked."""
+        key = (project, canonicalize_version(version))
         with self._lock:
-            self._count[project, version] += 1
+            self._count[key] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._count[project, version] -= 1
-                if not self._count[project, version]:
-                    del self._count[project, version]
+                self._count[key] -= 1
+                if not self._count[key]:
+                    del self._count[key]
 
     def is_arriving(self, project: str, version: str) -> bool:
         """Whether one is on its way."""
         with self._lock:
-            return (project, version) in self._count
+            return (project, canonicalize_version(version)) in self._count

@@ -1,0 +1,73 @@
+"""Files of the catalogue, and the moment in which they become public."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from chimes_marketplace.catalog.tables import File, Project, Release
+
+__all__ = ["LEVELS", "find_listed", "list_files", "list_them"]
+
+LEVELS = ("verified", "certified")
+"""Lowest first."""
+
+
+def list_files(
+    session: Session,
+    *,
+    release_id: int | None = None,
+    submission_id: int | None = None,
+    project_id: int | None = None,
+    listed: bool | None = None,
+) -> list[File]:
+    """The files of a release, a submission, a project or all, by name; listed ones, others, or both."""
+    query = select(File)
+    if release_id is not None:
+        query = query.where(File.release_id == release_id)
+    if submission_id is not None:
+        query = query.where(File.submission_id == submission_id)
+    if project_id is not None:
+        releases = select(Release.id).where(Release.project_id == project_id)
+        query = query.where(col(File.release_id).in_(releases))
+    if listed is not None:
+        moment = col(File.listed_at)
+        query = query.where(moment.is_not(None) if listed else moment.is_(None))
+    return list(session.exec(query.order_by(col(File.filename), col(File.id))))
+
+
+def find_listed(session: Session, *, filename: str) -> File | None:
+    """The listed file of that name: there is never more than one."""
+    query = select(File).where(File.filename == filename, col(File.listed_at).is_not(None))
+    return session.exec(query).first()
+
+
+def list_them(
+    session: Session, *, submission_id: int, at: datetime, components: Sequence[dict[str, Any]], level: str
+) -> None:
+    """Make all files of a submission public at once.
+
+    These components join the release's (of one that it had, the new result counts), its level is the lowest that
+    any of its submissions was listed with, and the project's serial rises. A file that is listed already keeps its
+    moment. Raises IntegrityError when another file of the name was listed before.
+    """
+    files = list_files(session, submission_id=submission_id)
+    for file in files:
+        file.listed_at = file.listed_at or at
+        session.add(file)
+    for release_id in {file.release_id for file in files}:
+        release = session.get_one(Release, release_id)
+        release.components = _joined(release.components, components)
+        release.level = min(release.level or level, level, key=LEVELS.index)
+        project = session.get_one(Project, release.project_id, with_for_update=True)
+        project.serial += 1
+        session.add_all([release, project])
+    session.flush()
+
+
+def _joined(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    joined = {(each["kind"], each["name"]): each for each in (*old, *new)}
+    return [joined[key] for key in sorted(joined)]
