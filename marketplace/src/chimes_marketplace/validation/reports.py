@@ -1,0 +1,114 @@
+"""What readers see of releases and submissions: all of it for their member, what is listed for everybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session, col, func, select
+
+from chimes_marketplace.accounts.tables import Member
+from chimes_marketplace.catalog.files import list_files
+from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.submissions.states import get_submission, list_submissions, release_state, steps
+from chimes_marketplace.submissions.tables import Step, Submission
+from chimes_marketplace.validation.tables import Run
+
+__all__ = ["ReleaseReport", "SubmissionReport", "read_release", "read_submission"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseReport:
+    """A release as one reader sees it. ``submissions`` are newest first, the first one's report is shown."""
+
+    project: Project
+    member: Member
+    release: Release
+    state: str
+    submissions: tuple[Submission, ...]
+    files: tuple[File, ...]
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Those of the newest submission that the reader sees."""
+        newest = self.submissions[0]
+        return _findings(newest, [file for file in self.files if file.submission_id == newest.id])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionReport:
+    """All that is known about a submission. ``position``: its place among what waits for a lane, from 1."""
+
+    project: Project
+    member: Member
+    release: Release
+    submission: Submission
+    files: tuple[File, ...]
+    runs: tuple[Run, ...]
+    """Those of the latest attempt."""
+    steps: tuple[Step, ...]
+    position: int | None
+
+    @property
+    def is_public(self) -> bool:
+        """Whether everybody may read it."""
+        return self.submission.state == "listed"
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Those of its verdict; before that, those of the uploads."""
+        return _findings(self.submission, self.files)
+
+
+def read_release(session: Session, *, project: Project, release: Release, full: bool) -> ReleaseReport | None:
+    """The release, with what is not listed too if ``full``. None if there is nothing that the reader may see."""
+    assert release.id is not None
+    files = list_files(session, release_id=release.id, listed=None if full else True)
+    submissions = list_submissions(session, release_id=release.id)
+    if not full:
+        shown = {file.submission_id for file in files}
+        submissions = [submission for submission in submissions if submission.id in shown]
+    if not submissions:
+        return None
+    return ReleaseReport(
+        project=project,
+        member=session.get_one(Member, project.member_id),
+        release=release,
+        state=release_state(session, release_id=release.id) if full else "listed",
+        submissions=tuple(submissions),
+        files=tuple(files),
+    )
+
+
+def read_submission(session: Session, *, id: int) -> SubmissionReport:
+    """The submission. Raises MarketplaceError ``not-found``."""
+    submission = get_submission(session, id=id)
+    release = session.get_one(Release, submission.release_id)
+    project = session.get_one(Project, release.project_id)
+    query = select(Run).where(Run.submission_id == id, Run.attempt == submission.attempt).order_by(col(Run.id))
+    runs = tuple(session.exec(query))
+    return SubmissionReport(
+        project=project,
+        member=session.get_one(Member, project.member_id),
+        release=release,
+        submission=submission,
+        files=tuple(list_files(session, submission_id=id)),
+        runs=runs,
+        steps=tuple(steps(session, id=id)),
+        position=_position(session, submission, runs),
+    )
+
+
+def _position(session: Session, submission: Submission, runs: tuple[Run, ...]) -> int | None:
+    if submission.state != "validating" or any(run.state != "waiting" for run in runs):
+        return None
+    waiting = select(func.count(func.distinct(Run.submission_id))).where(Run.state == "waiting")
+    if runs:
+        waiting = waiting.where(col(Run.id) < runs[0].id)
+    return session.exec(waiting).one() + 1
+
+
+def _findings(submission: Submission, files: tuple[File, ...] | list[File]) -> list[dict[str, Any]]:
+    if submission.findings or submission.decided_at is not None:
+        return list(submission.findings)
+    return [finding for file in files for finding in file.findings]

@@ -1,0 +1,163 @@
+"""Runs in the database: which there are, and what is needed to carry one out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from chimes_marketplace.accounts.tables import User
+from chimes_marketplace.catalog.files import list_files
+from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.database import now
+from chimes_marketplace.submissions.tables import Submission
+from chimes_marketplace.validation.tables import Run
+
+__all__ = [
+    "AUTOMATIC",
+    "Task",
+    "end_run",
+    "find_position",
+    "list_runs",
+    "list_tasks",
+    "make_runs",
+]
+
+AUTOMATIC = 2
+"""How often a file is run in one attempt at most: the second time by itself, when the first ended infra."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A run, with all that is needed to carry it out; ``file`` fields are empty for a control run.
+
+    ``is_wanted``: nobody cancelled its submission or began another attempt meanwhile.
+    """
+
+    id: int
+    attempt: int
+    lane: str
+    state: str
+    job: dict[str, Any] | None
+    created_at: datetime
+    admitted_at: datetime | None
+    submission_id: int | None = None
+    is_wanted: bool = True
+    member_id: int = 0
+    filename: str = ""
+    sha256: str = ""
+    nonce: str = ""
+    project: str = ""
+    type: str = "plugin"
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it is about the lane, not about a submission."""
+        return self.submission_id is None
+
+    @property
+    def key(self) -> str:
+        """The name of its job and of its folder."""
+        return f"{self.id}-{self.attempt}"
+
+
+def list_runs(session: Session, *, submission_id: int) -> list[Run]:
+    """The runs of a submission, of all its attempts, oldest first."""
+    return list(session.exec(select(Run).where(Run.submission_id == submission_id).order_by(col(Run.id))))
+
+
+def find_position(session: Session, *, submission_id: int) -> int | None:
+    """How many runs wait up to and with the first of this submission; None if none of it waits."""
+    query = select(Run).where(Run.state == "waiting", col(Run.submission_id).is_not(None)).order_by(col(Run.id))
+    waiting = [run.submission_id for run in session.exec(query)]
+    return waiting.index(submission_id) + 1 if submission_id in waiting else None
+
+
+def list_tasks(session: Session, *, state: str) -> list[Task]:
+    """The runs in that state, oldest first."""
+    query = (
+        select(Run, Submission, File, Release, Project, User)
+        .join(Submission, col(Run.submission_id) == col(Submission.id), isouter=True)
+        .join(File, col(Run.file_id) == col(File.id), isouter=True)
+        .join(Release, col(File.release_id) == col(Release.id), isouter=True)
+        .join(Project, col(Release.project_id) == col(Project.id), isouter=True)
+        .join(User, col(Submission.user_id) == col(User.id), isouter=True)
+        .where(Run.state == state)
+        .order_by(col(Run.id))
+    )
+    return [_task(*row) for row in session.exec(query)]
+
+
+def make_runs(session: Session, *, submission: Submission, lane: str) -> None:
+    """One waiting run for each wheel of a submission that has none in its current attempt."""
+    assert submission.id is not None
+    there = {run.file_id for run in _of_attempt(session, submission)}
+    for file in list_files(session, submission_id=submission.id):
+        if file.form == "wheel" and file.id not in there:
+            session.add(Run(submission_id=submission.id, file_id=file.id, lane=lane, attempt=submission.attempt))
+    session.flush()
+
+
+def end_run(session: Session, *, id: int, outcome: str, reason: str | None = None, again: bool = False) -> Run | None:
+    """A run is over; None if it was before. With ``again``, its file is run anew once, unless nobody wants that."""
+    run = session.exec(select(Run).where(Run.id == id).with_for_update()).one()
+    if run.state == "done":
+        return None
+    run.state, run.outcome, run.reason = "done", outcome, reason
+    run.ended_at = run.ended_at or now()
+    session.add(run)
+    if again and run.submission_id is not None:
+        _run_again(session, run)
+    session.flush()
+    return run
+
+
+def _run_again(session: Session, run: Run) -> None:
+    submission = session.get_one(Submission, run.submission_id)
+    same = [each for each in _of_attempt(session, submission) if each.file_id == run.file_id]
+    if submission.state == "validating" and submission.attempt == run.attempt and len(same) < AUTOMATIC:
+        session.add(Run(submission_id=submission.id, file_id=run.file_id, lane=run.lane, attempt=run.attempt))
+
+
+def _of_attempt(session: Session, submission: Submission) -> list[Run]:
+    query = select(Run).where(Run.submission_id == submission.id, Run.attempt == submission.attempt)
+    return list(session.exec(query.order_by(col(Run.id))))
+
+
+def _task(
+    run: Run,
+    submission: Submission | None,
+    file: File | None,
+    release: Release | None,
+    project: Project | None,
+    user: User | None,
+) -> Task:
+    assert run.id is not None
+    about: dict[str, Any] = {
+        "id": run.id,
+        "attempt": run.attempt,
+        "lane": run.lane,
+        "state": run.state,
+        "job": run.job,
+        "created_at": run.created_at,
+        "admitted_at": run.admitted_at,
+    }
+    if submission is None:
+        return Task(**about)
+    assert file is not None
+    assert release is not None
+    assert project is not None
+    assert user is not None
+    return Task(
+        **about,
+        submission_id=submission.id,
+        is_wanted=submission.state == "validating" and submission.attempt == run.attempt,
+        member_id=user.member_id,
+        filename=file.filename,
+        sha256=file.sha256,
+        nonce=submission.nonce or "",
+        project=project.name,
+        type=release.type,
+    )
