@@ -1,0 +1,125 @@
+"""Projects as JSON: the list, and one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from litestar import Request, get
+from litestar.params import Parameter
+
+from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
+from chimes_marketplace.catalog.releases import list_releases
+from chimes_marketplace.catalog.shelf import Item, list_shelf, search
+from chimes_marketplace.links import Links
+from chimes_marketplace.market import Market
+from chimes_marketplace.readers import find_named, is_insider, refuse
+from chimes_marketplace.validation.reports import ReleaseReport, read_release
+
+__all__ = ["list_projects", "show_project"]
+
+
+class ProjectRow(Answer):
+    """A project with something listed, as its newest listed release."""
+
+    name: str
+    member: str
+    version: str
+    type: str
+    level: str | None
+    summary: str
+    components: list[ComponentAnswer]
+    listed_at: datetime
+    url: str
+
+
+class ProjectsAnswer(Answer):
+    """The projects that have something listed, by name."""
+
+    projects: list[ProjectRow]
+
+
+class ReleaseRow(Answer):
+    """A release of a project."""
+
+    version: str
+    state: str
+    type: str
+    level: str | None
+    components: list[ComponentAnswer]
+    url: str
+
+
+class ProjectAnswer(Answer):
+    """A project with the releases that the reader may see, newest version first."""
+
+    name: str
+    display_name: str
+    member: str
+    member_name: str
+    summary: str
+    releases: list[ReleaseRow]
+    url: str
+
+
+@get("/projects", sync_to_thread=True, operation_id="ListProjects", responses=READING)
+def list_projects(
+    request: Request[Any, Any, Any],
+    market: Market,
+    q: Annotated[str, Parameter(description="words in name, summary, member or components", max_length=200)] = "",
+) -> ProjectsAnswer:
+    """The projects that have something listed, all or those that match ``q``."""
+    with market.database.reading() as session:
+        items = search(list_shelf(session), q)
+    links = Links.of(request, market)
+    return ProjectsAnswer(projects=[_row(item, links) for item in items])
+
+
+@get("/projects/{name:str}", sync_to_thread=True, operation_id="ShowProject", responses=READING)
+def show_project(request: Request[Any, Any, Any], market: Market, name: str) -> ProjectAnswer:
+    """One project, with the releases that the reader may see."""
+    with market.database.reading() as session:
+        project = find_named(session, name)
+        full = is_insider(request, session, project)
+        assert project.id is not None
+        releases = list_releases(session, project_id=project.id)
+        found = [read_release(session, project=project, release=release, full=full) for release in releases]
+        reports = [report for report in found if report is not None]
+        if not reports:
+            refuse(request, session, project)
+        links = Links.of(request, market)
+        return ProjectAnswer(
+            name=project.name,
+            display_name=project.display_name,
+            member=reports[0].member.slug,
+            member_name=reports[0].member.name,
+            summary=str(reports[0].release.about.get("summary") or ""),
+            releases=[_release(report, links) for report in reports],
+            url=links.project(project.name),
+        )
+
+
+def _row(item: Item, links: Links) -> ProjectRow:
+    return ProjectRow(
+        name=item.project.name,
+        member=item.member.slug,
+        version=item.release.version,
+        type=item.release.type,
+        level=item.release.level,
+        summary=item.summary,
+        components=[ComponentAnswer.of(component) for component in item.release.components],
+        listed_at=item.listed_at,
+        url=links.project(item.project.name),
+    )
+
+
+def _release(report: ReleaseReport, links: Links) -> ReleaseRow:
+    release = report.release
+    return ReleaseRow(
+        version=release.version,
+        state=report.state,
+        type=release.type,
+        level=release.level,
+        components=[ComponentAnswer.of(component) for component in release.components],
+        url=links.release(report.project.name, release.version),
+    )

@@ -1,0 +1,112 @@
+"""A release as JSON: its state, and all that stands behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, get
+from sqlmodel import Session
+
+from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer, FileAnswer, FindingAnswer
+from chimes_marketplace.catalog.releases import find_release, list_releases
+from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.links import Links
+from chimes_marketplace.market import Market
+from chimes_marketplace.readers import find_named, is_insider, owns, refuse
+from chimes_marketplace.submissions.tables import Submission
+from chimes_marketplace.validation.reports import ReleaseReport, read_release
+
+__all__ = ["file_answer", "show_release"]
+
+LONGEST_VERSION = 200
+
+
+class SubmissionRow(Answer):
+    """A submission of a release."""
+
+    id: int
+    state: str
+
+
+class ReleaseAnswer(Answer):
+    """A release. Who is not of its member sees what is listed, and nothing of other submissions."""
+
+    project: str
+    version: str
+    state: str
+    level: str | None
+    type: str
+    submissions: list[SubmissionRow]
+    components: list[ComponentAnswer]
+    stage_url: str | None
+    report_url: str
+    files: list[FileAnswer]
+    findings: list[FindingAnswer]
+
+
+@get(
+    "/projects/{name:str}/releases/{version:str}",
+    sync_to_thread=True,
+    operation_id="ShowRelease",
+    responses=READING,
+)
+def show_release(request: Request[Any, Any, Any], market: Market, name: str, version: str) -> ReleaseAnswer:
+    """One release: state, level, submissions, components, files, findings."""
+    with market.database.reading() as session:
+        project = find_named(session, name)
+        report = _read(request, session, project, version)
+        return _answer(report, Links.of(request, market), owns(request, session, project))
+
+
+def file_answer(file: File, submission: Submission, links: Links, *, own: bool) -> FileAnswer:
+    """A file for who may see it; ``own``: for its member, who may fetch it before it is listed."""
+    return FileAnswer(
+        filename=file.filename,
+        form=file.form,
+        sha256=file.sha256,
+        size=file.size_bytes,
+        requires_python=file.requires_python,
+        submission=file.submission_id,
+        uploaded_at=file.uploaded_at,
+        listed_at=file.listed_at,
+        url=links.file(file, submission if own else None),
+    )
+
+
+def _read(request: Request[Any, Any, Any], session: Session, project: Project, version: str) -> ReleaseReport:
+    assert project.id is not None
+    full = is_insider(request, session, project)
+    release = find_release(session, project_id=project.id, version=version) if len(version) <= LONGEST_VERSION else None
+    report = None if release is None else read_release(session, project=project, release=release, full=full)
+    if report is not None:
+        return report
+    if release is not None or not (full or _has_listed(session, project)):
+        refuse(request, session, project)
+    message = f"{project.name} has no version {version[:LONGEST_VERSION]!r}"
+    raise MarketplaceError("not-found", message, fix=f"see /api/v1/projects/{project.name} for its versions")
+
+
+def _has_listed(session: Session, project: Project) -> bool:
+    assert project.id is not None
+    releases: list[Release] = list_releases(session, project_id=project.id)
+    return any(read_release(session, project=project, release=each, full=False) for each in releases)
+
+
+def _answer(report: ReleaseReport, links: Links, own: bool) -> ReleaseAnswer:
+    release = report.release
+    newest = report.submissions[0]
+    submissions = {submission.id: submission for submission in report.submissions}
+    return ReleaseAnswer(
+        project=report.project.name,
+        version=release.version,
+        state=report.state,
+        level=release.level,
+        type=release.type,
+        submissions=[SubmissionRow(id=each.id or 0, state=each.state) for each in report.submissions],
+        components=[ComponentAnswer.of(component) for component in release.components],
+        stage_url=links.stage(newest) if own else None,
+        report_url=links.report(newest),
+        files=[file_answer(file, submissions[file.submission_id], links, own=own) for file in report.files],
+        findings=[FindingAnswer.of(finding) for finding in report.findings],
+    )

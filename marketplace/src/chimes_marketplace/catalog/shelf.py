@@ -1,0 +1,79 @@
+"""What strangers see of the whole catalogue: each project with something listed, in its newest listed version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.version import Version
+from sqlmodel import Session, col, func, select
+
+from chimes_marketplace.accounts.tables import Member
+from chimes_marketplace.catalog.tables import File, Project, Release
+
+__all__ = ["Item", "list_shelf", "search"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A project on the shelf. ``release`` is its newest listed one, final versions before pre-releases."""
+
+    project: Project
+    member: Member
+    release: Release
+    versions: tuple[str, ...]
+    """All listed ones, newest first."""
+    listed_at: datetime
+    """When the first file of ``release`` was listed."""
+
+    @property
+    def summary(self) -> str:
+        """One line from its metadata, empty if there is none."""
+        return str(self.release.about.get("summary") or "")
+
+
+def list_shelf(session: Session) -> list[Item]:
+    """Everything that has a listed file, by name."""
+    moment = func.min(File.listed_at)
+    query = (
+        select(Project, Member, Release, moment)
+        .join(Member, col(Project.member_id) == col(Member.id))
+        .join(Release, col(Release.project_id) == col(Project.id))
+        .join(File, col(File.release_id) == col(Release.id))
+        .where(col(File.listed_at).is_not(None))
+        .group_by(col(Project.id), col(Member.id), col(Release.id))
+        .order_by(col(Project.name))
+    )
+    shelf: dict[str, list[tuple[Project, Member, Release, datetime]]] = {}
+    for project, member, release, at in session.exec(query):
+        assert at is not None
+        shelf.setdefault(project.name, []).append((project, member, release, at))
+    return [_item(rows) for rows in shelf.values()]
+
+
+def search(items: Sequence[Item], words: str) -> list[Item]:
+    """Those in which each of the words stands: in the name, summary, keywords, member, kinds or components."""
+    wanted = words.casefold().split()
+    return [item for item in items if all(word in _text(item) for word in wanted)]
+
+
+def _item(rows: list[tuple[Project, Member, Release, datetime]]) -> Item:
+    versions = sorted((Version(release.version) for _, _, release, _ in rows), reverse=True)
+    newest = str(next((version for version in versions if not version.is_prerelease), versions[0]))
+    project, member, release, listed_at = next(row for row in rows if row[2].version == newest)
+    return Item(
+        project=project,
+        member=member,
+        release=release,
+        versions=tuple(map(str, versions)),
+        listed_at=listed_at,
+    )
+
+
+def _text(item: Item) -> str:
+    about = item.release.about
+    parts = [item.project.name, item.project.display_name, item.member.name, item.member.slug, item.summary]
+    parts += [str(word) for word in about.get("keywords") or []]
+    parts += [f"{component.get('kind')} {component.get('name')}" for component in item.release.components]
+    return " ".join(parts).casefold()
