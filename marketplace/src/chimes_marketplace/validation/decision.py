@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chimes_marketplace.validation.checks import A20, Submitted
-from chimes_marketplace.validation.verdict import Expected, assess, list_findings
+from chimes_marketplace.validation.verdict import Expected, assess, list_findings, rejects
 
 __all__ = ["Decision", "Judged", "Ran", "decide"]
 
@@ -56,7 +56,7 @@ def decide(files: Sequence[Judged], *, listed_level: str | None = None) -> Decis
         if reason := _unjudged(wheel):
             return Decision(state="infra", findings=_findings(files), reason=f"{wheel.expected.filename}: {reason}")
     findings = _findings(files, _of_release(files, listed_level))
-    if errors := [each for each in findings if each["severity"] == "error" and _rejects(each)]:
+    if errors := [each for each in findings if rejects(each)]:
         codes = ", ".join(dict.fromkeys(each["code"] for each in errors))
         return Decision(state="rejected", findings=findings, reason=f"errors were found: {codes}")
     components = _components(wheels)
@@ -78,11 +78,6 @@ def _unjudged(wheel: Judged) -> str | None:
     if assessment.outcome == "infra":
         return assessment.reason
     return None if assessment.outcome == wheel.ran.outcome else "its run ended otherwise than its verdict document says"
-
-
-def _rejects(finding: Mapping[str, Any]) -> bool:
-    # An error that blocks nothing known is no reason to list.
-    return finding["blocks"] not in ("review", "certified")
 
 
 def _of_release(files: Sequence[Judged], listed_level: str | None) -> list[dict[str, Any]]:

@@ -77,17 +77,8 @@ def find_position(session: Session, *, submission_id: int) -> int | None:
 
 def list_tasks(session: Session, *, state: str) -> list[Task]:
     """The runs in that state, oldest first."""
-    query = (
-        select(Run, Submission, File, Release, Project, User)
-        .join(Submission, col(Run.submission_id) == col(Submission.id), isouter=True)
-        .join(File, col(Run.file_id) == col(File.id), isouter=True)
-        .join(Release, col(File.release_id) == col(Release.id), isouter=True)
-        .join(Project, col(Release.project_id) == col(Project.id), isouter=True)
-        .join(User, col(Submission.user_id) == col(User.id), isouter=True)
-        .where(Run.state == state)
-        .order_by(col(Run.id))
-    )
-    return [_task(*row) for row in session.exec(query)]
+    query = select(Run).where(Run.state == state).order_by(col(Run.id))
+    return [_task(session, run) for run in session.exec(query)]
 
 
 def make_runs(session: Session, *, submission: Submission, lane: str) -> None:
@@ -101,14 +92,14 @@ def make_runs(session: Session, *, submission: Submission, lane: str) -> None:
 
 
 def end_run(session: Session, *, id: int, outcome: str, reason: str | None = None, again: bool = False) -> Run | None:
-    """A run is over; None if it was before. With ``again``, its file is run anew once, unless nobody wants that."""
+    """A run is over; None if it was before. With ``again``, what ended infra is run anew once."""
     run = session.exec(select(Run).where(Run.id == id).with_for_update()).one()
     if run.state == "done":
         return None
     run.state, run.outcome, run.reason = "done", outcome, reason
     run.ended_at = run.ended_at or now()
     session.add(run)
-    if again and run.submission_id is not None:
+    if again and outcome == "infra" and run.submission_id is not None:
         _run_again(session, run)
     session.flush()
     return run
@@ -126,14 +117,7 @@ def _of_attempt(session: Session, submission: Submission) -> list[Run]:
     return list(session.exec(query.order_by(col(Run.id))))
 
 
-def _task(
-    run: Run,
-    submission: Submission | None,
-    file: File | None,
-    release: Release | None,
-    project: Project | None,
-    user: User | None,
-) -> Task:
+def _task(session: Session, run: Run) -> Task:
     assert run.id is not None
     about: dict[str, Any] = {
         "id": run.id,
@@ -144,20 +128,19 @@ def _task(
         "created_at": run.created_at,
         "admitted_at": run.admitted_at,
     }
-    if submission is None:
+    if run.submission_id is None:
         return Task(**about)
-    assert file is not None
-    assert release is not None
-    assert project is not None
-    assert user is not None
+    submission = session.get_one(Submission, run.submission_id)
+    file = session.get_one(File, run.file_id)
+    release = session.get_one(Release, file.release_id)
     return Task(
         **about,
         submission_id=submission.id,
         is_wanted=submission.state == "validating" and submission.attempt == run.attempt,
-        member_id=user.member_id,
+        member_id=session.get_one(User, submission.user_id).member_id,
         filename=file.filename,
         sha256=file.sha256,
         nonce=submission.nonce or "",
-        project=project.name,
+        project=session.get_one(Project, release.project_id).name,
         type=release.type,
     )

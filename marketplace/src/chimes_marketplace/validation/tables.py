@@ -30,7 +30,7 @@ class Run(SQLModel, table=True):
     reason: str | None = None
     """Why the outcome is infra, in one sentence."""
     job: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
-    """The backend's handle, as JSON."""
+    """From its admission on: ``spec``, the job, and once submitted ``handle``, by which the backend knows it."""
     verdict_sha256: str | None = None
     record_sha256: str | None = None
     lock_sha256: str | None = None

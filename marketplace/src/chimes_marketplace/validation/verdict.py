@@ -11,7 +11,7 @@ from typing import Any
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
 
-__all__ = ["Assessment", "Expected", "assess", "list_findings", "list_results"]
+__all__ = ["Assessment", "Expected", "assess", "list_findings", "list_results", "rejects"]
 
 FORMAT = "chimes.verdict/1"
 FILE_CODES = frozenset(check.code for check in FILE_CHECKS)
@@ -21,7 +21,7 @@ REQUIRED: Mapping[str, frozenset[str]] = MappingProxyType(
 """Type of a distribution to the checks that a clean verdict must have asked of the file and its entry."""
 SEEDED = frozenset(check.code for check in COMPONENT_CHECKS if check.seeded)
 """Checks that are not run, by plan, where a harness cannot fill its source."""
-PASSED = ("pass", "warn", "not_applicable", "waived")
+ASKED = ("pass", "warn", "fail", "not_applicable", "waived")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,12 @@ def assess(verdict: Mapping[str, Any] | None, expected: Expected) -> Assessment:
         return _infra(f"the verdict document cannot be understood ({type(error).__name__})")
 
 
+def rejects(finding: Mapping[str, Any]) -> bool:
+    """Whether a finding stands in the way of listing, whatever a person thinks of it."""
+    # An error that blocks nothing known is no reason to list.
+    return finding["severity"] == "error" and finding["blocks"] not in ("review", "certified")
+
+
 def list_results(verdict: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Every result: of the file and its entry, then of each component."""
     yield from verdict["checks"]
@@ -78,29 +84,36 @@ def _foreign(verdict: Mapping[str, Any], expected: Expected) -> Assessment | Non
 
 
 def _judged(verdict: Mapping[str, Any], expected: Expected) -> Assessment:
-    if any(finding["severity"] == "error" for finding in list_findings(verdict)):
+    errors = [finding for finding in list_findings(verdict) if finding["severity"] == "error"]
+    if any(rejects(finding) for finding in errors):
         return Assessment(outcome="findings")
-    broken = [each["code"] for each in list_results(verdict) if each["verdict"] in ("infra", "fail", "stale")]
+    broken = [result["code"] for result in list_results(verdict) if _is_broken(result)]
     if broken:
         return _infra(f"the check {broken[0]} itself failed")
     missing = _missing(verdict, expected.type)
     if missing:
         return _infra(f"the run is not complete: {missing}")
-    return Assessment(outcome="clean")
+    return Assessment(outcome="findings" if errors else "clean")
+
+
+def _is_broken(result: Mapping[str, Any]) -> bool:
+    # A check that failed says why.
+    silent = not any(finding["severity"] == "error" for finding in result["findings"])
+    return result["verdict"] in ("infra", "stale") or (result["verdict"] == "fail" and silent)
 
 
 def _missing(verdict: Mapping[str, Any], type: str) -> str | None:
-    asked = {result["code"] for result in verdict["checks"] if result["verdict"] in PASSED}
+    asked = {result["code"] for result in verdict["checks"] if result["verdict"] in ASKED}
     if absent := sorted(REQUIRED[type] - asked):
         return f"{absent[0]} was not run"
     if type == "plugin" and not verdict["components"]:
         return "no component was judged"
     for component in verdict["components"]:
         name = f"{component['kind']} {component['name']}"
-        if not component["checks"] or not component["cases"]:
+        if not component["checks"]:
             return f"nothing was asked of {name}"
         for result in component["checks"]:
-            allowed = (*PASSED, "not_run") if result["code"] in SEEDED else PASSED
+            allowed = (*ASKED, "not_run") if result["code"] in SEEDED else ASKED
             if result["verdict"] not in allowed:
                 return f"{result['code']} was not run on {name}"
     return None
