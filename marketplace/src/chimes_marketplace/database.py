@@ -11,7 +11,7 @@ from sqlalchemy import DateTime, Engine, event
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session, create_engine
 
-__all__ = ["Database", "Moment", "now"]
+__all__ = ["Database", "Moment", "Session", "now"]
 
 BUSY_MS = 30_000
 

@@ -1,0 +1,51 @@
+"""The application: the faces of one marketplace, mounted; the only module that knows them all."""
+
+from __future__ import annotations
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+import chimes_marketplace.api.routes
+import chimes_marketplace.index.routes
+import chimes_marketplace.pages.routes
+from chimes_marketplace import __version__
+from chimes_marketplace.api.health import show_health
+from chimes_marketplace.market import Market
+from chimes_marketplace.responses import HANDLERS, protect
+
+__all__ = ["create_app"]
+
+BODY_BYTES = 1 << 20
+"""The largest body that a request may have where its route does not say otherwise."""
+
+
+def create_app(market: Market) -> Litestar:
+    """The ASGI application of that marketplace. It starts nothing and ends nothing."""
+    return Litestar(
+        [
+            show_health,
+            *chimes_marketplace.index.routes.ROUTES,
+            *chimes_marketplace.api.routes.ROUTES,
+            *chimes_marketplace.pages.routes.ROUTES,
+        ],
+        dependencies={"market": Provide(lambda: market, sync_to_thread=False)},
+        exception_handlers=HANDLERS,
+        before_send=[protect],
+        request_max_body_size=BODY_BYTES,
+        openapi_config=_documented(market.settings.name),
+        logging_config=None,
+    )
+
+
+def _documented(name: str) -> OpenAPIConfig:
+    # As JSON only: the pages that would show it load scripts from elsewhere.
+    return OpenAPIConfig(
+        title=f"{name} marketplace",
+        version=__version__,
+        use_handler_docstrings=True,
+        path="/schema",
+        render_plugins=[JsonRenderPlugin()],
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False),
+    )
