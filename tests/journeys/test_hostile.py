@@ -18,6 +18,7 @@ from chimes.checks.wheelfile import write_wheel
 from chimes.conformance.mutants import strict_wheel
 from chimes.process import Completed, run
 from chimes.registration import KINDS
+from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
 from journeys.hostile_plugins import PRELUDE, SECRET, Hostile, pack, repack, start_files
 from journeys.hostile_table import HOSTILES, NETWORK
 
@@ -152,6 +153,20 @@ def test_a_hostile_plugin_is_named_and_changes_nothing(hostile: Hostile, host: P
     assert set(hostile.fails) <= set(failed), failed
     assert {failed[code] for code in hostile.fails if code[0] != "A"} == {hostile.cause}, failed
     assert any(hostile.phrase in message for message in one.messages), one.messages
+    for ran in (one, other):
+        assert_whole(ran)
+        assert_unharmed(host, ran)
+    assert (one.out / "verdict.json").read_bytes() == (other.out / "verdict.json").read_bytes()
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_LIBRARIES, ids=repr)
+def test_a_hostile_library_is_named_and_changes_nothing(hostile: HostileLibrary, host: Path, tmp_path: Path) -> None:
+    one, other = twice(pack_library(hostile, tmp_path / "wheels", host / "marker"), host)
+    assert one.done.returncode == 1, one.done.text
+    failed = {code: result["cause"] for code, result in one.results.items() if result["verdict"] == "fail"}
+    assert failed == dict.fromkeys(hostile.fails, hostile.cause)
+    assert one.results["A10"]["verdict"] == ("warn" if hostile.at_start else "pass")
+    assert hostile.phrase in one.messages
     for ran in (one, other):
         assert_whole(ran)
         assert_unharmed(host, ran)

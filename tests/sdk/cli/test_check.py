@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from chimes.checks.wheelfile import write_wheel
 from chimes.conformance.mutants import MUTANTS, Edit, strict_wheel
 from chimes.process import Completed, run
 
@@ -147,6 +148,14 @@ def test_list_says_that_the_rescue_switch_hides_all(only: str) -> None:
     assert done.returncode == 0
     assert f"CHIMES_PLUGINS={only!r}" in done.stdout.decode()
     assert "unset it" in done.stdout.decode()
+
+
+def test_a_library_is_told_what_was_not_run(tmp_path: Path) -> None:
+    wheel = write_wheel(tmp_path, name="acme-lib", version="1.0", files={"acme_lib.py": b""})
+    done = chimes("check", wheel)
+    assert done.returncode == 0, done.text
+    assert "not run: S09 S21 S22" in done.stdout.decode()
+    assert "a library runs in a sandbox only" in done.stdout.decode()
 
 
 def test_an_unknown_verb_exits_2() -> None:

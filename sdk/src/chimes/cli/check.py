@@ -136,6 +136,10 @@ def show(report: Report, console: Console) -> None:
     _line(console, "file and entry", report.checks)
     for component in report.components:
         _line(console, f"{component.kind} {component.name}", component.results)
+    if left := sorted({result.code for result in report.results if result.verdict == "not_run"}):
+        is_library = "S01" not in {result.code for result in report.results}
+        why = ": a library runs in a sandbox only" if is_library and not report.sandboxed else ""
+        console.print(f"  [dim]not run: {' '.join(left)}{why}[/]")
     for alike in _alike(report.findings):
         _show_findings(alike, console)
     errors = sum(finding.severity == "error" for finding in report.findings)

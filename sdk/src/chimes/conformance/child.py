@@ -16,17 +16,17 @@ import os
 import signal
 import site
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from chimes.conformance.frames import BrokenFrameError, ClosedError, read_frame, write_frame
+from chimes.conformance.ownprocess import mark, seal_of, state, take_standard_streams
 from chimes.errors import ChimesError
 from chimes.registry import Distribution, load_plugin, normalize, scan
 
-__all__ = ["GOODBYE", "Child", "describe", "main", "mark", "seal_of"]
+__all__ = ["GOODBYE", "Child", "describe", "main"]
 
 GOODBYE = 42
 """Exit status of a session that ended as agreed."""
@@ -38,7 +38,7 @@ class Child:
     """One child process: the pipe, the distribution under test, and the folders of its context."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.reader, self.writer = _take_standard_streams()
+        self.reader, self.writer = take_standard_streams()
         self.site: str = options.site
         self.distribution: str = normalize(options.distribution)
         self.root = Path(options.root)
@@ -90,12 +90,12 @@ class Child:
     def entry(self) -> dict[str, Any]:
         """Import the entry modules; say what they registered and what the import changed in this process."""
         logging.getLogger()
-        before = _state()
+        before = state()
         modules = set(sys.modules)
         mark("import-begin")
         plugin = load_plugin(self.find())
         mark("import-end")
-        after = _state()
+        after = state()
         return {
             "failure": plugin.failure,
             "version": plugin.version,
@@ -111,19 +111,6 @@ class Child:
             "changed": sorted(key for key in after if after[key] != before[key]),
             "audited": self.audited,
         }
-
-
-def mark(name: str) -> None:
-    """Leave a mark in the trace: an open that always fails."""
-    try:
-        os.close(os.open(f"/chimes-mark/{name}", os.O_RDONLY))
-    except OSError:
-        return
-
-
-def seal_of(request: dict[str, Any]) -> bytes:
-    """What the judge wants to see before the answer."""
-    return bytes.fromhex(request["seal"])
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -143,28 +130,6 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception:
         return "(its text cannot be had)"
-
-
-def _state() -> dict[str, Any]:
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    root = logging.getLogger()
-    return {
-        "the environment": dict(os.environ),
-        "the logging root": (tuple(root.handlers), root.level, logging.root.manager.disable),
-        "the signal handlers": handlers,
-        "the threads": {thread.ident for thread in threading.enumerate()},
-        "the working directory": os.getcwd(),
-        "sys.path": tuple(sys.path),
-        "the exception hooks": (sys.excepthook, threading.excepthook),
-        "the standard streams": (sys.stdin, sys.stdout, sys.stderr),
-        "the locale or umask": _umask(),
-    }
-
-
-def _umask() -> int:
-    mask = os.umask(0o22)
-    os.umask(mask)
-    return mask
 
 
 def _preload() -> None:
@@ -195,15 +160,6 @@ def _is_gone(pid: str) -> bool:
             return stream.read().rpartition(")")[2].split()[0] in ("Z", "X")
     except OSError:
         return True
-
-
-def _take_standard_streams() -> tuple[int, int]:
-    reader, writer = os.dup(0), os.dup(1)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.dup2(2, 1)
-    os.close(null)
-    return reader, writer
 
 
 AUDITED = {

@@ -9,11 +9,11 @@ from chimes.checks.check import Facts, Finding
 from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck
 from chimes.conformance.failure import StepFailedError
 from chimes.conformance.proxies import ModelProxy, Proxy
-from chimes.conformance.remote import PIPE_NAME
+from chimes.conformance.remote import INSIDE_ROOT, PIPE_NAME
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.sandbox.events import place_of
 
-__all__ = ["S09", "S22"]
+__all__ = ["S09", "S22", "LibraryStays"]
 
 SHOWN = 10
 FOLDERS = ("tmp", "cache", "artifacts")
@@ -36,6 +36,7 @@ class S09(EntryCheck):
     def look(self, subject: EntrySubject) -> Facts:
         """Events and changes, and how the import failed if it did."""
         facts = {
+            "what": subject.what,
             "events": [list(event) for event in subject.events],
             "changed": subject.entry.get("changed", []),
             **_cause(subject.events),
@@ -44,12 +45,11 @@ class S09(EntryCheck):
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """One finding for each sort of side effect."""
+        importing = f"importing {facts['what']}"
         for words, targets in _sorts(facts["events"]).items():
-            yield self.finding(
-                f"importing the entry module {words}", "do it when the component is used, not at import", said=targets
-            )
+            yield self.finding(f"{importing} {words}", "do it when it is used, not at import", said=targets)
         for what in facts["changed"]:
-            yield self.finding(f"importing the entry module changes {what}", f"leave {what} alone at import")
+            yield self.finding(f"{importing} changes {what}", f"leave {what} alone at import")
 
     def conclude_all_the_same(self, facts: Facts) -> Iterable[Finding]:
         """What was seen until it failed."""
@@ -80,15 +80,9 @@ class S22(ComponentCheck):
             failed = {"failed": failure.to_json()}
         subject.children.stop()
         root = subject.children.root
-        allowed = [*(f"{root}/{name}" for name in FOLDERS), *subject.registration["files"]]
-        kept = [
-            (event.kind, event.action, event.target)
-            for event in subject.children.seen()
-            if event.kind in WATCHED
-            and event.target != root
-            and not _is_allowed(event.kind, event.target, allowed, bool(subject.registration["network"]))
-        ]
-        return {"events": [list(event) for event in sorted(kept)], **_cause(kept), **failed}
+        seen = ((event.kind, event.action, event.target) for event in subject.children.seen())
+        declared = subject.registration
+        return {**trespasses(seen, root, declared["files"], has_network=bool(declared["network"])), **failed}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """One finding for each sort of trespass."""
@@ -102,6 +96,42 @@ class S22(ComponentCheck):
     def conclude_all_the_same(self, facts: Facts) -> Iterable[Finding]:
         """What was seen until it failed."""
         return self.conclude(facts)
+
+
+class LibraryStays(EntryCheck):
+    """Does a library stay inside the temporary folder and off the network when its modules are imported?
+
+    What S22 asks of a component in use, asked of a library that is only imported: that includes whatever it
+    runs when Python starts (a `.pth` file).
+    """
+
+    code = "S22"
+    anchor = S22.anchor
+
+    def look(self, subject: EntrySubject) -> Facts:
+        """What was seen, and how the import failed if it did."""
+        facts = trespasses(subject.events, INSIDE_ROOT, (), has_network=False)
+        return facts if subject.failure is None else {**facts, "failed": subject.failure.to_json()}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each sort of trespass."""
+        for words, targets in _sorts(facts["events"]).items():
+            yield self.finding(f"the library {words}", "leave that to the functions that are called", said=targets)
+
+    def conclude_all_the_same(self, facts: Facts) -> Iterable[Finding]:
+        """What was seen until it failed."""
+        return self.conclude(facts)
+
+
+def trespasses(seen: Iterable[tuple[str, str, str]], root: str, files: Iterable[str], *, has_network: bool) -> Facts:
+    """Of what was seen the events that nobody allowed, sorted, and the end that they lead to if they lead to one."""
+    allowed = [*(f"{root}/{name}" for name in FOLDERS), *files]
+    kept = sorted(
+        (kind, action, target)
+        for kind, action, target in seen
+        if kind in WATCHED and target != root and not _is_allowed(kind, target, allowed, has_network)
+    )
+    return {"events": [list(event) for event in kept], **_cause(kept)}
 
 
 class _Constructed(Proxy):

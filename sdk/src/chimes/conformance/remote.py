@@ -58,7 +58,8 @@ class _Running(Protocol):
 class Place:
     """Where children run: ``environment`` is mounted as /env in a sandbox, or None for this interpreter.
 
-    ``site`` is the folder with the distribution under test (inside the sandbox, where there is one).
+    ``site`` is the folder with the distribution under test (inside the sandbox, where there is one). ``program``: what
+    the interpreter of the environment runs there instead of the child for plugins, with its arguments.
     """
 
     distribution: str
@@ -67,6 +68,7 @@ class Place:
     mounts: tuple[Mount, ...] = ()
     limits: Limits = field(default_factory=Limits)
     python: str = sys.executable
+    program: tuple[str, ...] = ()
 
     @property
     def sandboxed(self) -> bool:
@@ -158,7 +160,8 @@ class Children:
         """Start a child."""
         arguments = ["--site", self.place.site, "--distribution", self.place.distribution, "--root", self.root]
         if self.place.sandboxed:
-            argv = ["/env/bin/python", "-P", "-m", "chimes.conformance.child", *arguments, "--traced"]
+            program = self.place.program or ("-m", "chimes.conformance.child", *arguments, "--traced")
+            argv = ["/env/bin/python", "-P", *program]
             self._running = Sandbox(argv, mounts=self.place.mounts, env=self.env, limits=self.place.limits)
         else:
             argv = [self.place.python, "-P", "-m", "chimes.conformance.child", *arguments]

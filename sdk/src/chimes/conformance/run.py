@@ -27,6 +27,7 @@ from chimes.conformance.environment import (
     site_packages,
 )
 from chimes.conformance.judge import Judge, Progress, judge_one
+from chimes.conformance.libraries import LIBRARY_CHECKS, LibraryJudge, child_mounts, child_program, importable
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.remote import INSIDE_ROOT, Place
 from chimes.conformance.report import ComponentReport, Report, Result, printable
@@ -98,10 +99,13 @@ def _check_file(file: Path, scratch: Path, options: Options, started: float) -> 
     results = [_result(item) for item in checked.results]
     failed = {result.code for result in results if result.verdict in ("fail", "infra")}
     draft = Draft(file, checked.sha256, scratch, options, started, results)
-    if checked.form != "wheel" or checked.type != "plugin":
+    if checked.form != "wheel":
         return draft.report()
-    if failed & UNSAFE:
-        return draft.report(_NOT_RUN)
+    is_library = checked.type == "library"
+    if failed & UNSAFE or (is_library and not options.sandbox):
+        return draft.report(_LIBRARY_NOT_RUN if is_library else _NOT_RUN)
+    if is_library:
+        return _check_library(draft)
     return _check_sandboxed(draft) if options.sandbox else _check_plain(draft)
 
 
@@ -142,17 +146,48 @@ def _check_plain(draft: Draft) -> Report:
     return draft.report(ran, components, logs=logs)
 
 
-def _check_sandboxed(draft: Draft) -> Report:
+def _check_library(draft: Draft) -> Report:
+    try:
+        environment, lock = _environment(draft, with_sdk=False)
+    except (ResolutionError, InstallError) as error:
+        return draft.report([_dependencies(refused=str(error), problems=[]), *_LIBRARY_NOT_RUN[1:]])
+    options = draft.options
+    judge = LibraryJudge(
+        place=Place(
+            distribution=normalize(draft.file.name.partition("-")[0]),
+            site=str("/env" / site_packages(environment).relative_to(environment)),
+            environment=environment,
+            mounts=(Mount(environment, "/env"), *python_mounts(), *child_mounts()),
+            limits=options.rules.limits,
+            program=child_program(importable(draft.file)),
+        ),
+        env=SANDBOX_ENV,
+        rules=options.rules,
+        dependencies={"refused": None, "problems": dependency_problems(environment)},
+        progress=options.progress,
+    )
+    results = judge.run()
+    return draft.report(results, lock=lock, logs=judge.logs)
+
+
+def _environment(draft: Draft, *, with_sdk: bool) -> tuple[Path, Lock]:
+    """The folder that a sandbox mounts, and its lock. Raises ResolutionError, InstallError, InfrastructureError."""
     options = draft.options
     options.progress("making the environment")
     environment = draft.scratch / "environment"
-    try:
-        lock = resolve(draft.file, lock=options.lock, out=draft.scratch / "pylock.toml")
-        install(base_environment(lock), draft.file, environment)
-    except (ResolutionError, InstallError) as error:
-        return draft.report([_dependencies(refused=str(error), problems=[]), *_NOT_RUN])
+    lock = resolve(draft.file, lock=options.lock, out=draft.scratch / "pylock.toml", with_sdk=with_sdk)
+    install(base_environment(lock), draft.file, environment)
     if options.out is not None:
         shutil.copy(lock.path, options.out / "pylock.toml")
+    return environment, lock
+
+
+def _check_sandboxed(draft: Draft) -> Report:
+    options = draft.options
+    try:
+        environment, lock = _environment(draft, with_sdk=True)
+    except (ResolutionError, InstallError) as error:
+        return draft.report([_dependencies(refused=str(error), problems=[]), *_NOT_RUN])
     dependencies = _dependencies(refused=None, problems=dependency_problems(environment))
     site = site_packages(environment)
     plugin = _installed(draft.file, site)
@@ -190,6 +225,7 @@ def _dependencies(*, refused: str | None, problems: list[str]) -> Result:
 
 
 _NOT_RUN = tuple(Result(code=check.code, verdict="not_run") for check in ENTRY_CHECKS)
+_LIBRARY_NOT_RUN = tuple(Result(code=check.code, verdict="not_run") for check in (S21, *LIBRARY_CHECKS))
 SANDBOX_ENV = {
     "TMPDIR": f"{INSIDE_ROOT}/tmp",
     "ORT_DISABLE_TELEMETRY": "1",

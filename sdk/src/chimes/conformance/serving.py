@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from chimes.conformance.child import describe, mark, seal_of
+from chimes.conformance.child import describe
 from chimes.conformance.codec import decode, encode
 from chimes.conformance.frames import BLOBS, BrokenFrameError, ClosedError, read_frame, write_frame
 from chimes.conformance.harness import Case
+from chimes.conformance.ownprocess import mark, seal_of
 from chimes.context import Context
 from chimes.errors import NotFoundError, PluginLoadError
 from chimes.kinds.backend import ComputeBackend

@@ -195,10 +195,10 @@ class S08(EntryCheck):
 
 
 class S21(Check[Facts]):
-    """Do the declared dependencies resolve to wheels that fit together in a clean environment?
+    """Do the declared dependencies resolve to wheels that fit together in a clean environment, and suffice?
 
     Asked in the sandboxed run, where the environment is made from the declaration alone. The facts are what
-    resolver and installed metadata say.
+    resolver and installed metadata say, and of a library which of its modules cannot be imported there.
     """
 
     code = "S21"
@@ -218,9 +218,11 @@ class S21(Check[Facts]):
                     said=facts["refused"],
                 )
             ]
-        return [
-            self.finding(
-                "installed together, the dependencies do not fit", "correct the declared versions", said=problem
-            )
-            for problem in facts["problems"][:1]
-        ]
+        unfit = "installed together, the dependencies do not fit"
+        found = [self.finding(unfit, "correct the declared versions", said=said) for said in facts["problems"][:1]]
+        for module, is_missing, said in facts.get("unimportable", ()):
+            why = "it needs a module that nothing declared brings" if is_missing else "it raises an error"
+            fix = "declare what it imports" if is_missing else "mend it: importing must work on any machine"
+            message = f"{module} cannot be imported where only the declared dependencies are: {why}"
+            found.append(self.finding(message, fix, where=module, said=said))
+        return found

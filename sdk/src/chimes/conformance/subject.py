@@ -24,13 +24,17 @@ __all__ = ["ComponentSubject", "EntrySubject"]
 
 @dataclass(kw_only=True)
 class EntrySubject:
-    """The plugin's entry module, imported in a fresh process: what it told, what was seen, or how it failed."""
+    """The plugin's entry module, imported in a fresh process: what it told, what was seen, or how it failed.
+
+    ``what`` was imported, in the judge's words.
+    """
 
     distribution: str
     top_levels: tuple[str, ...]
     entry: dict[str, Any]
     events: tuple[tuple[str, str, str], ...]
     failure: StepFailedError | None = None
+    what: str = "the entry module"
     inputs: list[str] = field(default_factory=list)
 
 

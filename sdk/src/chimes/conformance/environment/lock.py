@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
+import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -49,9 +50,12 @@ class Lock:
         return hashlib.sha256("\n".join(self.lines).encode("utf-8")).hexdigest()
 
 
-def resolve(wheel: Path, *, extra: Sequence[str] = (), lock: Path | None = None, out: Path) -> Lock:
+def resolve(
+    wheel: Path, *, extra: Sequence[str] = (), lock: Path | None = None, out: Path, with_sdk: bool = True
+) -> Lock:
     """What ``wheel`` needs, the running SDK and ``extra`` (more requirements) as a lock, written to ``out``.
 
+    Without ``with_sdk`` the SDK is there only where something requires it.
     With ``lock`` nothing is resolved: its content is used as it is. The wheel itself is not in the lock.
     Raises ResolutionError if there is no solution, ConfigError for a lock that is none or was made with another
     SDK, InfrastructureError if neither the index nor uv's cache has an answer.
@@ -59,12 +63,15 @@ def resolve(wheel: Path, *, extra: Sequence[str] = (), lock: Path | None = None,
     sdk = staged_sdk_wheel()
     if lock is None:
         name, requirements = _declared(wheel)
-        text = _compile([f"{NAME} @ {sdk.as_uri()}", *requirements, *extra], leave_out=name)
+        own = f"{NAME} @ {sdk.as_uri()}"
+        wanted = [own, *requirements, *extra] if with_sdk else [*requirements, *extra]
+        text = _compile(wanted, leave_out=name, bound=own) if wanted else NOTHING
         text = text.replace(f'"{sdk}"', f'"{sdk.name}"').replace(f'"{sdk.as_uri()}"', f'"{sdk.name}"')
     else:
         text = _lock_text(lock)
     lines = read_lock(text)
-    _check_sdk(sdk, lines)
+    if with_sdk or any(line.startswith(f"{NAME} ") for line in lines):
+        _check_sdk(sdk, lines)
     out.write_text(text, "utf-8")
     return Lock(out, lines)
 
@@ -127,12 +134,17 @@ def _check_python(name: str, declared: str | None) -> None:
         raise ResolutionError(f"{name} requires Python {declared}, this is Python {here}", reason="python")
 
 
-def _compile(requirements: list[str], *, leave_out: str | None = None) -> str:
+def _compile(requirements: list[str], *, leave_out: str | None = None, bound: str = "") -> str:
+    """``bound``: what one distribution must be, wherever it is required."""
     arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--only-binary", ":all:", "--quiet"]
     arguments += ["--python", str(base_python())]
     if leave_out is not None:
         arguments += ["--no-emit-package", canonicalize_name(leave_out)]
-    done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
+    with tempfile.NamedTemporaryFile("w", prefix="chimes-", suffix=".txt") as constraints:
+        constraints.write(f"{bound}\n")
+        constraints.flush()
+        arguments += ["--constraints", constraints.name]
+        done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
     if done.returncode == 0:
         return done.stdout.decode("utf-8")
     reason = uv_reason(done).removeprefix("No solution found when resolving dependencies: ")

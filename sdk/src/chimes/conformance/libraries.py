@@ -1,0 +1,137 @@
+"""Judges a library in a sandbox: its modules are imported where only what it declares is, and nothing is called.
+
+The library may be the SDK itself, of any version: so the child that imports stands alone, and the environment has the
+judge's SDK only where the library requires it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chimes.checks.subject import WheelSubject, open_subject
+from chimes.conformance import frames, librarychild, ownprocess
+from chimes.conformance.conduct import S09, LibraryStays
+from chimes.conformance.failure import StepFailedError
+from chimes.conformance.judge import Progress, judge_one
+from chimes.conformance.remote import Children, Place
+from chimes.conformance.report import Result
+from chimes.conformance.rules import Rules
+from chimes.conformance.shared import S21
+from chimes.conformance.subject import EntrySubject
+from chimes.sandbox import Mount
+
+__all__ = ["LIBRARY_CHECKS", "LibraryJudge", "child_mounts", "child_program", "importable"]
+
+LIBRARY_CHECKS = (S09, LibraryStays)
+"""What is asked of a library that was imported, after S21."""
+IMPORTING = "importing the library"
+INSIDE = "/chimes"
+CHILD = (librarychild, frames, ownprocess)
+MOST, DEEPEST = 32, 4
+MODULE = re.compile(r"\.(?:py|so|[-\w]+\.so)$")
+
+
+def importable(wheel: Path) -> tuple[str, ...]:
+    """The modules and packages at the top of a wheel, those of a namespace included, by name; 32 at most.
+
+    Names that begin with an underscore are left out where there are others.
+    """
+    with open_subject(wheel, deep=False) as subject:
+        assert isinstance(subject, WheelSubject)
+        tree: dict[str, Any] = {}
+        for _, path in subject.library_paths():
+            branch = tree
+            *folders, file = path.split("/")
+            for folder in folders:
+                branch = branch.setdefault(folder, {})
+            branch.setdefault(file, {})
+    found = sorted(_modules(tree, ()))
+    return tuple([name for name in found if not name.startswith("_")][:MOST] or found[:MOST])
+
+
+def _modules(tree: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
+    for name, below in tree.items():
+        stem = MODULE.sub("", name)
+        if stem == name and below and name.isidentifier() and len(above) < DEEPEST:
+            if any(MODULE.sub("", inner) == "__init__" for inner in below if MODULE.search(inner)):
+                yield ".".join((*above, name))
+            else:
+                yield from _modules(below, (*above, name))
+        elif stem != name and not below and not above and stem.isidentifier():
+            yield stem
+
+
+def child_mounts() -> tuple[Mount, ...]:
+    """The files of the child that a sandbox needs besides the environment."""
+    return tuple(Mount(Path(str(module.__file__)), f"{INSIDE}/{Path(str(module.__file__)).name}") for module in CHILD)
+
+
+def child_program(modules: Sequence[str]) -> tuple[str, ...]:
+    """What the environment's interpreter runs to import these modules."""
+    return (f"{INSIDE}/{Path(str(librarychild.__file__)).name}", *modules)
+
+
+@dataclass(kw_only=True)
+class LibraryJudge:
+    """One run over one library. ``dependencies`` are the facts of its environment."""
+
+    place: Place
+    env: dict[str, str]
+    rules: Rules
+    dependencies: Mapping[str, Any]
+    progress: Progress = lambda _: None
+    logs: tuple[str, ...] = ()
+
+    def run(self) -> list[Result]:
+        """Import the modules in two fresh children; S21, then the checks of what was seen."""
+        self.progress(IMPORTING)
+        subject = self.imported()
+        if subject.failure is None:
+            again = self.imported()
+            subject.failure = again.failure
+            subject.events = tuple(sorted({*subject.events, *again.events}))
+            if again.failure is None and subject.entry != again.entry:
+                subject.failure = StepFailedError(IMPORTING, answer="changing")
+        unimportable = subject.entry.get("failures", []) if subject.failure is None else []
+        first = judge_one(S21(), {**self.dependencies, "unimportable": unimportable}, None)
+        return [first, *(judge_one(check(), subject, None) for check in LIBRARY_CHECKS)]
+
+    def imported(self) -> EntrySubject:
+        """Import the modules in a fresh child."""
+        entry: dict[str, Any] = {}
+        failure = None
+        with Children(self.place, self.env) as children:
+            try:
+                entry = _read(children.entry(IMPORTING, self.rules.call_s), self.place.program[1:])
+            except StepFailedError as failed:
+                failure = failed
+            children.stop()
+            events = {(event.kind, event.action, event.target) for event in children.seen()}
+        self.logs = (*self.logs, *children.logs)
+        return EntrySubject(
+            distribution=self.place.distribution,
+            top_levels=(),
+            entry=entry,
+            events=tuple(sorted(events)),
+            failure=failure,
+            what="the library",
+        )
+
+
+def _read(told: Any, asked: Sequence[str]) -> dict[str, Any]:
+    """What the child tells, as far as it can be true. Raises StepFailedError."""
+    try:
+        failures = [[name, bool(is_missing), str(said)[:2000]] for name, is_missing, said in told["failures"]]
+        names = [name for name, _, _ in failures]
+        if names != [name for name in asked if name in names]:
+            raise ValueError(names)
+        changed = [str(what)[:100] for what in told["changed"][:20]]
+        json.dumps(changed)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StepFailedError(IMPORTING, answer="type", said=str(error)[:2000]) from error
+    return {"failures": failures, "changed": changed}
