@@ -1,0 +1,96 @@
+"""The data folder of a command: named by an option or the environment, opened and migrated."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+
+from chimes_marketplace.database import Database
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.migrations import migrate
+from chimes_marketplace.settings import Settings
+
+__all__ = ["data_option", "make_folder", "opened", "read_settings"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def data_option(function: Function) -> Function:
+    """Give a command the parameter ``data``: from --data here or before the verb, or from CHIMES_DATA_DIR."""
+    decorated: Function = click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        envvar="CHIMES_DATA_DIR",
+        callback=_chosen,
+        help="The data folder. Default: the variable CHIMES_DATA_DIR.",
+    )(function)
+    return decorated
+
+
+def read_settings(data: Path, *, make: bool = False) -> Settings:
+    """The settings of the marketplace in that folder, which is made where it may be. Raises MarketplaceError."""
+    if make:
+        make_folder(data)
+    elif not data.is_dir():
+        raise MarketplaceError(
+            "not-found",
+            f"there is no data folder {str(data)!r}",
+            fix="give --data the folder that the server uses; serve and member add make one",
+        )
+    return Settings.read(data)
+
+
+def make_folder(data: Path) -> None:
+    """Make the data folder, for its owner only: it holds the secrets of stages."""
+    if not data.is_dir():
+        data.mkdir(parents=True, mode=0o700)
+
+
+@contextlib.contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    """The database of that marketplace, migrated. Raises MarketplaceError where it cannot be used."""
+    try:
+        database = Database(settings.database)
+    except (SQLAlchemyError, ImportError) as error:
+        raise _unusable(settings, error) from error
+    try:
+        _migrate(settings, database)
+        yield database
+    finally:
+        database.close()
+
+
+def _migrate(settings: Settings, database: Database) -> None:
+    try:
+        migrate(database)
+    except SQLAlchemyError as error:
+        raise _unusable(settings, error) from error
+
+
+def _unusable(settings: Settings, error: Exception) -> MarketplaceError:
+    where = "CHIMES_MARKETPLACE_DATABASE_URL" if settings.database_url else str(settings.data / "marketplace.db")
+    if isinstance(error, (ImportError, NoSuchModuleError)):
+        reason = "there is no driver for it"
+    else:
+        # The driver's own words, without the statement; an address with a password is never among them.
+        reason = str(getattr(error, "orig", None) or "it is no address of a database")
+    return MarketplaceError(
+        "bad-setting",
+        f"the database {where} cannot be used: {reason}",
+        fix="see to the file or address, or restore a backup of the data folder",
+    )
+
+
+def _chosen(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
+    before = ctx.find_root().obj
+    source = ctx.get_parameter_source("data")
+    if before is not None and source is not click.core.ParameterSource.COMMANDLINE:
+        value = before
+    if value is None:
+        raise click.UsageError("the data folder is not named: add --data DIR, or set CHIMES_DATA_DIR", ctx)
+    return value

@@ -1,0 +1,98 @@
+"""``chimes-marketplace serve``: everything on one machine, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from chimes_marketplace.blobs.localblobs import LocalBlobs
+from chimes_marketplace.commands.folder import data_option, make_folder, opened, read_settings
+from chimes_marketplace.errors import MarketplaceError
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  chimes-marketplace serve --data market
+  chimes-marketplace serve --data /srv/market --host 0.0.0.0 --port 8080
+
+Makes the data folder and migrates the database where that is needed. SIGTERM or Ctrl-C ends it: requests that run are
+answered, validations that run go on and are collected by the next start.
+
+\b
+Exit status:
+  0  ended by a signal
+  2  could not start: the port is taken, another server uses the folder, a setting is wrong
+"""
+ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+@click.command(epilog=EPILOG)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one.")
+@data_option
+def command(host: str, port: int, data: Path) -> None:
+    """Serve the index, the API and the pages, and validate what is submitted."""
+    # Until the server listens for it: nothing is under way that would have to be finished.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    make_folder(data)
+    with _only_one(data):
+        settings = read_settings(data)
+        port = _free(host, port)
+        # Litestar, granian and what validates take most of a second: no other command needs them.
+        from chimes_marketplace.commands.server import run  # noqa: PLC0415
+
+        with opened(settings) as database:
+            blobs = LocalBlobs(settings.data / "blobs")
+            blobs.forget_incoming()
+            shown = f"[{host}]" if ":" in host else host
+            own = ANY.get(host, host)
+            own = f"[{own}]" if ":" in own else own
+            ready = f"serving http://{shown}:{port}/ from {settings.data}"
+            run(settings, database, blobs, host=host, port=port, own_url=f"http://{own}:{port}", ready=ready)
+
+
+@contextlib.contextmanager
+def _only_one(data: Path) -> Iterator[None]:
+    """Hold the lock of the data folder: the system lets go of it when the process ends, however it ends."""
+    descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise MarketplaceError(
+                "still-running",
+                f"another server uses the data folder {str(data)!r}",
+                fix="end it first, or give this one another --data",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _free(host: str, port: int) -> int:
+    """The port, or a free one for 0. Raises MarketplaceError where it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            raise MarketplaceError(
+                "bad-setting",
+                f"cannot listen on {host} port {port}: {error.strerror or error}",
+                fix="choose another --port (0 takes a free one) or --host",
+            ) from error
+        return int(probe.getsockname()[1])

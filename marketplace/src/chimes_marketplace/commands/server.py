@@ -1,0 +1,91 @@
+"""One process: the web server in the main thread, what validates in another, until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from litestar import Litestar
+
+from chimes_marketplace.app import create_app
+from chimes_marketplace.blobs.localblobs import LocalBlobs
+from chimes_marketplace.database import Database
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.market import Market
+from chimes_marketplace.settings import Settings
+from chimes_marketplace.submissions.arrivals import Arrivals
+from chimes_marketplace.validation.reconciler import Reconciler
+
+__all__ = ["run"]
+
+THREADS = 32
+"""How many requests may wait for disk or database at once."""
+START_S, DRAIN_S = 30.0, 20.0
+
+
+def run(
+    settings: Settings, database: Database, blobs: LocalBlobs, *, host: str, port: int, own_url: str, ready: str
+) -> None:
+    """Serve until SIGTERM or SIGINT; ``own_url`` is the address at which it reaches itself.
+
+    ``ready`` is printed when requests are taken. Raises MarketplaceError when the server fails to start.
+    """
+    arrivals = Arrivals()
+    reconciler = Reconciler(
+        settings=settings, database=database, blobs=blobs, arrivals=arrivals, index_url=f"{own_url}/simple/"
+    )
+    market = Market(settings=settings, database=database, blobs=blobs, arrivals=arrivals, wake=reconciler.wake)
+    try:
+        asyncio.run(_serve(create_app(market), reconciler, host, port, ready))
+    finally:
+        reconciler.stop()
+
+
+async def _serve(app: Litestar, reconciler: Reconciler, host: str, port: int, ready: str) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
+    server = Server(app, address=host, port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    serving = asyncio.ensure_future(server.serve())
+    stopped = asyncio.ensure_future(stopping.wait())
+    starting = asyncio.ensure_future(_listening(host, port))
+    try:
+        await asyncio.wait((serving, stopped, starting), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and starting.result():
+            reconciler.start()
+            click.echo(ready)
+            await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not stopping.is_set():
+            raise _broken(host, port)
+    finally:
+        starting.cancel()
+        stopped.cancel()
+        server.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(serving, DRAIN_S)
+
+
+async def _listening(host: str, port: int) -> bool:
+    """Whether the port answers within the time that a start may take."""
+    deadline = asyncio.get_running_loop().time() + START_S
+    while asyncio.get_running_loop().time() < deadline:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+def _broken(host: str, port: int) -> MarketplaceError:
+    message = f"the web server does not serve {host} port {port}"
+    return MarketplaceError(
+        "internal", message, fix="see the log above; choose another --port if it was taken meanwhile"
+    )
