@@ -28,6 +28,7 @@ CODES = MappingProxyType(
         "method-not-allowed": (405, "that address does not take this method"),
         "not-found": (404, "there is no such thing"),
         "not-yours": (403, "it belongs to another member, or the token is for another project"),
+        "range-outside": (416, "the file does not have the bytes that were asked for"),
         "still-running": (409, "another server uses the same data folder"),
     }
 )

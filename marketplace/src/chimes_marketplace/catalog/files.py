@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from chimes_marketplace.catalog.tables import File, Project, Release
 
-__all__ = ["LEVELS", "find_listed", "list_files", "list_them"]
+__all__ = ["LEVELS", "list_files", "list_named", "list_them"]
 
 LEVELS = ("verified", "certified")
 """Lowest first."""
@@ -39,10 +39,10 @@ def list_files(
     return list(session.exec(query.order_by(col(File.filename), col(File.id))))
 
 
-def find_listed(session: Session, *, filename: str) -> File | None:
-    """The listed file of that name: there is never more than one."""
-    query = select(File).where(File.filename == filename, col(File.listed_at).is_not(None))
-    return session.exec(query).first()
+def list_named(session: Session, *, filename: str, sha256: str) -> list[File]:
+    """The files of that name with these bytes, oldest first: the same may have come in several submissions."""
+    query = select(File).where(File.filename == filename, File.sha256 == sha256)
+    return list(session.exec(query.order_by(col(File.id))))
 
 
 def list_them(

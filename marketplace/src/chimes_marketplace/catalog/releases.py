@@ -7,9 +7,9 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 from sqlmodel import Session, col, select
 
-from chimes_marketplace.catalog.tables import File, Release
+from chimes_marketplace.catalog.tables import File, Project, Release
 
-__all__ = ["add_release", "find_release", "has_listed", "list_releases"]
+__all__ = ["add_release", "find_release", "get_project_of", "has_listed", "list_releases"]
 
 
 def find_release(session: Session, *, project_id: int, version: str) -> Release | None:
@@ -41,3 +41,8 @@ def has_listed(session: Session, *, release_id: int) -> bool:
     """Whether any file of the release is listed."""
     query = select(File.id).where(File.release_id == release_id, col(File.listed_at).is_not(None))
     return session.exec(query.limit(1)).first() is not None
+
+
+def get_project_of(session: Session, *, release_id: int) -> Project:
+    """The project of a release that there is."""
+    return session.get_one(Project, session.get_one(Release, release_id).project_id)

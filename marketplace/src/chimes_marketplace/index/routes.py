@@ -6,6 +6,19 @@ from collections.abc import Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from chimes_marketplace.index.files import send_file
+from chimes_marketplace.index.simple import show_project, show_root
+from chimes_marketplace.index.stage import send_staged_file, show_stage, show_staged_project
+from chimes_marketplace.index.upload import upload
+
 __all__ = ["ROUTES"]
 
-ROUTES: Sequence[ControllerRouterHandler] = ()
+ROUTES: Sequence[ControllerRouterHandler] = (
+    upload,
+    show_root,
+    show_project,
+    send_file,
+    show_stage,
+    show_staged_project,
+    send_staged_file,
+)

@@ -1,0 +1,105 @@
+"""The files of the index, whole or in parts; who may have one is asked by project and file name, never by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from litestar import HttpMethod, Request, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from chimes_marketplace.blobs.localblobs import DIGEST
+from chimes_marketplace.catalog.files import list_named
+from chimes_marketplace.catalog.releases import get_project_of
+from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.database import Session
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.guards import find_caller, may_read
+from chimes_marketplace.index.ranges import parse_range
+from chimes_marketplace.index.representation import PRIVATE, is_known
+from chimes_marketplace.market import Market
+from chimes_marketplace.responses import refuse
+
+__all__ = ["IMMUTABLE", "METADATA", "absent", "send", "send_file"]
+
+Ask = Request[Any, Any, Any]
+IMMUTABLE = "public, max-age=31536000, immutable"
+METADATA = ".metadata"
+CHUNK = 1 << 18
+
+
+@route(
+    "/files/{sha256:str}/{filename:str}",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    sync_to_thread=True,
+    tags=["index"],
+)
+def send_file(
+    request: Ask, market: NamedDependency[Market], sha256: FromPath[str], filename: FromPath[str]
+) -> Response[Any]:
+    """A listed file to everybody, another one to its member; with ``.metadata`` behind its name, a wheel's METADATA."""
+    with market.database.reading() as session:
+        file, cache = _readable(request, session, sha256, filename.removesuffix(METADATA))
+    return send(request, market, file, wants_metadata=filename.endswith(METADATA), cache=cache)
+
+
+def send(request: Ask, market: Market, file: File, *, wants_metadata: bool, cache: str) -> Response[Any]:
+    """The file, or the part of it that the request asks for. Raises ``not-found``."""
+    digest = file.metadata_sha256 if wants_metadata else file.sha256
+    if digest is None:
+        raise absent(file.filename + METADATA)
+    etag = f'"{digest}"'
+    headers = {"Cache-Control": cache, "ETag": etag, "Accept-Ranges": "bytes"}
+    if is_known(request, etag):
+        return Response(b"", status_code=304, headers=headers)
+    path = market.blobs.path(digest)
+    size = path.stat().st_size
+    try:
+        part = _asked_part(request, etag, size)
+    except MarketplaceError as error:
+        response: Response[Any] = refuse(request, error)
+        response.headers["Content-Range"] = f"bytes */{size}"
+        return response
+    if part is not None:
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    sent = range(size) if part is None else part
+    headers["Content-Length"] = str(len(sent))
+    status = 200 if part is None else 206
+    return Stream(_read(path, sent), headers=headers, media_type="application/octet-stream", status_code=status)
+
+
+def absent(filename: str) -> MarketplaceError:
+    """There is no such file, or it has other bytes."""
+    message = f"there is no file {filename[:200]!r} with these bytes"
+    return MarketplaceError("not-found", message, fix="take the address from a page of the index")
+
+
+def _asked_part(request: Ask, etag: str, size: int) -> range | None:
+    condition = request.headers.get("if-range", "").strip()
+    if condition not in ("", etag):
+        return None
+    return parse_range(request.headers.get("range", ""), size)
+
+
+def _readable(request: Ask, session: Session, sha256: str, filename: str) -> tuple[File, str]:
+    found = list_named(session, filename=filename, sha256=sha256) if DIGEST.fullmatch(sha256) else []
+    for file in found:
+        if file.listed_at is not None:
+            return file, IMMUTABLE
+    if not found:
+        raise absent(filename)
+    project = get_project_of(session, release_id=found[0].release_id)
+    may_read(find_caller(request, session), member_id=project.member_id, project=project.name)
+    return found[0], PRIVATE
+
+
+def _read(path: Path, part: range) -> Iterator[bytes]:
+    with path.open("rb") as stream:
+        stream.seek(part.start)
+        left = len(part)
+        while left > 0 and (data := stream.read(min(CHUNK, left))):
+            left -= len(data)
+            yield data

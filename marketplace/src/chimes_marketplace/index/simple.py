@@ -1,0 +1,83 @@
+"""The simple index: the list of projects, and each project's files."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from litestar import HttpMethod, Request, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from chimes_marketplace.catalog.names import normalised
+from chimes_marketplace.catalog.projects import list_listed
+from chimes_marketplace.catalog.tables import Project
+from chimes_marketplace.database import Session
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.guards import find_caller, may_read
+from chimes_marketplace.index.documents import project_html, project_json, root_html, root_json
+from chimes_marketplace.index.entries import Entry, list_entries
+from chimes_marketplace.index.representation import REVALIDATE, represent
+from chimes_marketplace.links import Links
+from chimes_marketplace.market import Market
+from chimes_marketplace.readers import find_named
+
+__all__ = ["canonical_address", "listed_page", "show_project", "show_root"]
+
+Ask = Request[Any, Any, Any]
+READ = [HttpMethod.GET, HttpMethod.HEAD]
+
+
+@route("/simple", http_method=READ, sync_to_thread=True, tags=["index"])
+def show_root(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
+    """All projects that have something listed (PEP 503, PEP 691)."""
+    moved = canonical_address(request, market, "/simple/")
+    if moved is not None:
+        return moved
+    with market.database.reading() as session:
+        names = [project.name for project in list_listed(session)]
+    return represent(request, json=lambda: root_json(names), html=lambda: root_html(names), cache=REVALIDATE)
+
+
+@route(["/simple/{name:str}", "/legacy/+simple/{name:str}"], http_method=READ, sync_to_thread=True, tags=["index"])
+def show_project(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
+    """The listed files of a project; below ``/legacy/`` for hatch, which looks there."""
+    folder = "/legacy/+simple" if request.scope["path"].startswith("/legacy") else "/simple"
+    moved = canonical_address(request, market, f"{folder}/{normalised(name)}/")
+    if moved is not None and re.fullmatch(r"[A-Za-z0-9._-]+", name):
+        return moved
+    with market.database.reading() as session:
+        project, entries = listed_page(request, session, name)
+    up = "../" * (folder.count("/") + 1)
+    return represent(
+        request,
+        json=lambda: project_json(project.name, entries, up=up),
+        html=lambda: project_html(project.name, entries, up=up),
+        cache=REVALIDATE,
+    )
+
+
+def canonical_address(request: Ask, market: Market, path: str) -> Redirect | None:
+    """To ``path`` with a slash at its end and the name normalised, unless that was asked for."""
+    raw: bytes = request.scope["raw_path"]
+    if raw.partition(b"?")[0].endswith(b"/") and request.scope["path"] == path.rstrip("/"):
+        return None
+    return Redirect(f"{Links.of(request, market).base}{quote(path)}", status_code=301)
+
+
+def listed_page(request: Ask, session: Session, name: str) -> tuple[Project, list[Entry]]:
+    """A project that has something listed.
+
+    Raises MarketplaceError ``not-found`` for an absent one. Of one that has nothing listed a stranger learns no more
+    than that: ``credentials-required``, ``not-yours``; its member is told where else to look.
+    """
+    project = find_named(session, name)
+    entries = list_entries(session, project=project)
+    if entries:
+        return project, entries
+    may_read(find_caller(request, session), member_id=project.member_id, project=project.name)
+    message = f"{project.name} has nothing listed yet"
+    fix = "install from the stage URL that the upload was answered with; chimes publish prints it"
+    raise MarketplaceError("not-found", message, fix=fix)

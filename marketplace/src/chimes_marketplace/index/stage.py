@@ -1,0 +1,93 @@
+"""The stage: an index at a secret address, from which a submission can be installed before it is listed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import HttpMethod, Request, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from chimes_marketplace.catalog.files import list_files, list_named
+from chimes_marketplace.catalog.names import normalised
+from chimes_marketplace.catalog.projects import list_listed
+from chimes_marketplace.catalog.releases import get_project_of
+from chimes_marketplace.catalog.tables import File, Project
+from chimes_marketplace.database import Session
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.index.documents import project_html, project_json, root_html, root_json
+from chimes_marketplace.index.entries import list_staged_entries
+from chimes_marketplace.index.files import METADATA, absent, send
+from chimes_marketplace.index.representation import PRIVATE, represent
+from chimes_marketplace.index.simple import canonical_address, listed_page
+from chimes_marketplace.market import Market
+from chimes_marketplace.submissions.states import find_by_secret
+from chimes_marketplace.submissions.tables import Submission
+
+__all__ = ["send_staged_file", "show_stage", "show_staged_project"]
+
+Ask = Request[Any, Any, Any]
+READ = [HttpMethod.GET, HttpMethod.HEAD]
+UP = "../../"
+
+
+@route("/stage/{secret:str}/simple", http_method=READ, sync_to_thread=True, tags=["stage"])
+def show_stage(request: Ask, market: NamedDependency[Market], secret: FromPath[str]) -> Response[Any]:
+    """All listed projects and the submission's. Whoever knows the address may read."""
+    with market.database.reading() as session:
+        _, project = _staged(session, secret)
+        names = sorted({project.name, *(each.name for each in list_listed(session))})
+    moved = canonical_address(request, market, f"/stage/{secret}/simple/")
+    if moved is not None:
+        return moved
+    return represent(request, json=lambda: root_json(names), html=lambda: root_html(names), cache=PRIVATE)
+
+
+@route("/stage/{secret:str}/simple/{name:str}", http_method=READ, sync_to_thread=True, tags=["stage"])
+def show_staged_project(
+    request: Ask, market: NamedDependency[Market], secret: FromPath[str], name: FromPath[str]
+) -> Response[Any]:
+    """The submission's files beside its project's listed ones; of another project, the listed ones."""
+    with market.database.reading() as session:
+        submission, project = _staged(session, secret)
+        if normalised(name) == project.name:
+            assert submission.id is not None
+            entries = list_staged_entries(session, project=project, submission_id=submission.id)
+        else:
+            project, entries = listed_page(request, session, name)
+    moved = canonical_address(request, market, f"/stage/{secret}/simple/{project.name}/")
+    if moved is not None:
+        return moved
+    return represent(
+        request,
+        json=lambda: project_json(project.name, entries, up=UP),
+        html=lambda: project_html(project.name, entries, up=UP),
+        cache=PRIVATE,
+    )
+
+
+@route("/stage/{secret:str}/files/{sha256:str}/{filename:str}", http_method=READ, sync_to_thread=True, tags=["stage"])
+def send_staged_file(
+    request: Ask, market: NamedDependency[Market], secret: FromPath[str], sha256: FromPath[str], filename: FromPath[str]
+) -> Response[Any]:
+    """A file of the submission, or a listed one."""
+    with market.database.reading() as session:
+        submission, _ = _staged(session, secret)
+        file = _find_file(session, submission, sha256, filename.removesuffix(METADATA))
+    return send(request, market, file, wants_metadata=filename.endswith(METADATA), cache=PRIVATE)
+
+
+def _staged(session: Session, secret: str) -> tuple[Submission, Project]:
+    submission = find_by_secret(session, secret=secret)
+    if submission is None:
+        raise MarketplaceError("not-found", "there is no such stage", fix="take the address from the upload's answer")
+    return submission, get_project_of(session, release_id=submission.release_id)
+
+
+def _find_file(session: Session, submission: Submission, sha256: str, filename: str) -> File:
+    own = list_files(session, submission_id=submission.id)
+    listed = (file for file in list_named(session, filename=filename, sha256=sha256) if file.listed_at is not None)
+    for file in (*own, *listed):
+        if file.filename == filename and file.sha256 == sha256:
+            return file
+    raise absent(filename)

@@ -1,0 +1,154 @@
+"""The legacy upload: one POST with one file, as twine and uv send it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from litestar import Request, Response, post
+from litestar.concurrency import sync_to_thread
+from litestar.di import NamedDependency
+from litestar.exceptions import HTTPException
+from litestar.response import Redirect
+
+from chimes_marketplace.accounts.tokens import Caller
+from chimes_marketplace.blobs.localblobs import Incoming
+from chimes_marketplace.database import Session
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.guards import find_caller
+from chimes_marketplace.index.receiving import Receiving, boundary_of
+from chimes_marketplace.links import Links
+from chimes_marketplace.market import Market
+from chimes_marketplace.submissions.form import RETIRED, UploadForm, check_action, read_form
+from chimes_marketplace.submissions.gate import Examined, examine
+from chimes_marketplace.submissions.intake import Arrived, Receipt, accept, screen
+
+__all__ = ["upload"]
+
+Ask = Request[Any, Any, Any]
+RESERVE_BYTES = 64 << 20
+"""What must stay free on the disk, for the database above all."""
+DRAIN_BYTES = 64 << 20
+"""What is still read of a refused upload: a client that cannot send all of it may never look at the answer."""
+
+
+@post("/legacy", status_code=200, request_max_body_size=None, tags=["index"])
+async def upload(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
+    """Take a wheel or an sdist into its release's open submission (multipart/form-data, as twine and uv send it)."""
+    if not request.scope["raw_path"].partition(b"?")[0].endswith(b"/"):
+        return Redirect(f"{Links.of(request, market).base}/legacy/{_query(request)}", status_code=308)
+    body = request.stream()
+    try:
+        receipt = await _receive(request, market, body)
+    except MarketplaceError:
+        await _drain(body)
+        raise
+    return Response(_answer(Links.of(request, market), receipt), media_type="application/json")
+
+
+async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> Receipt:
+    caller = await sync_to_thread(_authenticate, request, market)
+    actions = request.query_params.getall(":action", [])
+    if any(action in RETIRED for action in actions):
+        check_action(actions)
+    boundary = boundary_of(request.headers.get("content-type", ""))
+    _check_room(market, request.headers.get("content-length", ""))
+    incoming = await sync_to_thread(market.blobs.receive)
+    receiving = Receiving(incoming, limit_bytes=market.settings.upload_bytes, arrivals=market.arrivals)
+    try:
+        await receiving.read(boundary, _connected(body))
+        check_action([*actions, *receiving.fields.get(":action", ())])
+        form = read_form(receiving.fields, receiving.filename)
+        receiving.check_digests(form)
+        return await sync_to_thread(_take, request, market, caller, form, incoming)
+    finally:
+        receiving.close()
+        await sync_to_thread(incoming.discard)
+
+
+def _authenticate(request: Ask, market: Market) -> Caller:
+    with market.database.reading() as session:
+        return _caller(request, session)
+
+
+def _caller(request: Ask, session: Session) -> Caller:
+    caller = find_caller(request, session)
+    if caller is None:
+        message = "the upload carries no token"
+        raise MarketplaceError(
+            "credentials-refused", message, fix="use the user name __token__ and a token as password"
+        )
+    return caller
+
+
+def _check_room(market: Market, announced: str) -> None:
+    size = int(announced) if announced.isascii() and announced.isdigit() else 0
+    free = market.blobs.free_bytes()
+    if free < size + RESERVE_BYTES:
+        message = f"the marketplace's disk has {free} bytes left"
+        raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
+
+
+def _take(request: Ask, market: Market, caller: Caller, form: UploadForm, incoming: Incoming) -> Receipt:
+    incoming.finish()
+    examined = examine(incoming.path, form, is_admin=caller.is_admin)
+    arrived = Arrived(form=form, sha256=incoming.sha256, size_bytes=incoming.size_bytes, examined=examined)
+    with market.database.reading() as session:
+        there = screen(session, caller=caller, arrived=arrived)
+    if there is not None:
+        return there
+    return _accept(request, market, _kept(market, incoming, form, examined))
+
+
+def _kept(market: Market, incoming: Incoming, form: UploadForm, examined: Examined) -> Arrived:
+    metadata = None if examined.metadata is None else market.blobs.put(examined.metadata)
+    sha256 = market.blobs.keep(incoming)
+    size = incoming.size_bytes
+    return Arrived(form=form, sha256=sha256, size_bytes=size, examined=examined, metadata_sha256=metadata)
+
+
+def _accept(request: Ask, market: Market, arrived: Arrived) -> Receipt:
+    with market.database.writing() as session:
+        # A token may have been revoked while the file came.
+        receipt = accept(session, caller=_caller(request, session), arrived=arrived)
+    market.wake()
+    return receipt
+
+
+async def _connected(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in body:
+            yield chunk
+    except HTTPException as error:
+        message = "the client went away before the file was whole"
+        raise MarketplaceError("bad-form", message, fix="upload again; nothing was kept") from error
+
+
+async def _drain(body: AsyncIterator[bytes]) -> None:
+    left = DRAIN_BYTES
+    with contextlib.suppress(HTTPException):
+        async for chunk in body:
+            left -= len(chunk)
+            if left < 0:
+                return
+
+
+def _answer(links: Links, receipt: Receipt) -> dict[str, Any]:
+    shown = [finding for finding in receipt.file.findings if finding["severity"] != "info"]
+    return {
+        "submission": receipt.submission.id,
+        "state": receipt.submission.state,
+        "project": receipt.project.name,
+        "version": receipt.release.version,
+        "filename": receipt.file.filename,
+        "sha256": receipt.file.sha256,
+        "report_url": links.report(receipt.submission),
+        "stage_url": links.stage(receipt.submission),
+        "findings": shown,
+    }
+
+
+def _query(request: Ask) -> str:
+    query = request.scope["query_string"].decode("latin-1")
+    return f"?{query}" if query else ""

@@ -1,0 +1,206 @@
+"""Takes an uploaded file into its release's open submission, or says that it is there already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from chimes_marketplace.accounts.tokens import Caller
+from chimes_marketplace.catalog.files import list_files
+from chimes_marketplace.catalog.projects import add_project, find_lookalikes, find_project, is_listed
+from chimes_marketplace.catalog.releases import add_release, find_release, has_listed
+from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.database import now
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.submissions.checks import Immutable, NameDistinct, Neighbourhood, Taken
+from chimes_marketplace.submissions.form import UploadForm
+from chimes_marketplace.submissions.gate import Examined, finding_json, refusal
+from chimes_marketplace.submissions.states import OPEN, find_staged, get_submission, open_submission
+from chimes_marketplace.submissions.tables import Submission
+
+__all__ = ["Arrived", "Receipt", "accept", "screen"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrived:
+    """A file that came whole, and what the gate learned of it. ``metadata_sha256``: where its METADATA is kept."""
+
+    form: UploadForm
+    sha256: str
+    size_bytes: int
+    examined: Examined
+    metadata_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What became of an upload: the file's row and its submission. ``is_new``: something was changed."""
+
+    project: Project
+    release: Release
+    submission: Submission
+    file: File
+    is_new: bool
+
+
+def screen(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt | None:
+    """What need not be taken because it is there; None if it is to be taken. Changes nothing.
+
+    Raises MarketplaceError ``not-yours``, ``file-exists``, and for findings of the gate that stand in the way
+    ``checks-failed``, ``form-differs``.
+    """
+    project = find_project(session, name=arrived.form.project)
+    _check_owner(caller, arrived.form.project, project)
+    release = _find_release(session, project, arrived)
+    findings = list(arrived.examined.findings)
+    if project is not None and release is not None:
+        known, submission = _find_known(session, release, arrived) or (None, None)
+        if known is not None and submission is not None:
+            if known.filename == arrived.form.filename and known.sha256 == arrived.sha256:
+                joins = not _is_settled(known, submission) and find_staged(session, release_id=known.release_id)
+                if not joins:
+                    return Receipt(project=project, release=release, submission=submission, file=known, is_new=False)
+            elif _is_settled(known, submission):
+                findings = [*_taken(arrived, known, submission), *findings]
+    error = refusal(arrived.form.filename, findings)
+    if error is not None:
+        raise error
+    return None
+
+
+def accept(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt:
+    """Take the file, whose blobs are durable, in this one transaction. Raises what ``screen`` raises.
+
+    The first file of a name makes the project, owned by the caller's member.
+    """
+    project = _owned_project(session, caller, arrived)
+    there = screen(session, caller=caller, arrived=arrived)
+    if there is not None:
+        return there
+    assert project.id is not None
+    release = _current_release(session, project, arrived)
+    assert release.id is not None
+    submission = find_staged(session, release_id=release.id)
+    if submission is None:
+        submission = open_submission(session, release_id=release.id, user_id=caller.user_id, actor=caller.user)
+    assert submission.id is not None
+    file = File(
+        release_id=release.id,
+        submission_id=submission.id,
+        filename=arrived.form.filename,
+        form=arrived.examined.form,
+        sha256=arrived.sha256,
+        size_bytes=arrived.size_bytes,
+        requires_python=arrived.examined.requires_python,
+        metadata_sha256=arrived.metadata_sha256,
+        findings=[*arrived.examined.findings, *_lookalikes(session, project)],
+    )
+    submission.touched_at = now()
+    session.add_all([file, submission])
+    session.flush()
+    return Receipt(project=project, release=release, submission=submission, file=file, is_new=True)
+
+
+def _check_owner(caller: Caller, name: str, project: Project | None) -> None:
+    if caller.project is not None and caller.project != name:
+        message = f"the token is for the project {caller.project!r}, not for {name!r}"
+        raise MarketplaceError("not-yours", message, fix="use a token of this project, or one for all of them")
+    if project is not None and project.member_id != caller.member_id:
+        message = f"the project {name!r} belongs to another member"
+        raise MarketplaceError("not-yours", message, fix="upload under a name of your own")
+
+
+def _find_release(session: Session, project: Project | None, arrived: Arrived) -> Release | None:
+    if project is None or project.id is None:
+        return None
+    return find_release(session, project_id=project.id, version=arrived.form.version)
+
+
+def _find_known(session: Session, release: Release, arrived: Arrived) -> tuple[File, Submission] | None:
+    """The file that has this name now: a listed one, else one that is being judged, else the newest."""
+    same = [
+        (file, get_submission(session, id=file.submission_id))
+        for file in list_files(session, release_id=release.id)
+        if _identity(file.filename) == _identity(arrived.form.filename)
+    ]
+    if not same:
+        return None
+
+    def rank(pair: tuple[File, Submission]) -> tuple[bool, bool, int]:
+        file, submission = pair
+        return file.listed_at is not None, submission.state in OPEN, file.id or 0
+
+    return max(same, key=rank)
+
+
+def _identity(filename: str) -> object:
+    # Two spellings of a name or version (My_Pkg-1.0, my_pkg-1.0.0) are one file to an installer.
+    try:
+        return parse_wheel_filename(filename) if filename.endswith(".whl") else parse_sdist_filename(filename)
+    except ValueError:
+        return filename
+
+
+def _is_settled(file: File, submission: Submission) -> bool:
+    """Whether the bytes of that name must not change: listed, or being judged."""
+    return file.listed_at is not None or submission.state in OPEN
+
+
+def _taken(arrived: Arrived, known: File, submission: Submission) -> Sequence[dict[str, Any]]:
+    assert submission.id is not None
+    check = Immutable()
+    state = "listed" if known.listed_at is not None else submission.state
+    taken = Taken(arrived.form.filename, known.filename, submission.id, state)
+    return [finding_json(each.to_json()) for each in check.judge(check.observe(taken))]
+
+
+def _lookalikes(session: Session, project: Project) -> list[dict[str, Any]]:
+    assert project.id is not None
+    if is_listed(session, project_id=project.id):
+        return []
+    found = find_lookalikes(session, name=project.name, member_id=project.member_id)
+    check = NameDistinct()
+    near = Neighbourhood(project.name, tuple(each.name for each in found))
+    return [finding_json(each.to_json()) for each in check.judge(check.observe(near))]
+
+
+def _owned_project(session: Session, caller: Caller, arrived: Arrived) -> Project:
+    name = arrived.form.project
+    project = find_project(session, name=name)
+    _check_owner(caller, name, project)
+    if project is None:
+        try:
+            with session.begin_nested():
+                project = add_project(session, name=arrived.form.name, member_id=caller.member_id)
+        except IntegrityError:
+            project = None
+    # Two uploads to one project wait for each other here; the row is there even if another session made it.
+    project = session.exec(select(Project).where(col(Project.name) == name).with_for_update()).one()
+    _check_owner(caller, name, project)
+    return project
+
+
+def _current_release(session: Session, project: Project, arrived: Arrived) -> Release:
+    """The release, made or brought up to date; what strangers see of it never changes by an upload."""
+    assert project.id is not None
+    release = find_release(session, project_id=project.id, version=arrived.form.version)
+    about, type = arrived.examined.about, arrived.examined.type
+    if release is None:
+        return add_release(
+            session, project_id=project.id, version=arrived.form.version, type=type or "library", about=about
+        )
+    assert release.id is not None
+    if has_listed(session, release_id=release.id):
+        return release
+    has_wheel = any(file.form == "wheel" for file in list_files(session, release_id=release.id))
+    # A wheel says what it is and requires; an sdist may leave that open.
+    if arrived.examined.form == "wheel" or not has_wheel:
+        release.about = about
+        release.type = type or release.type
+        session.add(release)
+    return release

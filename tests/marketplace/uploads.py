@@ -1,0 +1,117 @@
+"""What tests of uploads share: the form that twine sends, and a client of the application."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chimes.checks.subject import open_subject
+from chimes_marketplace.app import create_app
+from chimes_marketplace.catalog.files import list_files, list_them
+from chimes_marketplace.database import now
+from chimes_marketplace.market import Market
+from chimes_marketplace.submissions.states import get_submission
+from litestar.testing import TestClient
+from market_factories import basic
+from packaging.metadata import parse_email
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+__all__ = ["client_of", "form_of", "list_all_files", "move", "send"]
+
+BOUNDARY = "5d2b1c"
+JSON = {"Accept": "application/json"}
+
+
+@contextmanager
+def client_of(market: Market) -> Iterator[TestClient[Any]]:
+    """The application without a server; redirects are not followed, an error inside is a 500 as for everybody."""
+    with TestClient(create_app(market), raise_server_exceptions=False) as client:
+        client.follow_redirects = False
+        yield client
+
+
+def form_of(path: Path) -> list[tuple[str, str]]:
+    """The fields that twine sends for that file."""
+    with open_subject(path) as subject:
+        raw: dict[str, Any] = dict(parse_email((subject.metadata or b"").decode("utf-8", "replace"))[0])
+    name, version = (parse_wheel_filename if path.suffix == ".whl" else parse_sdist_filename)(path.name)[:2]
+    data = path.read_bytes()
+    fields = [
+        (":action", "file_upload"),
+        ("protocol_version", "1"),
+        ("metadata_version", str(raw.get("metadata_version", "2.4"))),
+        ("name", str(raw.get("name", name))),
+        ("version", str(raw.get("version", version))),
+        ("filetype", "bdist_wheel" if path.suffix == ".whl" else "sdist"),
+        ("pyversion", "py3"),
+        ("sha256_digest", hashlib.sha256(data).hexdigest()),
+        ("blake2_256_digest", hashlib.blake2b(data, digest_size=32).hexdigest()),
+    ]
+    for field in ("summary", "requires_python", "license_expression"):
+        fields += [(field, str(raw[field]))] if field in raw else []
+    for field in ("requires_dist", "classifiers", "provides_extra"):
+        fields += [(field, value) for value in raw.get(field, [])]
+    return fields
+
+
+def body_of(fields: Sequence[tuple[str, str | bytes]], filename: str | None, data: bytes) -> bytes:
+    """A form as it travels, the file last."""
+    parts = []
+    for name, value in fields:
+        text = value if isinstance(value, bytes) else value.encode()
+        parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + text + b"\r\n")
+    if filename is not None:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="content"; filename="{filename}"\r\n'
+        parts.append(f"{head}Content-Type: application/octet-stream\r\n\r\n".encode() + data + b"\r\n")
+    return b"".join(parts) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def send(
+    client: TestClient[Any],
+    token: str | None,
+    path: Path,
+    *,
+    change: Mapping[str, str | None] | None = None,
+    more: Sequence[tuple[str, str | bytes]] = (),
+    filename: str | None = "",
+    data: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    address: str = "/legacy/",
+) -> Any:
+    """Upload the file. ``change``: other values of fields, None to leave one out; ``more``: further ones."""
+    change = change or {}
+    fields: list[tuple[str, str | bytes]] = []
+    for name, value in form_of(path):
+        new = change.get(name, value)
+        fields += [] if new is None else [(name, new)]
+    name_sent = path.name if filename == "" else filename
+    body = body_of([*fields, *more], name_sent, path.read_bytes() if data is None else data)
+    return client.post(
+        address,
+        content=body,
+        headers={
+            "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+            **JSON,
+            **({} if token is None else basic(token)),
+            **(headers or {}),
+        },
+    )
+
+
+def move(market: Market, submission: int, state: str) -> None:
+    """Put a submission into a state, as a validation and people would in the end."""
+    with market.database.writing() as session:
+        row = get_submission(session, id=submission)
+        row.state = state
+        session.add(row)
+        if state == "listed":
+            list_them(session, submission_id=submission, at=now(), components=[], level="verified")
+
+
+def list_all_files(market: Market) -> list[Any]:
+    """Every row of a file."""
+    with market.database.reading() as session:
+        return list(list_files(session))
