@@ -127,7 +127,8 @@ class Carrier:
                 for name, digest in digests.items():
                     setattr(run, name, digest)
                 if status is not None:
-                    run.started_at, run.ended_at = status.started_at, status.ended_at or self._clock()
+                    # Trust in a lane is counted from here: by the marketplace's clock, not by a node's.
+                    run.started_at, run.ended_at = status.started_at, self._clock()
                 session.add(run)
             if task.is_control and assessment.outcome != "clean":
                 control.fail_waiting(session, lane=task.lane, reason=assessment.reason or assessment.outcome)

@@ -1,0 +1,107 @@
+"""A lane that runs nothing: its jobs end as a test says, and leave the documents of a run that ended so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from chimes.errors import InfrastructureError
+from chimes.kinds.backend import JobState, JobStatus
+from chimes_marketplace.validation.lane import Lane
+from chimes_marketplace.validation.runfolder import RunFolder
+from chimes_marketplace.validation.verdict import REQUIRED
+
+__all__ = ["Script", "ScriptedLane", "finding", "passing"]
+
+Verdict = dict[str, Any]
+Script = Callable[[str, Verdict], tuple[JobStatus, Verdict | None]]
+"""From the name of the file and a verdict without a finding to how the job ends and what it leaves."""
+
+
+def passing(filename: str, sha256: str, nonce: str, type: str = "plugin") -> Verdict:
+    """A verdict document in which everything passed."""
+
+    def asked(code: str) -> dict[str, Any]:
+        return {"code": code, "verdict": "pass", "cause": None, "findings": [], "inputs": []}
+
+    component = {"kind": "model", "name": "rain", "cases": ["default"], "checks": [asked("M07")]}
+    return {
+        "format": "chimes.verdict/1",
+        "file": filename,
+        "sha256": sha256,
+        "sandboxed": True,
+        "nonce_sha256": hashlib.sha256(bytes.fromhex(nonce)).hexdigest(),
+        "checks": [asked(code) for code in sorted(REQUIRED[type])],
+        "components": [component] if type == "plugin" else [],
+    }
+
+
+def finding(code: str = "S08", severity: str = "error", blocks: str | None = "verified") -> dict[str, Any]:
+    """A finding, as JSON."""
+    return {"code": code, "severity": severity, "blocks": blocks, "message": "m", "fix": "f", "where": None}
+
+
+def ended(state: JobState = JobState.SUCCEEDED, exit_code: int | None = 0) -> JobStatus:
+    """A job that is over."""
+    now = datetime.now(UTC)
+    return JobStatus(state=state, observed_at=now, exit_code=exit_code, started_at=now, ended_at=now)
+
+
+class ScriptedLane(Lane):
+    """``script`` decides about files, ``control`` about control runs; while ``paused`` jobs run on."""
+
+    def __init__(self, script: Script | None = None, control: Script | None = None) -> None:
+        clean: Script = lambda _, verdict: (ended(), verdict)  # noqa: E731 - a value like the others
+        self.script, self.control = script or clean, control or clean
+        self.paused = False
+        self.refusals = 0
+        self.submitted: list[str] = []
+        self.cancelled: list[str] = []
+        self._jobs: dict[str, dict[str, Any]] = {}
+        self._ended: dict[str, JobStatus] = {}
+
+    def spec(self, folder: RunFolder) -> dict[str, Any]:
+        return {"root": str(folder.root), "filename": folder.filename}
+
+    def submit(self, spec: Mapping[str, Any], *, key: str) -> dict[str, Any]:
+        if self.refusals:
+            self.refusals -= 1
+            raise InfrastructureError("no room", hint="make some")
+        if key not in self._jobs:
+            self.submitted.append(spec["filename"])
+            self._jobs[key] = dict(spec)
+        return {"key": key}
+
+    def status(self, handles: Sequence[Mapping[str, Any]]) -> list[JobStatus]:
+        return [self._status(handle["key"]) for handle in handles]
+
+    def cancel(self, handle: Mapping[str, Any]) -> None:
+        self.cancelled.append(self._jobs[handle["key"]]["filename"])
+        self._ended.setdefault(handle["key"], ended(JobState.CANCELLED, None))
+
+    def said(self, handle: Mapping[str, Any], stream: str) -> bytes:
+        return b"chimes: infrastructure: no sandbox\n" if stream == "stderr" else b""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _status(self, key: str) -> JobStatus:
+        if key not in self._ended and not self.paused:
+            self._ended[key] = self._run(self._jobs[key])
+        running = JobStatus(state=JobState.RUNNING, observed_at=datetime.now(UTC))
+        return self._ended.get(key, running)
+
+    def _run(self, job: Mapping[str, Any]) -> JobStatus:
+        folder = RunFolder(Path(job["root"]), job["filename"])
+        digest = hashlib.sha256(folder.file.read_bytes()).hexdigest()
+        verdict = passing(folder.filename, digest, folder.nonce.read_text())
+        script = self.control if folder.filename.startswith("chimes_strict_") else self.script
+        status, left = script(folder.filename, verdict)
+        if left is not None:
+            (folder.out / "verdict.json").write_text(json.dumps(left))
+            (folder.out / "run.json").write_text(json.dumps({"format": "chimes.run/1", "seconds": 1.5}))
+        return status

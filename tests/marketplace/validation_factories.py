@@ -1,0 +1,136 @@
+"""What tests of the validation start from: submissions with files, without an upload, and passes until they end."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chimes_marketplace.accounts.members import list_users
+from chimes_marketplace.catalog.projects import add_project, find_project
+from chimes_marketplace.catalog.releases import add_release, find_release
+from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.market import Market
+from chimes_marketplace.submissions.states import close, find_staged, get_submission, open_submission
+from chimes_marketplace.validation.reconciler import Reconciler
+from chimes_marketplace.validation.runs import list_runs
+from market_factories import add_author, make_market
+from packaging.utils import parse_sdist_filename, parse_wheel_filename
+
+__all__ = ["Bench", "Seen"]
+
+STEP_S = 0.01
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a submission at one moment."""
+
+    state: str
+    reason: str | None
+    attempt: int
+    codes: list[str]
+    components: list[dict[str, Any]]
+    level: str | None
+    runs: list[dict[str, Any]]
+
+
+class Bench:
+    """A marketplace that nothing serves, with an author."""
+
+    def __init__(self, folder: Path, *, cache: Path | None = None, **settings: Any) -> None:
+        self.market: Market = make_market(folder, **settings)
+        if cache is not None:
+            (self.market.settings.data / "cache").symlink_to(cache)
+        add_author(self.market)
+
+    def reconciler(self, *, index_url: str = "http://127.0.0.1:9/simple/", **more: Any) -> Reconciler:
+        """A fresh one over the same data: as after a restart."""
+        market = self.market
+        return Reconciler(
+            settings=market.settings,
+            database=market.database,
+            blobs=market.blobs,
+            arrivals=market.arrivals,
+            index_url=index_url,
+            **more,
+        )
+
+    def stage(
+        self,
+        *paths: Path,
+        type: str = "plugin",
+        user: str = "alice",
+        findings: list[dict[str, Any]] | None = None,
+    ) -> int:
+        """A staged submission of these files."""
+        name, version = _named(paths[0])
+        with self.market.database.writing() as session:
+            owner = next(row for row, _ in list_users(session) if row.name == user)
+            assert owner.id is not None
+            project = find_project(session, name=name) or add_project(session, name=name, member_id=owner.member_id)
+            assert project.id is not None
+            release = find_release(session, project_id=project.id, version=version) or add_release(
+                session, project_id=project.id, version=version, type=type, about={}
+            )
+            assert release.id is not None
+            submission = find_staged(session, release_id=release.id) or open_submission(
+                session, release_id=release.id, user_id=owner.id, actor=user
+            )
+            assert submission.id is not None
+            for path in paths:
+                data = path.read_bytes()
+                file = File(
+                    release_id=release.id,
+                    submission_id=submission.id,
+                    filename=path.name,
+                    form="wheel" if path.suffix == ".whl" else "sdist",
+                    sha256=hashlib.sha256(data).hexdigest(),
+                    size_bytes=len(data),
+                    findings=findings or [],
+                )
+                self.market.blobs.put(data)
+                session.add(file)
+            return submission.id
+
+    def submit(self, *paths: Path, **more: Any) -> int:
+        """A closed submission of these files."""
+        id = self.stage(*paths, **more)
+        with self.market.database.writing() as session:
+            close(session, id=id, actor="alice")
+        return id
+
+    def see(self, id: int) -> Seen:
+        """What is known of a submission now."""
+        with self.market.database.reading() as session:
+            found = get_submission(session, id=id)
+            return Seen(
+                state=found.state,
+                reason=found.reason,
+                attempt=found.attempt,
+                codes=[finding["code"] for finding in found.findings],
+                components=found.components,
+                level=found.level,
+                runs=[run.model_dump() for run in list_runs(session, submission_id=id)],
+            )
+
+    def settle(self, reconciler: Reconciler, id: int, *, limit_s: float = 30) -> Seen:
+        """Passes until the submission is decided; fails after ``limit_s``."""
+        self.until(reconciler, lambda: self.see(id).state not in ("staged", "validating"), limit_s=limit_s)
+        return self.see(id)
+
+    def until(self, reconciler: Reconciler, condition: Callable[[], bool], *, limit_s: float = 30) -> None:
+        """Passes until the condition holds; fails after ``limit_s``."""
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < deadline, f"it does not hold after {limit_s} s"
+            reconciler.step()
+            time.sleep(STEP_S)
+
+
+def _named(path: Path) -> tuple[str, str]:
+    found = parse_wheel_filename(path.name) if path.suffix == ".whl" else parse_sdist_filename(path.name)
+    return str(found[0]), str(found[1])
