@@ -54,21 +54,18 @@ def make_folder(data: Path) -> None:
 @contextlib.contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
     """The database of that marketplace, migrated. Raises MarketplaceError where it cannot be used."""
+    with contextlib.closing(_connected(settings)) as database:
+        try:
+            migrate(database)
+            yield database
+        except SQLAlchemyError as error:
+            raise _unusable(settings, error) from error
+
+
+def _connected(settings: Settings) -> Database:
     try:
-        database = Database(settings.database)
+        return Database(settings.database)
     except (SQLAlchemyError, ImportError) as error:
-        raise _unusable(settings, error) from error
-    try:
-        _migrate(settings, database)
-        yield database
-    finally:
-        database.close()
-
-
-def _migrate(settings: Settings, database: Database) -> None:
-    try:
-        migrate(database)
-    except SQLAlchemyError as error:
         raise _unusable(settings, error) from error
 
 

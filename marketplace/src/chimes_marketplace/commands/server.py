@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,9 +24,10 @@ from chimes_marketplace.validation.reconciler import Reconciler
 
 __all__ = ["run"]
 
+LOG = logging.getLogger("chimes_marketplace")
 THREADS = 32
 """How many requests may wait for disk or database at once."""
-START_S, DRAIN_S = 30.0, 20.0
+START_S, DRAIN_S = 30.0, 10.0
 
 
 def run(
@@ -67,9 +69,16 @@ async def _serve(app: Litestar, reconciler: Reconciler, host: str, port: int, re
     finally:
         starting.cancel()
         stopped.cancel()
-        server.stop()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(serving, DRAIN_S)
+        server.stop()  # type: ignore[no-untyped-call]
+        await _drained(serving)
+
+
+async def _drained(serving: asyncio.Future[None]) -> None:
+    await asyncio.wait((serving,), timeout=DRAIN_S)
+    if not serving.done():
+        LOG.warning("some requests were not over after %.0f s and get no answer", DRAIN_S)
+        # The web server's own task would complain about being cancelled.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
 async def _listening(host: str, port: int) -> bool:
