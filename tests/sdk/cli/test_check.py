@@ -127,7 +127,7 @@ def test_a_file_that_is_no_archive_is_a_finding(tmp_path: Path) -> None:
     assert "A01" in {finding["code"] for finding in json.loads(done.stdout)["findings"]}
 
 
-@pytest.mark.parametrize("verb", ["new", "check", "run", "list", "explain"])
+@pytest.mark.parametrize("verb", ["new", "check", "publish", "cancel", "retry", "run", "list", "explain"])
 def test_the_help_of_every_verb_has_an_example(verb: str) -> None:
     done = chimes(verb, "--help")
     assert done.returncode == 0

@@ -18,7 +18,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from chimes.errors import BuildError, InfrastructureError
 from chimes.process import run
 
-__all__ = ["BuildSystem", "build_wheel", "read_build_system", "reason_in"]
+__all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "reason_in"]
 
 TIMEOUT_S = 600.0
 PYPROJECT_BYTES = 1 << 20
@@ -61,16 +61,25 @@ def build_wheel(folder: Path, out: Path) -> Path:
     network; else in an environment of its own. Raises BuildError; InfrastructureError where that environment
     cannot be made, or the package ``build`` is missing.
     """
+    return _built(folder, out, ["--wheel"])[0]
+
+
+def build_release(folder: Path, out: Path) -> list[Path]:
+    """Build the project to an sdist, and that to a wheel; both paths, the wheel first. Raises as ``build_wheel``."""
+    return _built(folder, out, [])
+
+
+def _built(folder: Path, out: Path, forms: list[str]) -> list[Path]:
     system = read_build_system(folder)
     if not _importable("build"):
         raise InfrastructureError("the package 'build' is not installed", hint="pip install 'chimes[author]'")
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as scratch:
-        _build(folder, Path(scratch), isolated=not all(_is_installed(text) for text in system.requires))
-        wheels = sorted(Path(scratch).glob("*.whl"))
-        if not wheels:
+        _build(folder, Path(scratch), forms, isolated=not all(_is_installed(text) for text in system.requires))
+        made = [path for pattern in ("*.whl", "*.tar.gz") for path in sorted(Path(scratch).glob(pattern))]
+        if not made or made[0].suffix != ".whl":
             raise BuildError("the build made no wheel", hint="does the build backend support wheels?")
-        return wheels[0].replace(out / wheels[0].name)
+        return [path.replace(out / path.name) for path in made]
 
 
 def reason_in(output: str) -> str:
@@ -85,8 +94,8 @@ def reason_in(output: str) -> str:
     return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
 
 
-def _build(folder: Path, out: Path, *, isolated: bool) -> None:
-    options = ["--wheel", "--outdir", str(out.absolute()), *([] if isolated else ["--no-isolation"])]
+def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None:
+    options = [*forms, "--outdir", str(out.absolute()), *([] if isolated else ["--no-isolation"])]
     if isolated and _importable("uv"):
         options += ["--installer", "uv"]
     # -P: a folder called build in the working directory is not the package.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from typing import NoReturn
 
@@ -17,6 +18,9 @@ __all__ = ["main"]
 VERBS = {
     "new": "Scaffold a plugin from a template.",
     "check": "Check a plugin: a project folder, a wheel or an sdist.",
+    "publish": "Upload a release to a marketplace and follow its validation.",
+    "cancel": "Cancel a submission that is not decided yet.",
+    "retry": "Have a submission validated again.",
     "run": "Run a pipeline from a TOML file.",
     "list": "List the installed plugins and their components.",
     "explain": "Explain a check or an error code.",
@@ -59,7 +63,7 @@ def group() -> None:
 
 
 def main() -> None:
-    """The console script: a ChimesError becomes its code, one sentence and one fix, with exit status 2.
+    """The console script: a ChimesError becomes its code, one sentence and one fix, with exit status 2 (and JSON).
 
     So does a file that the system refuses, whichever verb met it.
     """
@@ -74,6 +78,9 @@ def main() -> None:
 
 
 def _refuse(error: ChimesError) -> NoReturn:
+    if "--json" in sys.argv[1:]:
+        told = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
+        click.echo(json.dumps({"error": told}, indent=2))
     click.echo(f"chimes: {error.code}: {error}", err=True)
     if error.hint:
         click.echo(f"  fix: {error.hint}", err=True)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
-from chimes.checks.check import Finding
+from chimes.cli.findings import safe, show_findings
 from chimes.errors import ConfigError
 
 try:
     from chimes.conformance.files import write_report
     from chimes.conformance.nonce import Nonce
-    from chimes.conformance.report import Report, Result, printable
+    from chimes.conformance.report import Report, Result
     from chimes.conformance.rules import Rules
     from chimes.conformance.run import Options, check_path
 except ModuleNotFoundError as error:
@@ -43,7 +42,6 @@ Exit status:
 UNSANDBOXED = "Your own code runs here without a sandbox; the marketplace runs it in one (--sandbox)."
 INDENT = 27
 """Where the codes of a part begin."""
-MARKS = {"error": "[red]✗ error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
 
 
 @click.command(epilog=EPILOG)
@@ -132,7 +130,7 @@ def _verdict(result: Result) -> dict[str, object]:
 
 def show(report: Report, console: Console) -> None:
     """The report for a person: a line for each part, then each finding with its fix, then the verdict."""
-    console.print(f"[bold]{_safe(report.file)}[/]")
+    console.print(f"[bold]{safe(report.file)}[/]")
     _line(console, "file and entry", report.checks)
     for component in report.components:
         _line(console, f"{component.kind} {component.name}", component.results)
@@ -140,8 +138,7 @@ def show(report: Report, console: Console) -> None:
         is_library = "S01" not in {result.code for result in report.results}
         why = ": a library runs in a sandbox only" if is_library and not report.sandboxed else ""
         console.print(f"  [dim]not run: {' '.join(left)}{why}[/]")
-    for alike in _alike(report.findings):
-        _show_findings(alike, console)
+    show_findings(report.findings, console)
     errors = sum(finding.severity == "error" for finding in report.findings)
     count = sum(1 for _ in report.results)
     verdict = "[green]clean[/]" if report.is_clean else f"[red]{errors} error{'s' if errors != 1 else ''}[/]"
@@ -149,31 +146,6 @@ def show(report: Report, console: Console) -> None:
     if not report.is_clean:
         codes = sorted({finding.code for finding in report.findings})
         console.print(f"[dim]chimes explain {codes[0] if codes else 'A01'} says why a check exists[/]")
-
-
-def _alike(findings: Iterable[Finding]) -> Iterable[list[Finding]]:
-    """Findings that say the same, together: one cause fails many checks and cases, and is read once."""
-    groups: dict[tuple[str, str, str | None, str], list[Finding]] = {}
-    for finding in findings:
-        key = (finding.severity, finding.message, finding.said, finding.fix)
-        groups.setdefault(key, []).append(finding)
-    return groups.values()
-
-
-def _show_findings(alike: list[Finding], console: Console) -> None:
-    finding = alike[0]
-    codes = " ".join(dict.fromkeys(each.code for each in alike))
-    places = ", ".join(dict.fromkeys(each.where for each in alike if each.where))
-    where = f" [dim]({_safe(places)})[/]" if places else ""
-    console.print(f"\n{MARKS[finding.severity]} [bold]{codes}[/] {_safe(finding.message)}{where}", soft_wrap=True)
-    if finding.said and (lines := finding.said.strip().splitlines()):
-        console.print(f"    [dim]said: {_safe(lines[-1])}[/]", soft_wrap=True)
-    console.print(f"    [green]fix:[/] {_safe(finding.fix)}", soft_wrap=True)
-
-
-def _safe(text: str) -> str:
-    # A plugin chose parts of it: nothing in it may move the cursor, colour or hide what stands around it.
-    return escape(printable(text))
 
 
 def _line(console: Console, title: str, results: tuple[Result, ...]) -> None:

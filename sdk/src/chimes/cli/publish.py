@@ -1,0 +1,135 @@
+"""``chimes publish``: check, upload, close the submission, follow its validation to the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from chimes.checks.check import Finding
+from chimes.cli.findings import safe, show_findings
+from chimes.cli.following import INTERRUPTED, end_with, wait_for
+from chimes.cli.market import Market, market_options
+from chimes.cli.releasefiles import check_files, collect_files
+from chimes.cli.uploading import Uploads, upload_files
+from chimes.errors import ChimesError, ConflictError
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  chimes publish my-model
+  chimes publish dist --json
+  chimes publish dist/*.whl --url https://market.example.org --no-wait
+
+PATH is a wheel, an sdist, a folder with those of one release, or a project folder: that is built first, by its own
+build backend and without a sandbox. The files are checked here before they are sent (archive, names, metadata); a
+marketplace may have other rules, --skip-checks leaves the judging to it.
+
+\b
+Exit status:
+  0    listed (with --no-wait: uploaded, and the validation has begun)
+  1    not listed: refused, rejected, held for an admin, or cancelled; the findings are shown
+  2    could not: no server, a bad token, nothing to publish, or the marketplace could not run it
+  130  left with Ctrl-C; what was uploaded goes on
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.option("--no-wait", is_flag=True, help="Do not follow the validation.")
+@click.option("--skip-checks", is_flag=True, help="Send the files unchecked: the marketplace checks them anyway.")
+@market_options
+def command(
+    paths: tuple[Path, ...],
+    no_wait: bool,
+    skip_checks: bool,
+    url: str | None,
+    token: str | None,
+    as_json: bool,
+) -> None:
+    """Publish the files of one release on a marketplace."""
+    console = Console(stderr=True)
+    market = Market.at(url, token)
+    with tempfile.TemporaryDirectory(prefix="chimes-publish-") as scratch:
+        with console.status("looking at the files") as status:
+            files = collect_files(paths, Path(scratch), lambda text: status.update(safe(text)))
+            findings = [] if skip_checks else check_files(files)
+        if any(finding.severity == "error" for finding in findings):
+            _refuse(files, findings, "not uploaded: mend this first", None, as_json=as_json)
+        uploads = _upload(market, files, console)
+    number = uploads.submission
+    if uploads.refused is not None or number is None:
+        _refuse_upload(market, files, uploads, as_json=as_json)
+    found = _close(market, number) if uploads.is_staged else market.show(number)
+    if no_wait:
+        end_with(found, console, as_json=as_json, status=0)
+    wait_for(market, number, console, as_json=as_json)
+
+
+def _upload(market: Market, files: Sequence[Path], console: Console) -> Uploads:
+    try:
+        with console.status("uploading") as status:
+            return upload_files(market, files, lambda text: status.update(safe(text)))
+    except KeyboardInterrupt:
+        click.echo("\nthe upload was broken off; what had arrived is validated, unless you cancel it", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _close(market: Market, number: int) -> dict[str, Any]:
+    """End the upload; if that was done already (the quiet time, an attempt whose answer was lost), as it is."""
+    try:
+        return market.change(number, "close")
+    except ConflictError:
+        return market.show(number)
+
+
+def _refuse_upload(market: Market, files: Sequence[Path], uploads: Uploads, *, as_json: bool) -> NoReturn:
+    """Say why a file was refused, and give up what was accepted of the same release: half of it shall not be listed."""
+    refused = uploads.refused or {}
+    number = uploads.submission if uploads.is_staged else None
+    sentence = f"refused: {refused.get('filename')}: {refused.get('message')}"
+    if number is not None:
+        try:
+            market.change(number, "cancel")
+            sentence += f" (submission {number} with the other files was cancelled)"
+        except ChimesError:
+            sentence += f" (submission {number} has the other files: chimes cancel {number})"
+    findings = uploads.findings or [_of_refusal(refused)]
+    _refuse(files, findings, sentence, number, as_json=as_json)
+
+
+def _of_refusal(refused: dict[str, Any]) -> Finding:
+    return Finding(
+        code=str(refused.get("code", "refused")),
+        severity="error",
+        blocks="upload",
+        message=str(refused.get("message")),
+        fix=str(refused.get("fix") or "see what the message says"),
+        where=str(refused.get("filename")),
+    )
+
+
+def _refuse(
+    files: Sequence[Path], findings: Sequence[Finding], sentence: str, number: int | None, *, as_json: bool
+) -> NoReturn:
+    if as_json:
+        told = {
+            "submission": number,
+            "state": "refused",
+            "reason": sentence,
+            "files": [path.name for path in files],
+            "findings": [finding.to_json() for finding in findings],
+        }
+        click.echo(json.dumps(told, indent=2))
+    else:
+        console = Console()
+        console.print(f"[red]{safe(sentence)}[/]", soft_wrap=True)
+        show_findings(findings, console)
+    sys.exit(1)

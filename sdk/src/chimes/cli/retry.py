@@ -1,0 +1,39 @@
+"""``chimes retry``: have a submission validated again that ended by no fault of its own."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+from chimes.cli.following import end_with, wait_for
+from chimes.cli.market import Market, market_options
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  chimes retry 17
+  chimes retry 17 --no-wait
+
+What was rejected is not tried again: mend it and publish it.
+
+\b
+Exit status:
+  0  listed (with --no-wait: taken up again)
+  1  not listed: rejected, held for a person, or cancelled
+  2  not possible: no such submission, not in such a state, another member's, no server
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("number", metavar="ID", type=click.IntRange(min=1))
+@click.option("--no-wait", is_flag=True, help="Do not follow the validation.")
+@market_options
+def command(number: int, no_wait: bool, url: str | None, token: str | None, as_json: bool) -> None:
+    """Validate a cancelled submission again, or one that the marketplace could not run."""
+    console = Console(stderr=True)
+    market = Market.at(url, token)
+    found = market.change(number, "retry")
+    if no_wait:
+        end_with(found, console, as_json=as_json, status=0)
+    wait_for(market, number, console, as_json=as_json)
