@@ -47,10 +47,9 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state of the database and changes nothing."""
+        """A session that sees one state of the database and changes nothing. What it read stays readable afterwards."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
-            session.rollback()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:

@@ -6,10 +6,10 @@ import re
 from typing import Any, NoReturn
 
 from litestar import Request
-from sqlmodel import Session
 
 from chimes_marketplace.catalog.projects import get_project
 from chimes_marketplace.catalog.tables import Project
+from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.guards import find_caller, get_caller, may_read
 

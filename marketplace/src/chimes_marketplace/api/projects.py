@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
 
 from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
 from chimes_marketplace.catalog.releases import list_releases
@@ -65,8 +66,8 @@ class ProjectAnswer(Answer):
 @get("/projects", sync_to_thread=True, operation_id="ListProjects", responses=READING)
 def list_projects(
     request: Request[Any, Any, Any],
-    market: Market,
-    q: Annotated[str, Parameter(description="words in name, summary, member or components", max_length=200)] = "",
+    market: NamedDependency[Market],
+    q: Annotated[str, QueryParameter(description="words in name, summary, member or components", max_length=200)] = "",
 ) -> ProjectsAnswer:
     """The projects that have something listed, all or those that match ``q``."""
     with market.database.reading() as session:
@@ -76,7 +77,9 @@ def list_projects(
 
 
 @get("/projects/{name:str}", sync_to_thread=True, operation_id="ShowProject", responses=READING)
-def show_project(request: Request[Any, Any, Any], market: Market, name: str) -> ProjectAnswer:
+def show_project(
+    request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str]
+) -> ProjectAnswer:
     """One project, with the releases that the reader may see."""
     with market.database.reading() as session:
         project = find_named(session, name)

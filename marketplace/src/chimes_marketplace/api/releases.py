@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, get
-from sqlmodel import Session
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer, FileAnswer, FindingAnswer
 from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.links import Links
 from chimes_marketplace.market import Market
@@ -51,7 +53,9 @@ class ReleaseAnswer(Answer):
     operation_id="ShowRelease",
     responses=READING,
 )
-def show_release(request: Request[Any, Any, Any], market: Market, name: str, version: str) -> ReleaseAnswer:
+def show_release(
+    request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str], version: FromPath[str]
+) -> ReleaseAnswer:
     """One release: state, level, submissions, components, files, findings."""
     with market.database.reading() as session:
         project = find_named(session, name)

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, get, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter
 
 from chimes_marketplace.accounts.tokens import Caller
 from chimes_marketplace.api.releases import file_answer
@@ -23,7 +24,7 @@ from chimes_marketplace.validation.tables import Run
 
 __all__ = ["cancel_submission", "close_submission", "retry_submission", "show_submission"]
 
-Number = Annotated[int, Parameter(ge=1, le=2**31 - 1, description="the submission's number")]
+Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1, description="the submission's number")]
 
 
 class RunAnswer(Answer):
@@ -64,7 +65,7 @@ class SubmissionAnswer(Answer):
 
 
 @get("/submissions/{id:int}", sync_to_thread=True, operation_id="ShowSubmission", responses=READING)
-def show_submission(request: Request[Any, Any, Any], market: Market, id: Number) -> SubmissionAnswer:
+def show_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
     """One submission, from its upload to its verdict."""
     with market.database.reading() as session:
         report = read_submission(session, id=id)
@@ -76,19 +77,19 @@ def show_submission(request: Request[Any, Any, Any], market: Market, id: Number)
 
 
 @post("/submissions/{id:int}/close", sync_to_thread=True, status_code=200, responses=WRITING)
-def close_submission(request: Request[Any, Any, Any], market: Market, id: Number) -> SubmissionAnswer:
+def close_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
     """End the upload: the validation begins."""
     return _change(request, market, id, states.close)
 
 
 @post("/submissions/{id:int}/cancel", sync_to_thread=True, status_code=200, responses=WRITING)
-def cancel_submission(request: Request[Any, Any, Any], market: Market, id: Number) -> SubmissionAnswer:
+def cancel_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
     """Give it up; its files may then be uploaded anew under their names."""
     return _change(request, market, id, states.cancel)
 
 
 @post("/submissions/{id:int}/retry", sync_to_thread=True, status_code=200, responses=WRITING)
-def retry_submission(request: Request[Any, Any, Any], market: Market, id: Number) -> SubmissionAnswer:
+def retry_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
     """Validate again what was cancelled, or ended by a fault that is not the plugin's."""
     return _change(request, market, id, states.retry)
 

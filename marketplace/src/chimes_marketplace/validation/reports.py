@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session
 
 from chimes_marketplace.accounts.tables import Member
 from chimes_marketplace.catalog.files import list_files
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.submissions.states import get_submission, list_submissions, release_state, steps
 from chimes_marketplace.submissions.tables import Step, Submission
+from chimes_marketplace.validation.runs import find_position, list_runs
 from chimes_marketplace.validation.tables import Run
 
 __all__ = ["ReleaseReport", "SubmissionReport", "read_release", "read_submission"]
@@ -37,7 +38,7 @@ class ReleaseReport:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionReport:
-    """All that is known about a submission. ``position``: its place among what waits for a lane, from 1."""
+    """All that is known about a submission. ``position``: its place among the runs that wait for a lane, from 1."""
 
     project: Project
     member: Member
@@ -85,27 +86,17 @@ def read_submission(session: Session, *, id: int) -> SubmissionReport:
     submission = get_submission(session, id=id)
     release = session.get_one(Release, submission.release_id)
     project = session.get_one(Project, release.project_id)
-    query = select(Run).where(Run.submission_id == id, Run.attempt == submission.attempt).order_by(col(Run.id))
-    runs = tuple(session.exec(query))
+    runs = [run for run in list_runs(session, submission_id=id) if run.attempt == submission.attempt]
     return SubmissionReport(
         project=project,
         member=session.get_one(Member, project.member_id),
         release=release,
         submission=submission,
         files=tuple(list_files(session, submission_id=id)),
-        runs=runs,
+        runs=tuple(runs),
         steps=tuple(steps(session, id=id)),
-        position=_position(session, submission, runs),
+        position=find_position(session, submission_id=id),
     )
-
-
-def _position(session: Session, submission: Submission, runs: tuple[Run, ...]) -> int | None:
-    if submission.state != "validating" or any(run.state != "waiting" for run in runs):
-        return None
-    waiting = select(func.count(func.distinct(Run.submission_id))).where(Run.state == "waiting")
-    if runs:
-        waiting = waiting.where(col(Run.id) < runs[0].id)
-    return session.exec(waiting).one() + 1
 
 
 def _findings(submission: Submission, files: tuple[File, ...] | list[File]) -> list[dict[str, Any]]:

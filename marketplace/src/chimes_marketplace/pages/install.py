@@ -1,0 +1,86 @@
+"""The commands that install a release: third-party packages from the reader's own index, the rest from here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from chimes_marketplace.catalog.names import normalised
+
+__all__ = ["Install", "install_lines"]
+
+LONGEST = 200
+"""More requirements than this are no command that a person copies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Install:
+    """``first``: what is not here, empty if nothing; then the same step for pip and for uv."""
+
+    first: str
+    pip: str
+    uv: str
+
+
+def install_lines(simple: str, name: str, version: str, catalogue: Mapping[str, Sequence[str]]) -> Install:
+    """For that release and what it needs. ``catalogue``: normalised names of what is listed to its requirements.
+
+    The requirements of ``name`` itself stand there, too. One index for each command: with two, a stranger's package
+    of the same name could come from the other one.
+    """
+    ours, theirs = _collect(name, catalogue)
+    wanted = shlex.join([f"{name}=={version}", *ours])
+    return Install(
+        first=f"pip install {shlex.join(theirs)}" if theirs else "",
+        pip=f"pip install --no-deps --index-url {simple} {wanted}",
+        uv=f"uv pip install --no-deps --default-index {simple} {wanted}",
+    )
+
+
+def _collect(name: str, catalogue: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+    """What is needed, directly or not: what is listed here, and what is not."""
+    ours: dict[str, str] = {}
+    theirs: dict[str, str] = {}
+    todo = [(name, frozenset[str]())]
+    seen = set(todo)
+    while todo:
+        project, extras = todo.pop(0)
+        for requirement in _applicable(catalogue[project], extras):
+            key = normalised(requirement.name)
+            text = _text(requirement)
+            if key not in catalogue:
+                theirs.setdefault(text, text)
+                continue
+            if key != name:
+                ours.setdefault(text, text)
+            step = (key, frozenset(requirement.extras))
+            if step not in seen and len(seen) < LONGEST:
+                seen.add(step)
+                todo.append(step)
+    return sorted(ours), sorted(theirs)
+
+
+def _applicable(lines: Sequence[str], extras: frozenset[str]) -> list[Requirement]:
+    """Those that hold with these extras; what depends on the machine is left for the machine to decide."""
+    found = []
+    for line in lines[:LONGEST]:
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        marker = requirement.marker
+        if marker is not None and "extra" in str(marker):
+            if not any(marker.evaluate({"extra": extra}) for extra in extras):
+                continue
+            requirement.marker = None
+        found.append(requirement)
+    return found
+
+
+def _text(requirement: Requirement) -> str:
+    marker = f"; {requirement.marker}" if requirement.marker else ""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    return f"{requirement.name}{extras}{requirement.specifier}{marker}"

@@ -1,0 +1,150 @@
+"""The list of what is listed, and the page of a plugin or library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from chimes_marketplace.catalog.releases import find_release, list_releases
+from chimes_marketplace.catalog.shelf import Item, list_shelf, search
+from chimes_marketplace.catalog.tables import Project
+from chimes_marketplace.database import Session
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.market import Market
+from chimes_marketplace.pages.answers import show
+from chimes_marketplace.pages.findings import printable
+from chimes_marketplace.pages.install import Install, install_lines
+from chimes_marketplace.pages.readme import readme_of
+from chimes_marketplace.readers import find_named, is_insider, refuse
+from chimes_marketplace.validation.reports import ReleaseReport, read_release
+
+__all__ = ["show_plugin", "show_plugins", "show_release_page"]
+
+LONGEST_VERSION = 200
+ADDRESSES = ("http://", "https://")
+Search = Annotated[str, QueryParameter(max_length=200, description="words in name, summary, member or components")]
+
+
+@get("/plugins/", sync_to_thread=True, operation_id="ShowPlugins", media_type="text/html")
+def show_plugins(
+    request: Request[Any, Any, Any],
+    market: NamedDependency[Market],
+    q: Search = "",
+    type: FromQuery[Literal["", "plugin", "library"]] = "",
+    kind: FromQuery[Literal["", "model", "connector", "backend"]] = "",
+) -> Response[str]:
+    """What is listed: all, or what matches."""
+    with market.database.reading() as session:
+        items = list_shelf(session)
+    found = [item for item in search(items, q) if _matches(item, type, kind)]
+    values = {"items": found, "total": len(items), "q": q, "type": type, "kind": kind}
+    return show(request, market, "plugins/list.html", values)
+
+
+@get("/plugins/{name:str}/", sync_to_thread=True, operation_id="ShowPlugin", media_type="text/html")
+def show_plugin(request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str]) -> Response[str]:
+    """The newest version that the reader may see."""
+    return _show(request, market, name, None)
+
+
+@get("/plugins/{name:str}/{version:str}/", sync_to_thread=True, operation_id="ShowReleasePage", media_type="text/html")
+def show_release_page(
+    request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str], version: FromPath[str]
+) -> Response[str]:
+    """One version."""
+    return _show(request, market, name, version)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A release on its page, with the versions beside it, newest first, and what else is listed."""
+
+    report: ReleaseReport
+    versions: tuple[tuple[str, str], ...]
+    """Version and state."""
+    shelf: dict[str, list[str]]
+    private: bool
+
+
+def _matches(item: Item, type: str, kind: str) -> bool:
+    kinds = {component.get("kind") for component in item.release.components}
+    return type in ("", item.release.type) and (not kind or kind in kinds)
+
+
+def _show(request: Request[Any, Any, Any], market: Market, name: str, version: str | None) -> Response[str]:
+    with market.database.reading() as session:
+        project = find_named(session, name)
+        full = is_insider(request, session, project)
+        shown = _read(session, project, version, full)
+        if shown is None:
+            refuse(request, session, project)
+    about = shown.report.release.about
+    values = {
+        "report": shown.report,
+        "versions": shown.versions,
+        "about": about,
+        "install": _install(request, market, shown),
+        "readme": readme_of(about),
+        "links": _links(about),
+        "requirements": [printable(each) for each in about.get("requires_dist") or []],
+        "licence": printable(about.get("license_expression") or about.get("license"), 100),
+    }
+    return show(request, market, "plugins/release.html", values, private=shown.private)
+
+
+def _read(session: Session, project: Project, version: str | None, full: bool) -> Shown | None:
+    """None if the reader has to say who it is; raises MarketplaceError ``not-found`` for what is not there."""
+    assert project.id is not None
+    releases = list_releases(session, project_id=project.id)
+    found = [read_release(session, project=project, release=each, full=full) for each in releases]
+    reports = [report for report in found if report is not None]
+    chosen = _newest(reports) if version is None else _of_version(session, reports, project, version)
+    if chosen is None or not reports:
+        return None
+    shelf = {item.project.name: _requirements(item.release.about) for item in list_shelf(session)}
+    shelf[project.name] = _requirements(chosen.release.about)
+    return Shown(
+        report=chosen,
+        versions=tuple((report.release.version, report.state) for report in reports),
+        shelf=shelf,
+        private=chosen.state != "listed" or full,
+    )
+
+
+def _newest(reports: list[ReleaseReport]) -> ReleaseReport | None:
+    """The newest listed one; if none is, the newest."""
+    listed = [report for report in reports if report.state == "listed"]
+    return next(iter(listed or reports), None)
+
+
+def _of_version(session: Session, reports: list[ReleaseReport], project: Project, version: str) -> ReleaseReport | None:
+    assert project.id is not None
+    release = find_release(session, project_id=project.id, version=version) if len(version) <= LONGEST_VERSION else None
+    if release is None and reports:
+        message = f"{project.name} has no version {version[:LONGEST_VERSION]!r}"
+        raise MarketplaceError("not-found", message, fix="see the versions on the project's page")
+    return next((report for report in reports if release is not None and report.release.id == release.id), None)
+
+
+def _install(request: Request[Any, Any, Any], market: Market, shown: Shown) -> Install:
+    base = (market.settings.public_url or str(request.base_url)).rstrip("/")
+    name, version = shown.report.project.name, shown.report.release.version
+    return install_lines(f"{base}/simple/", name, version, shown.shelf)
+
+
+def _requirements(about: dict[str, Any]) -> list[str]:
+    return [str(each) for each in about.get("requires_dist") or []]
+
+
+def _links(about: dict[str, Any]) -> list[tuple[str, str]]:
+    """Label and address; only addresses that a browser may follow."""
+    named = about.get("project_urls") or {}
+    pairs = list(named.items()) if isinstance(named, dict) else [str(each).split(", ", 1) for each in named]
+    if about.get("home_page"):
+        pairs.insert(0, ("Home page", about["home_page"]))
+    found = [(printable(pair[0], 40), printable(pair[1])) for pair in pairs[:20] if len(pair) == 2]
+    return [(label, address) for label, address in found if address.lower().startswith(ADDRESSES)]

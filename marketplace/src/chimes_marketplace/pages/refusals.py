@@ -1,0 +1,31 @@
+"""Refusals as pages, in the reader's language, for who reads with a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import MediaType, Request, Response
+from litestar.types import ExceptionHandlersMap
+
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.pages.answers import show
+from chimes_marketplace.responses import refuse
+
+__all__ = ["HANDLERS", "show_refusal"]
+
+
+def show_refusal(request: Request[Any, Any, Any], error: MarketplaceError) -> Response[Any]:
+    """A page where the browser asked for one, else as all refusals are shown."""
+    plain = refuse(request, error)
+    if plain.media_type != MediaType.HTML:
+        return plain
+    market = request.app.dependencies["market"].dependency()
+    page = show(request, market, "error.html", {"error": error}, private=True, status=error.status)
+    for name, value in plain.headers.items():
+        if name.lower() == "www-authenticate":
+            page.headers[name] = value
+    return page
+
+
+HANDLERS: ExceptionHandlersMap = {MarketplaceError: show_refusal}
+"""What the pages do with a refusal."""

@@ -1,0 +1,117 @@
+"""The validation report of a submission: for everybody once it is listed, before that for its member or by stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, PathParameter
+
+from chimes_marketplace.database import Session
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.market import Market
+from chimes_marketplace.pages.answers import show
+from chimes_marketplace.pages.findings import group, printable
+from chimes_marketplace.pages.matrix import DOCUMENTS, make_ran
+from chimes_marketplace.readers import is_insider, refuse
+from chimes_marketplace.submissions.states import MARKETPLACE, find_by_secret
+from chimes_marketplace.validation.documents import read_log, read_verdict
+from chimes_marketplace.validation.reports import SubmissionReport, read_submission
+
+__all__ = ["show_document", "show_report", "show_stage_document", "show_stage_report"]
+
+Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
+DECIDED = ("listed", "rejected")
+TYPES = {".json": "application/json", ".toml": "text/plain", ".txt": "text/plain"}
+
+
+@get("/reports/{id:int}/", sync_to_thread=True, operation_id="ShowReport", media_type="text/html")
+def show_report(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> Response[str]:
+    """The report of a submission. What is not listed needs a token of its member."""
+    with market.database.reading() as session:
+        report, full = _admitted(request, session, id)
+    return _page(request, market, report, full=full, place=f"reports/{id}/")
+
+
+@get("/stage/{secret:str}/report", sync_to_thread=True, operation_id="ShowStageReport", media_type="text/html")
+def show_stage_report(
+    request: Request[Any, Any, Any], market: NamedDependency[Market], secret: FromPath[str]
+) -> Response[str]:
+    """The same, for who knows the stage URL."""
+    with market.database.reading() as session:
+        report = _staged(session, secret)
+    return _page(request, market, report, full=True, place=f"stage/{quote(secret)}/report/")
+
+
+@get("/reports/{id:int}/runs/{run:int}/{document:str}", sync_to_thread=True, operation_id="ShowDocument")
+def show_document(
+    request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number, run: Number, document: FromPath[str]
+) -> Response[bytes]:
+    """A document of a run: verdict.json, run.json, pylock.toml, log.txt, nonce.txt."""
+    with market.database.reading() as session:
+        report, _ = _admitted(request, session, id)
+    return _document(market, report, run, document)
+
+
+@get("/stage/{secret:str}/report/runs/{run:int}/{document:str}", sync_to_thread=True, operation_id="ShowStageDocument")
+def show_stage_document(
+    market: NamedDependency[Market], secret: FromPath[str], run: Number, document: FromPath[str]
+) -> Response[bytes]:
+    """The same, for who knows the stage URL."""
+    with market.database.reading() as session:
+        report = _staged(session, secret)
+    return _document(market, report, run, document)
+
+
+def _admitted(request: Request[Any, Any, Any], session: Session, id: int) -> tuple[SubmissionReport, bool]:
+    """The report, and whether the reader may see all. Raises MarketplaceError for who may see nothing of it."""
+    report = read_submission(session, id=id)
+    full = is_insider(request, session, report.project)
+    if not (full or report.is_public):
+        refuse(request, session, report.project)
+    return report, full
+
+
+def _staged(session: Session, secret: str) -> SubmissionReport:
+    submission = find_by_secret(session, secret=secret)
+    if submission is None or submission.id is None:
+        raise MarketplaceError("not-found", "there is no such stage", fix="check the address: it is a secret")
+    return read_submission(session, id=submission.id)
+
+
+def _page(
+    request: Request[Any, Any, Any], market: Market, report: SubmissionReport, *, full: bool, place: str
+) -> Response[str]:
+    files = {file.id: file for file in report.files}
+    runs = [
+        make_ran(run, files.get(run.file_id), read_verdict(market.blobs, run), read_log(market.blobs, run))
+        for run in report.runs
+    ]
+    findings = group(report.findings)
+    values = {
+        "report": report,
+        "findings": findings,
+        "errors": sum(each.severity == "error" for each in findings),
+        "runs": runs,
+        "full": full,
+        "place": place,
+        "decided": report.submission.state in DECIDED,
+        "reason": printable(report.submission.reason),
+        "marketplace": MARKETPLACE,
+    }
+    return show(request, market, "reports/report.html", values, private=full or not report.is_public)
+
+
+def _document(market: Market, report: SubmissionReport, run: int, document: str) -> Response[bytes]:
+    found = next((each for each in report.runs if each.id == run), None)
+    data: bytes | None = None
+    if found is not None and document == "nonce.txt" and report.submission.state in DECIDED:
+        data = (report.submission.nonce or "").encode()
+    elif found is not None and document in DOCUMENTS and (digest := getattr(found, DOCUMENTS[document])):
+        data = market.blobs.read(digest)
+    if data is None:
+        raise MarketplaceError("not-found", f"run {run} has no {document[:40]!r}", fix="see the report for what it has")
+    headers = {"cache-control": "private, no-store", "content-security-policy": "default-src 'none'; sandbox"}
+    return Response(data, headers=headers, media_type=TYPES[document[document.rindex(".") :]])
