@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from house_tree import ROOT, source_files
 
-FOLDERS = ("sdk/src", "plugins", "tests", "examples", "tools", "benchmarks")
+FOLDERS = ("sdk/src", "plugins", "marketplace/src", "tests", "examples", "tools", "benchmarks")
 FILES = [path for folder in FOLDERS for path in source_files(ROOT / folder)]
 
 LONG_FUNCTIONS: dict[str, str] = {}

@@ -65,7 +65,7 @@ async def _serve(app: Litestar, reconciler: Reconciler, host: str, port: int, re
             click.echo(ready)
             await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.is_set():
-            raise _broken(host, port)
+            raise _broken(host, port) from (serving.exception() if serving.done() else None)
     finally:
         starting.cancel()
         stopped.cancel()
