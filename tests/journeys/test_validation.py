@@ -18,6 +18,7 @@ from chimes_marketplace.validation.lane import Lane
 from chimes_marketplace.validation.runs import list_runs, list_tasks
 from journeys.hostile_plugins import Hostile, pack
 from journeys.hostile_table import HOSTILES
+from market_factories import make_wheel
 from validation_factories import Bench
 
 LIMIT_S = 300
@@ -109,6 +110,12 @@ def test_a_plugin_that_imports_numpy_at_its_entry_is_rejected_for_s08(
     heavy = strict_wheel("model", tmp_path, (Edit("plugin.py", IMPORT, f"import numpy\n\n{IMPORT}"),), ("numpy",))
     seen = bench.settle(bench.reconciler(index_url=index_url), bench.submit(heavy), limit_s=LIMIT_S)
     assert (seen.state, seen.codes) == ("rejected", ["S08"])
+
+
+def test_a_library_is_listed_without_components(bench: Bench, tmp_path: Path, index_url: str) -> None:
+    id = bench.submit(make_wheel(tmp_path, "acme-tools"), type="library")
+    seen = bench.settle(bench.reconciler(index_url=index_url), id, limit_s=LIMIT_S)
+    assert (seen.state, seen.reason, seen.components, seen.level) == ("listed", None, [], "verified")
 
 
 def test_a_run_goes_on_without_its_reconciler_and_is_collected_by_the_next(

@@ -10,13 +10,18 @@ from typing import Any
 
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
+from chimes.conformance.libraries import LIBRARY_CHECKS
+from chimes.conformance.shared import S21
 
 __all__ = ["Assessment", "Expected", "assess", "list_findings", "list_results", "rejects"]
 
 FORMAT = "chimes.verdict/1"
 FILE_CODES = frozenset(check.code for check in FILE_CHECKS)
 REQUIRED: Mapping[str, frozenset[str]] = MappingProxyType(
-    {"plugin": FILE_CODES | {check.code for check in ENTRY_CHECKS} | {"S21"}, "library": FILE_CODES}
+    {
+        "plugin": FILE_CODES | {check.code for check in (*ENTRY_CHECKS, S21)},
+        "library": FILE_CODES | {check.code for check in (*LIBRARY_CHECKS, S21)},
+    }
 )
 """Type of a distribution to the checks that a clean verdict must have asked of the file and its entry."""
 SEEDED = frozenset(check.code for check in COMPONENT_CHECKS if check.seeded)
