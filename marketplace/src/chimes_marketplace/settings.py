@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from chimes.conformance.rules import Rules
+from chimes.errors import ConfigError
 
 from chimes_marketplace.errors import MarketplaceError
 
@@ -23,6 +29,7 @@ class Settings:
     came for so long. ``slots``: validations that run at once. ``run_s``: the most that one may take.
     ``control_s``: how long a lane that passed its control run is trusted. ``name``: what the site is called.
     ``public_url``: the address that people use, where a proxy stands before the server; else the request's.
+    ``rules``: the content of a file of rules, as for ``chimes check --rules``; the setting names the file.
     """
 
     data: Path
@@ -34,6 +41,7 @@ class Settings:
     slots: int = 1
     run_s: float = 1800.0
     control_s: float = 600.0
+    rules: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def read(cls, data: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -45,6 +53,8 @@ class Settings:
             text = environ.get(PREFIX + name.upper(), "")
             if text:
                 found[name] = _number(name, text, types[name]) if name in types else text
+        if path := environ.get(f"{PREFIX}RULES", ""):
+            found["rules"] = _rules(Path(path))
         return cls(data=data.absolute(), **found)  # type: ignore[arg-type]
 
     @property
@@ -65,3 +75,12 @@ def _number(name: str, text: str, kind: type) -> object:
             fix=f"set it to a number above zero, or unset it for the default {getattr(Settings, name)}",
         )
     return value
+
+
+def _rules(path: Path) -> Mapping[str, Any]:
+    try:
+        Rules.read(path)
+    except ConfigError as error:
+        fix = error.hint or "see the rules of chimes check --rules"
+        raise MarketplaceError("bad-setting", f"{PREFIX}RULES: {error.message}", fix=fix) from error
+    return MappingProxyType(tomllib.loads(path.read_text("utf-8")))

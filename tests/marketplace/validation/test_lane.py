@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from chimes.conformance.rules import Rules
 from chimes.kinds.backend import JobState
 from chimes_marketplace.settings import Settings
 from chimes_marketplace.validation.lane import Lane
@@ -35,7 +36,8 @@ def prepared(root: Path) -> RunFolder:
     blob = root / "blob"
     blob.write_bytes(b"bytes")
     folder = RunFolder(root / "runs" / "1-1", "acme_rain-0.1.0-py3-none-any.whl")
-    folder.prepare(blob, nonce="5a" * 32, granted="acme-rain")
+    rules = {"call_s": 7.5, "files": {"reserved_prefixes": ["wuhan-"]}}
+    folder.prepare(blob, nonce="5a" * 32, rules=rules, granted="acme-rain")
     return folder
 
 
@@ -60,6 +62,12 @@ def test_a_job_reaches_both_indexes_and_sees_nothing_else_of_the_server(tmp_path
     assert spec["resources"]["walltime_s"] == 60
 
 
+def test_caches_that_the_server_was_given_are_the_jobs_too(tmp_path: Path) -> None:
+    given = {"UV_CACHE_DIR": "/shared/uv", "CHIMES_CACHE_DIR": "/shared/chimes"}
+    env = lane(tmp_path, given).spec(prepared(tmp_path))["env"]
+    assert given.items() <= env.items()
+
+
 def test_without_a_proxy_no_exception_is_made_of_one(tmp_path: Path) -> None:
     env = lane(tmp_path, {}).spec(prepared(tmp_path))["env"]
     assert not [name for name in env if "PROXY" in name.upper()]
@@ -68,7 +76,9 @@ def test_without_a_proxy_no_exception_is_made_of_one(tmp_path: Path) -> None:
 def test_the_run_folder_holds_the_bytes_and_the_name_that_is_granted(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     assert folder.file.read_bytes() == b"bytes"
-    assert 'granted_names = ["acme-rain"]' in folder.rules.read_text("utf-8")
+    rules = Rules.read(folder.rules)
+    assert (rules.call_s, rules.files.granted_names) == (7.5, {"acme-rain"})
+    assert rules.files.reserved_prefixes == ("wuhan-",)
     assert folder.nonce.stat().st_mode & 0o777 == 0o600
 
 

@@ -40,14 +40,14 @@ async def upload(request: Ask, market: NamedDependency[Market]) -> Response[Any]
         return Redirect(f"{Links.of(request, market).base}/legacy/{_query(request)}", status_code=308)
     body = request.stream()
     try:
-        receipt = await _receive(request, market, body)
+        answer = await _receive(request, market, body)
     except MarketplaceError:
         await _drain(body)
         raise
-    return Response(_answer(Links.of(request, market), receipt), media_type="application/json")
+    return Response(answer, media_type="application/json")
 
 
-async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> Receipt:
+async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> dict[str, Any]:
     caller = await sync_to_thread(_authenticate, request, market)
     actions = request.query_params.getall(":action", [])
     if any(action in RETIRED for action in actions):
@@ -90,14 +90,14 @@ def _check_room(market: Market, announced: str) -> None:
         raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
 
 
-def _take(request: Ask, market: Market, caller: Caller, form: UploadForm, incoming: Incoming) -> Receipt:
+def _take(request: Ask, market: Market, caller: Caller, form: UploadForm, incoming: Incoming) -> dict[str, Any]:
     incoming.finish()
-    examined = examine(incoming.path, form, is_admin=caller.is_admin)
+    examined = examine(incoming.path, form, rules=market.settings.rules, is_admin=caller.is_admin)
     arrived = Arrived(form=form, sha256=incoming.sha256, size_bytes=incoming.size_bytes, examined=examined)
     with market.database.reading() as session:
         there = screen(session, caller=caller, arrived=arrived)
-    if there is not None:
-        return there
+        if there is not None:
+            return _answer(Links.of(request, market), there)
     return _accept(request, market, _kept(market, incoming, form, examined))
 
 
@@ -108,12 +108,14 @@ def _kept(market: Market, incoming: Incoming, form: UploadForm, examined: Examin
     return Arrived(form=form, sha256=sha256, size_bytes=size, examined=examined, metadata_sha256=metadata)
 
 
-def _accept(request: Ask, market: Market, arrived: Arrived) -> Receipt:
+def _accept(request: Ask, market: Market, arrived: Arrived) -> dict[str, Any]:
     with market.database.writing() as session:
         # A token may have been revoked while the file came.
         receipt = accept(session, caller=_caller(request, session), arrived=arrived)
-    market.wake()
-    return receipt
+        answer = _answer(Links.of(request, market), receipt)
+    if receipt.is_new:
+        market.wake()
+    return answer
 
 
 async def _connected(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +41,17 @@ class Examined:
         return value if isinstance(value, str) and not is_absent(value) else None
 
 
-def examine(path: Path, form: UploadForm, *, is_admin: bool) -> Examined:
-    """Ask all checks of the file at ``path``; an admin is granted reserved names. Never raises for what is in it."""
-    rules = FileRules(granted_names=frozenset({form.project}) if is_admin else frozenset())
+def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], is_admin: bool) -> Examined:
+    """Ask all checks of the file at ``path`` by the marketplace's ``rules``. Never raises for what is in it.
+
+    An admin is granted reserved names.
+    """
+    granted = [*rules.get("files", {}).get("granted_names", []), *([form.project] if is_admin else [])]
+    chosen = FileRules.from_mapping(rules.get("files", {}))
+    return _examine(path, form, replace(chosen, granted_names=frozenset(granted)))
+
+
+def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
     with open_subject(path, filename=form.filename, limits=rules.limits) as subject:
         report = run_checks(subject, rules=rules)
         about = _about(subject)

@@ -97,9 +97,10 @@ class Carrier:
     def _prepare(self, task: Task) -> RunFolder:
         root = self._root(task)
         if task.is_control:
-            return control.prepare(root)
+            return control.prepare(root, rules=self._settings.rules)
         folder = RunFolder(root, task.filename)
-        folder.prepare(self._blobs.path(task.sha256), nonce=task.nonce, granted=task.project)
+        blob = self._blobs.path(task.sha256)
+        folder.prepare(blob, nonce=task.nonce, rules=self._settings.rules, granted=task.project)
         return folder
 
     def _collect(self, task: Task, status: JobStatus) -> None:

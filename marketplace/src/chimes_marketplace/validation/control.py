@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from chimes.conformance.mutants import strict_wheel
 from sqlmodel import Session, col, select
@@ -39,12 +41,12 @@ def fail_waiting(session: Session, *, lane: str, reason: str) -> None:
         end_run(session, id=id, outcome="infra", reason=f"the lane {lane} failed its control run: {reason}")
 
 
-def prepare(root: Path) -> RunFolder:
+def prepare(root: Path, *, rules: Mapping[str, Any]) -> RunFolder:
     """A run folder with the strict reference plugin in it."""
     with tempfile.TemporaryDirectory(prefix="chimes-control-") as scratch:
         wheel = strict_wheel("model", Path(scratch))
         folder = RunFolder(root, wheel.name)
-        folder.prepare(wheel, nonce=secrets.token_hex(32), granted=None)
+        folder.prepare(wheel, nonce=secrets.token_hex(32), rules=rules, granted=None)
     return folder
 
 

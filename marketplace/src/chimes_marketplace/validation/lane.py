@@ -101,8 +101,8 @@ class Lane:
             "HOME": str(folder.work),
             "TMPDIR": str(folder.tmp),
             "LANG": "C.UTF-8",
-            "UV_CACHE_DIR": str(cache / "uv"),
-            "CHIMES_CACHE_DIR": str(cache / "chimes"),
+            "UV_CACHE_DIR": self._environ.get("UV_CACHE_DIR") or str(cache / "uv"),
+            "CHIMES_CACHE_DIR": self._environ.get("CHIMES_CACHE_DIR") or str(cache / "chimes"),
             "UV_INDEX": self._index_url,
         }
 

@@ -6,8 +6,12 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import tomli_w
 
 __all__ = ["Left", "RunFolder", "is_run"]
 
@@ -62,14 +66,15 @@ class RunFolder:
         """Where it leaves its documents."""
         return self.root / "out"
 
-    def prepare(self, blob: Path, *, nonce: str, granted: str | None) -> None:
+    def prepare(self, blob: Path, *, nonce: str, rules: Mapping[str, Any], granted: str | None) -> None:
         """Make the folder anew, for the bytes of ``blob``. ``granted``: a name that may be used though reserved."""
         self.remove()
         for folder in (self.root, self.file.parent, self.work, self.tmp, self.out):
             folder.mkdir(parents=True, mode=0o700)
         _link(blob, self.file)
-        names = "" if granted is None else f'"{granted}"'
-        self.rules.write_text(f'name = "marketplace"\n[files]\ngranted_names = [{names}]\n', "utf-8")
+        names = [*rules.get("files", {}).get("granted_names", []), *([] if granted is None else [granted])]
+        ruled = {"name": "marketplace", **rules, "files": {**rules.get("files", {}), "granted_names": names}}
+        self.rules.write_text(tomli_w.dumps(ruled), "utf-8")
         self.nonce.touch(mode=0o600)
         self.nonce.write_text(nonce, "ascii")
 
@@ -106,9 +111,10 @@ def _read(path: Path, limit: int = DOCUMENT_BYTES) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         data = stream.read(limit + 1)
     return data if len(data) <= limit else None
 
