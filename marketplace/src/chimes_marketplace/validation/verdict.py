@@ -19,8 +19,8 @@ FORMAT = "chimes.verdict/1"
 FILE_CODES = frozenset(check.code for check in FILE_CHECKS)
 REQUIRED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "plugin": FILE_CODES | {check.code for check in (*ENTRY_CHECKS, S21)},
-        "library": FILE_CODES | {check.code for check in (*LIBRARY_CHECKS, S21)},
+        "plugin": FILE_CODES | {check.code for check in ENTRY_CHECKS} | {S21.code},
+        "library": FILE_CODES | {check.code for check in LIBRARY_CHECKS} | {S21.code},
     }
 )
 """Type of a distribution to the checks that a clean verdict must have asked of the file and its entry."""
