@@ -68,8 +68,8 @@ def _anchor(entry: Entry, up: str) -> str:
     if entry.requires_python:
         attributes["data-requires-python"] = entry.requires_python
     if entry.metadata_sha256:
-        # Both names: clients from before PEP 714 know only the second.
-        attributes["data-core-metadata"] = attributes["data-dist-info-metadata"] = f"sha256={entry.metadata_sha256}"
+        # Not data-dist-info-metadata as well (PEP 714): pip 23.0, Debian 12's, breaks off at that key in JSON.
+        attributes["data-core-metadata"] = f"sha256={entry.metadata_sha256}"
     text = " ".join(f'{key}="{escape(value)}"' for key, value in attributes.items())
     return f"    <a {text}>{escape(entry.filename)}</a><br>"
 
@@ -84,7 +84,6 @@ def _file(entry: Entry, up: str) -> dict[str, Any]:
         "upload-time": _moment(entry.moment),
         "yanked": False,
         "core-metadata": metadata,
-        "dist-info-metadata": metadata,
     }
     return found | ({"requires-python": entry.requires_python} if entry.requires_python else {})
 
