@@ -1,0 +1,187 @@
+"""``fsck``: silent where database and files agree, exact where they do not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from chimes.checks.subject import open_subject
+from chimes_marketplace.accounts.tables import User
+from chimes_marketplace.catalog.files import list_files
+from chimes_marketplace.catalog.projects import add_project
+from chimes_marketplace.catalog.releases import add_release
+from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.database import Session
+from chimes_marketplace.market import Market
+from chimes_marketplace.submissions.states import close, decide, get_submission, open_submission
+from chimes_marketplace.validation.runs import list_runs
+from chimes_marketplace.validation.tables import Run
+from market_factories import add_author, make_market, make_wheel
+from telling import Tell
+
+Break = Callable[[Market, Session, File], None]
+
+
+def fill(folder: Path) -> Market:
+    """A market with one listed release: a wheel, its METADATA, a run with its documents."""
+    market = make_market(folder)
+    add_author(market)
+    wheel = make_wheel(folder)
+    with open_subject(wheel) as subject:
+        metadata = subject.metadata
+    assert metadata is not None
+    with market.database.writing() as session:
+        user = session.get_one(User, 1)
+        project = add_project(session, name="acme-tools", member_id=user.member_id)
+        release = add_release(session, project_id=project.id or 0, version="0.1.0", type="library", about={})
+        submission = open_submission(session, release_id=release.id or 0, user_id=1, actor="alice")
+        assert submission.id is not None
+        file = File(
+            release_id=release.id or 0,
+            submission_id=submission.id,
+            filename=wheel.name,
+            form="wheel",
+            sha256=market.blobs.put(wheel.read_bytes()),
+            size_bytes=wheel.stat().st_size,
+            metadata_sha256=market.blobs.put(metadata),
+        )
+        session.add(file)
+        session.flush()
+        close(session, id=submission.id, actor="alice")
+        digest = market.blobs.put(b"{}")
+        run = Run(submission_id=submission.id, file_id=file.id, lane="cpu-local", state="done", outcome="clean")
+        run.verdict_sha256 = run.record_sha256 = digest
+        session.add(run)
+        decide(session, id=submission.id, state="listed", findings=[], reason=None, level="verified")
+    return market
+
+
+def damage(market: Market, digest: str) -> None:
+    market.blobs.path(digest).chmod(0o644)
+    market.blobs.path(digest).write_bytes(b"other")
+
+
+def lose_wheel(market: Market, session: Session, file: File) -> None:
+    market.blobs.path(file.sha256).unlink()
+
+
+def damage_wheel(market: Market, session: Session, file: File) -> None:
+    damage(market, file.sha256)
+
+
+def lose_documents(market: Market, session: Session, file: File) -> None:
+    market.blobs.path(str(list_runs(session, submission_id=file.submission_id)[0].verdict_sha256)).unlink()
+
+
+def change_metadata(market: Market, session: Session, file: File) -> None:
+    file.metadata_sha256 = market.blobs.put(b"Name: other\n")
+
+
+def forget_metadata(market: Market, session: Session, file: File) -> None:
+    file.metadata_sha256 = None
+
+
+def change_digest(market: Market, session: Session, file: File) -> None:
+    file.sha256 = "no digest"
+
+
+def change_size(market: Market, session: Session, file: File) -> None:
+    file.size_bytes += 1
+
+
+def unlist_submission(market: Market, session: Session, file: File) -> None:
+    session.add(get_submission(session, id=file.submission_id))
+    get_submission(session, id=file.submission_id).state = "rejected"
+
+
+def unlist_file(market: Market, session: Session, file: File) -> None:
+    file.listed_at = None
+
+
+def unknown_state(market: Market, session: Session, file: File) -> None:
+    get_submission(session, id=file.submission_id).state = "lost"
+
+
+def other_release(market: Market, session: Session, file: File) -> None:
+    release = add_release(session, project_id=1, version="2.0", type="library", about={})
+    get_submission(session, id=file.submission_id).release_id = release.id or 0
+
+
+def empty_submission(market: Market, session: Session, file: File) -> None:
+    open_submission(session, release_id=file.release_id, user_id=1, actor="alice")
+
+
+def no_outcome(market: Market, session: Session, file: File) -> None:
+    list_runs(session, submission_id=file.submission_id)[0].outcome = None
+
+
+def foreign_run(market: Market, session: Session, file: File) -> None:
+    list_runs(session, submission_id=file.submission_id)[0].submission_id = None
+
+
+def lay_strange_file(market: Market, session: Session, file: File) -> None:
+    (market.blobs.root / "sha256" / "notes.txt").write_text("mine")
+
+
+def lay_misplaced_blob(market: Market, session: Session, file: File) -> None:
+    (market.blobs.root / "sha256" / "zz").mkdir()
+    (market.blobs.root / "sha256" / "zz" / file.sha256).write_bytes(market.blobs.read(file.sha256))
+
+
+def damage_unnamed_blob(market: Market, session: Session, file: File) -> None:
+    damage(market, market.blobs.put(b"of nobody"))
+
+
+BREAKS: dict[str, Break] = {
+    "is missing": lose_wheel,
+    "has other bytes": damage_wheel,
+    "verdict of run 1": lose_documents,
+    "is not the wheel's METADATA": change_metadata,
+    "has no METADATA blob": forget_metadata,
+    "the digest 'no digest' is none": change_digest,
+    "bytes, not": change_size,
+    "is listed, but submission 1 is rejected": unlist_submission,
+    "is not listed, but submission 1 is listed": unlist_file,
+    "the state 'lost' is none": unknown_state,
+    "is of another release": other_release,
+    "submission 2: has no file": empty_submission,
+    "is done with the outcome none": no_outcome,
+    "which is not of submission None": foreign_run,
+    "notes.txt: is no blob": lay_strange_file,
+    "is no blob": lay_misplaced_blob,
+    "has other bytes than its name says": damage_unnamed_blob,
+}
+
+
+def test_a_sound_marketplace_is_clean(tell: Tell, tmp_path: Path) -> None:
+    fill(tmp_path)
+    told = tell("fsck")
+    assert (told.status, told.out) == (0, "clean: 2 rows, 3 blobs\n")
+
+
+@pytest.mark.parametrize("said", BREAKS)
+def test_a_difference_is_named_with_what_to_do(tell: Tell, tmp_path: Path, said: str) -> None:
+    market = fill(tmp_path)
+    with market.database.writing() as session:
+        [file] = list_files(session)
+        BREAKS[said](market, session, file)
+        session.add(file)
+    told = tell("fsck", "--json")
+    found = json.loads(told.out)
+    assert (told.status, found["clean"]) == (1, False)
+    assert any(said in f"{each['where']}: {each['message']}" for each in found["differences"]), told.out
+    text = tell("fsck")
+    assert (text.status, text.out.count("  fix: ")) == (1, len(found["differences"]))
+
+
+def test_a_whole_blob_that_no_row_names_is_only_noted(tell: Tell, tmp_path: Path) -> None:
+    fill(tmp_path).blobs.put(b"an upload on its way")
+    told = tell("fsck")
+    assert (told.status, "note: " in told.out, "clean: " in told.out) == (0, True, True)
+
+
+def test_a_folder_that_is_none_is_refused(tell: Tell, data: Path) -> None:
+    assert tell("fsck").status == 2
+    assert not data.exists()

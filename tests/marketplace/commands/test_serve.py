@@ -1,0 +1,75 @@
+"""``serve``: the real server, started, asked, ended and killed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.request
+from pathlib import Path
+
+from chimes.process import Completed, run
+from market_factories import COMMAND, make_market, run_env, serve
+from sqlalchemy import text
+
+
+def told(*arguments: object, **settings: object) -> Completed:
+    return run([str(COMMAND), *map(str, arguments)], env=run_env(**settings), timeout_s=60)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def test_a_server_starts_answers_and_ends_with_status_0(tmp_path: Path) -> None:
+    with serve(tmp_path, name="Hubei") as server:
+        with urllib.request.urlopen(server.url + "/schema/openapi.json") as answer:
+            assert json.load(answer)["info"]["title"] == "Hubei marketplace"
+        # Commands work beside it; a second server on the folder or on the port does not.
+        assert told("member", "add", "acme", "--name", "Acme", "--type", "user", "--data", server.data).returncode == 0
+        second = told("serve", "--data", server.data, "--port", 0)
+        assert (second.returncode, b"still-running" in second.stderr) == (2, True)
+        taken = told("serve", "--data", tmp_path / "other", "--port", port_of(server.url))
+        assert (taken.returncode, b"cannot listen on 127.0.0.1 port" in taken.stderr) == (2, True)
+        assert told("fsck", "--data", server.data).returncode == 0
+    log = (tmp_path / "serve.log").read_text()
+    assert f"serving {server.url}/" in log
+    assert "Traceback" not in log
+
+
+def test_a_killed_server_starts_again_and_forgets_what_was_half_there(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        server.kill()
+    left = tmp_path / "data" / "blobs" / "incoming" / "half"
+    left.write_bytes(b"half")
+    with serve(tmp_path) as server:
+        assert not left.exists()
+        # A connection that only stays open does not hold up the end.
+        idle = socket.create_connection(("127.0.0.1", port_of(server.url)))
+        assert server.terminate() == 0
+        idle.close()
+
+
+def test_a_request_that_never_ends_does_not_hold_up_the_end_for_long(tmp_path: Path) -> None:
+    with serve(tmp_path) as server:
+        stuck = socket.create_connection(("127.0.0.1", port_of(server.url)))
+        stuck.sendall(b"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
+        # Whatever is answered later comes after this request was read.
+        urllib.request.urlopen(server.url + "/healthz").close()
+        assert server.terminate() == 0
+        stuck.close()
+    assert "Traceback" not in (tmp_path / "serve.log").read_text()
+
+
+def test_a_folder_of_a_newer_version_and_wrong_settings_are_refused(tmp_path: Path) -> None:
+    market = make_market(tmp_path)
+    wrong = told("serve", "--data", market.settings.data, "--port", 0, slots="many")
+    assert (wrong.returncode, b"CHIMES_MARKETPLACE_SLOTS is 'many'" in wrong.stderr) == (2, True)
+    with market.database.writing() as session:
+        session.connection().execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    newer = told("serve", "--data", market.settings.data, "--port", 0)
+    assert (newer.returncode, b"does not know" in newer.stderr) == (2, True)
+
+
+def test_a_host_that_is_not_of_this_machine_is_refused(tmp_path: Path) -> None:
+    refused = told("serve", "--data", tmp_path / "data", "--host", "192.0.2.1")
+    assert (refused.returncode, b"cannot listen on 192.0.2.1" in refused.stderr) == (2, True)
