@@ -25,6 +25,7 @@ from chimes_marketplace.validation.reports import ReleaseReport, read_release
 __all__ = ["show_plugin", "show_plugins", "show_release_page"]
 
 LONGEST_VERSION = 200
+LINKS = 20
 ADDRESSES = ("http://", "https://")
 Search = Annotated[str, QueryParameter(max_length=200, description="words in name, summary, member or components")]
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import MediaType, Request, Response
+from litestar.di import Provide
 from litestar.types import ExceptionHandlersMap
 
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.market import Market
 from chimes_marketplace.pages.answers import show
 from chimes_marketplace.responses import refuse
 
@@ -19,12 +21,20 @@ def show_refusal(request: Request[Any, Any, Any], error: MarketplaceError) -> Re
     plain = refuse(request, error)
     if plain.media_type != MediaType.HTML:
         return plain
-    market = request.app.dependencies["market"].dependency()
-    page = show(request, market, "error.html", {"error": error}, private=True, status=error.status)
+    page = show(request, _market(request), "error.html", {"error": error}, private=True, status=error.status)
     for name, value in plain.headers.items():
         if name.lower() == "www-authenticate":
             page.headers[name] = value
     return page
+
+
+def _market(request: Request[Any, Any, Any]) -> Market:
+    # An exception handler is given no dependencies.
+    provided = request.app.dependencies["market"]
+    assert isinstance(provided, Provide)
+    market = provided.dependency()
+    assert isinstance(market, Market)
+    return market
 
 
 HANDLERS: ExceptionHandlersMap = {MarketplaceError: show_refusal}

@@ -64,8 +64,9 @@ def iso(at: datetime) -> str:
 
 
 def seconds(amount: float) -> str:
-    """A duration."""
-    return f"{amount:.1f} s" if amount < 60 else f"{int(amount // 60)} min {amount % 60:.0f} s"
+    """A duration, in one piece."""
+    text = f"{amount:.1f} s" if amount < 60 else f"{int(amount // 60)} min {amount % 60:.0f} s"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def remember(query: Mapping[str, str], key: str, value: str) -> str:

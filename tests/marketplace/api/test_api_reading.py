@@ -1,0 +1,170 @@
+"""What programs read: all of it for the project's member, what is listed for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chimes_marketplace.app import create_app
+from chimes_marketplace.market import Market
+from litestar import Litestar
+from litestar.testing import TestClient
+from market_factories import add_author, basic, make_market
+from shelf_factories import FINDING, put
+
+RELEASE = "/api/v1/projects/acme-tools/releases/1.0"
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    return make_market(tmp_path)
+
+
+@pytest.fixture
+def alice(market: Market) -> dict[str, str]:
+    return basic(add_author(market))
+
+
+@pytest.fixture
+def stranger(market: Market) -> dict[str, str]:
+    return basic(add_author(market, member="bella", user="bob"))
+
+
+@pytest.fixture
+def admin(market: Market) -> dict[str, str]:
+    return basic(add_author(market, member="centre", user="root", role="admin"))
+
+
+@pytest.fixture
+def client(market: Market, alice: dict[str, str]) -> Iterator[TestClient[Litestar]]:
+    with TestClient(create_app(market), base_url="http://chimes.example") as client:
+        yield client
+
+
+def refused(answer: Any) -> tuple[int, str]:
+    body = answer.json()
+    assert body["message"]
+    assert body["fix"]
+    return answer.status_code, body["code"]
+
+
+def test_a_listed_release_is_shown_to_everybody(client: TestClient[Litestar], market: Market) -> None:
+    shelved = put(market)
+    answer = client.get(RELEASE).json()
+    assert {key: answer[key] for key in ("project", "version", "state", "level", "type", "stage_url", "findings")} == {
+        "project": "acme-tools",
+        "version": "1.0",
+        "state": "listed",
+        "level": "verified",
+        "type": "plugin",
+        "stage_url": None,
+        "findings": [],
+    }
+    assert answer["submissions"] == [{"id": shelved.id, "state": "listed"}]
+    assert answer["components"] == [{"kind": "model", "name": "answer", "level": "verified"}]
+    assert answer["report_url"] == f"http://chimes.example/reports/{shelved.id}/"
+    assert answer["files"][0]["url"] == f"http://chimes.example/files/{shelved.sha256}/{shelved.filename}"
+
+
+def test_any_spelling_of_name_and_version_is_understood(client: TestClient[Litestar], market: Market) -> None:
+    put(market)
+    assert client.get("/api/v1/projects/Acme_Tools/releases/v1.0.0").json()["version"] == "1.0"
+
+
+def test_its_member_gets_the_stage_address(client: TestClient[Litestar], market: Market, alice: dict[str, str]) -> None:
+    shelved = put(market, state="rejected", findings=[FINDING])
+    answer = client.get(RELEASE, headers=alice).json()
+    assert answer["state"] == "rejected"
+    assert answer["findings"] == [FINDING]
+    assert answer["stage_url"] == f"http://chimes.example/stage/{shelved.secret}/simple/"
+    assert answer["files"][0]["url"].startswith(f"http://chimes.example/stage/{shelved.secret}/files/")
+
+
+def test_an_admin_of_another_member_reads_and_gets_no_secret(
+    client: TestClient[Litestar], market: Market, admin: dict[str, str]
+) -> None:
+    shelved = put(market, state="held", findings=[FINDING])
+    answer = client.get(RELEASE, headers=admin)
+    assert answer.json()["state"] == "held"
+    assert shelved.secret not in answer.text
+
+
+def test_what_is_not_listed_is_refused_and_never_missing(
+    client: TestClient[Litestar], market: Market, stranger: dict[str, str]
+) -> None:
+    shelved = put(market, state="staged")
+    for path in (RELEASE, "/api/v1/projects/acme-tools", f"/api/v1/submissions/{shelved.id}"):
+        assert refused(client.get(path)) == (401, "credentials-required"), path
+        assert refused(client.get(path, headers=stranger)) == (403, "not-yours"), path
+    assert client.get(RELEASE).headers["www-authenticate"].startswith("Basic")
+
+
+def test_a_token_for_another_project_reads_nothing(client: TestClient[Litestar], market: Market) -> None:
+    put(market, state="staged")
+    scoped = basic(add_author(market, project="acme-other"))
+    assert refused(client.get(RELEASE, headers=scoped)) == (403, "not-yours")
+
+
+def test_a_bad_token_is_refused_even_for_what_is_listed(client: TestClient[Litestar], market: Market) -> None:
+    put(market)
+    assert refused(client.get(RELEASE, headers=basic("chimes-nothing"))) == (403, "credentials-refused")
+
+
+def test_a_later_submission_of_a_listed_release_stays_hidden(
+    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+) -> None:
+    listed = put(market)
+    later = put(market, state="rejected", findings=[FINDING], filename="acme_tools-1.0-cp311-cp311-linux_x86_64.whl")
+    public, own = client.get(RELEASE), client.get(RELEASE, headers=alice)
+    assert public.json()["submissions"] == [{"id": listed.id, "state": "listed"}]
+    assert public.json()["findings"] == []
+    assert "linux_x86_64" not in public.text
+    assert later.secret not in public.text
+    assert own.json()["state"] == "listed"
+    assert [each["id"] for each in own.json()["submissions"]] == [later.id, listed.id]
+    assert own.json()["findings"] == [FINDING]
+
+
+def test_other_versions_of_a_listed_project(
+    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+) -> None:
+    put(market)
+    put(market, version="2.0", state="validating")
+    base = "/api/v1/projects/acme-tools"
+    assert refused(client.get(f"{base}/releases/2.0")) == (401, "credentials-required")
+    assert refused(client.get(f"{base}/releases/3.0")) == (404, "not-found")
+    assert refused(client.get(f"{base}/releases/{'1' * 5000}")) == (404, "not-found")
+    assert [each["version"] for each in client.get(base).json()["releases"]] == ["1.0"]
+    assert [each["state"] for each in client.get(base, headers=alice).json()["releases"]] == ["validating", "listed"]
+
+
+def test_absent_things_are_missing(client: TestClient[Litestar]) -> None:
+    for path in ("/api/v1/projects/nothing", "/api/v1/projects/nothing/releases/1.0", "/api/v1/projects/%00"):
+        assert refused(client.get(path)) == (404, "not-found"), path
+    assert refused(client.get("/api/v1/submissions/7")) == (404, "not-found")
+    assert refused(client.get("/api/v1/submissions/99999999999999999999")) == (400, "bad-request")
+
+
+def test_the_list_holds_what_is_listed_in_its_newest_final_version(
+    client: TestClient[Litestar], market: Market
+) -> None:
+    for version in ("1.0", "1.10", "1.9", "2.0rc1"):
+        put(market, version=version)
+    put(market, "acme-shared", kind="library")
+    put(market, "acme-secret", state="held")
+    rows = client.get("/api/v1/projects").json()["projects"]
+    assert [(row["name"], row["version"], row["type"]) for row in rows] == [
+        ("acme-shared", "1.0", "library"),
+        ("acme-tools", "1.10", "plugin"),
+    ]
+    assert [row["name"] for row in client.get("/api/v1/projects?q=TOOLS model").json()["projects"]] == ["acme-tools"]
+
+
+def test_addresses_follow_the_public_one(tmp_path: Path) -> None:
+    market = make_market(tmp_path, public_url="https://chimes.hubei.example/market/")
+    add_author(market)
+    put(market)
+    with TestClient(create_app(market)) as client:
+        assert client.get(RELEASE).json()["report_url"] == "https://chimes.hubei.example/market/reports/1/"
