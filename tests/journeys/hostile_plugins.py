@@ -98,6 +98,7 @@ def repack(wheel: Path, folder: Path, extra: Mapping[str, bytes], requires: tupl
     """The wheel of a strict plugin again, with more files and requirements."""
     with zipfile.ZipFile(wheel) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
+        metadata = next(archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
     package = next(iter(files)).partition("/")[0]
     return write_wheel(
         folder,
@@ -105,6 +106,7 @@ def repack(wheel: Path, folder: Path, extra: Mapping[str, bytes], requires: tupl
         version=__version__,
         files={**files, **extra},
         requires=(f"chimes=={__version__}", "pyarrow>=20", *requires),
+        readme=metadata.partition("\n\n")[2],
         entry_points={"chimes": {"strict": f"{package}.plugin"}},
     )
 

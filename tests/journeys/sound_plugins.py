@@ -64,6 +64,10 @@ class Sound(Model[SoundConfig]):
 {predict}
         return pa.RecordBatch.from_arrays(columns, schema=OUTPUTS)
 """
+CARD = "".join(
+    f"{part}\n{'-' * len(part)}\n\nSound.\n\n"
+    for part in ("Purpose", "Inputs", "Outputs", "Limits", "Known failures", "Contact", "Citation")
+)
 HARNESS = """
 import pyarrow as pa
 from chimes.conformance.harness import Case
@@ -99,7 +103,11 @@ class _Model:
             folder,
             name="acme-sound",
             version="1.0",
-            files={f"acme_sound/{name}.py": text.encode() for name, text in texts.items()},
+            files={
+                **{f"acme_sound/{name}.py": text.encode() for name, text in texts.items()},
+                "acme_sound-1.0.dist-info/extra_metadata/CHANGELOG.md": b"Changes\n=======\n\n1.0\n---\n\n- All.\n",
+            },
+            readme=CARD,
             requires=(f"chimes=={__version__}", "pyarrow>=20", "numpy"),
             entry_points={"chimes": {"sound": "acme_sound.plugin"}},
         )

@@ -43,6 +43,7 @@ WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-no
 FILES: dict[str, bytes] = {
     "acme_model/__init__.py": b"",
     "acme_model/plugin.py": b"ANSWER = 42\n" * 20,
+    "acme_model/CHANGELOG.md": b"# Changes\n\n## 1.0\n\n- It answers.\n",
     f"{INFO}/licenses/LICENSE": b"Do as you like.\n",
     f"{INFO}/METADATA": METADATA.encode(),
     f"{INFO}/WHEEL": WHEEL.encode(),

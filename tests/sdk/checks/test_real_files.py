@@ -43,6 +43,7 @@ def write_project(folder: Path, backend: str, requirement: str) -> None:
     (folder / "README.md").write_text("# Acme\n\nIt answers, in ä language.\n", "utf-8")
     (folder / "LICENSE").write_text("Do as you like.\n")
     (folder / "src/acme_model/__init__.py").write_text("")
+    (folder / "src/acme_model/CHANGELOG.md").write_text("# Changes\n\n## 1.0\n\n- First.\n")
     (folder / "src/acme_model/plugin.py").write_text("def main() -> None: ...\n")
     (folder / "src/acme_model/data/weights.bin").write_bytes(bytes(300_000))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chimes.checks.archive import ArchiveSafe
+from chimes.checks.changelog import ChangelogTells
 from chimes.checks.contents import ContentsImportable, TopLevelOwn
 from chimes.checks.entrypoints import EntryPointsHold
 from chimes.checks.filecheck import FileCheck
@@ -38,6 +39,7 @@ FILE_CHECKS: tuple[type[FileCheck[Any]], ...] = (
     NamesFree,
     EntryPointsHold,
     BuiltForCentre,
+    ChangelogTells,
 )
 """All of them, in the order of their codes."""
 

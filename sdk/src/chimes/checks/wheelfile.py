@@ -37,19 +37,22 @@ def write_wheel(
     requires: Iterable[str] = (),
     entry_points: EntryPoints | None = None,
     requires_python: str = ">=3.11",
+    readme: str | None = None,
     tag: str = "py3-none-any",
 ) -> Path:
     """Write ``folder/NAME-VERSION-TAG.whl`` and return its path.
 
     ``files`` are archive names (``acme/__init__.py``, ``acme-1.0.dist-info/licenses/LICENSE``) with their bytes.
-    ``metadata`` is the text of METADATA; without it one is made from ``requires`` and ``requires_python``.
+    ``metadata`` is the text of METADATA; without it one is made from ``requires``, ``requires_python`` and ``readme``.
     ``entry_points`` are names and targets by group. METADATA, WHEEL, entry_points.txt and RECORD are added, unless
     ``files`` has them: what is given wins, so that a wheel can be wrong on purpose.
     """
     path = folder / f"{wheel_name(name, version)}-{tag}.whl"
     info = f"{wheel_name(name, version)}.dist-info"
     members = {
-        f"{info}/METADATA": (metadata or core_metadata(name, version, requires, requires_python)).encode("utf-8"),
+        f"{info}/METADATA": (metadata or core_metadata(name, version, requires, requires_python, readme)).encode(
+            "utf-8"
+        ),
         f"{info}/WHEEL": _wheel_text(tag).encode("utf-8"),
         **({f"{info}/entry_points.txt": _entry_points_text(entry_points).encode("utf-8")} if entry_points else {}),
         **files,
@@ -71,7 +74,9 @@ def wheel_name(name: str, version: str) -> str:
     return f"{re.sub(r'[-_.]+', '_', name).lower()}-{str(Version(version)).replace('-', '_')}"
 
 
-def core_metadata(name: str, version: str, requires: Iterable[str], requires_python: str) -> str:
+def core_metadata(
+    name: str, version: str, requires: Iterable[str], requires_python: str, readme: str | None = None
+) -> str:
     """The least METADATA that strict readers accept."""
     lines = [
         "Metadata-Version: 2.1",
@@ -82,7 +87,7 @@ def core_metadata(name: str, version: str, requires: Iterable[str], requires_pyt
         *(f"Requires-Dist: {requirement}" for requirement in requires),
         "Description-Content-Type: text/markdown",
         "",
-        f"# {name}",
+        f"# {name}" if readme is None else readme.rstrip(),
     ]
     return "\n".join(lines) + "\n"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from chimes.checks.check import Check
 from chimes.conformance.backends import B02, B03, B05, B09, B12, B13
+from chimes.conformance.cards import P01, P02
 from chimes.conformance.conduct import S09, S22
 from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck
 from chimes.conformance.connectors import D02, D04, D05, D09, D12
@@ -14,7 +15,7 @@ from chimes.conformance.shared import S01, S02, S05, S08, S21
 
 __all__ = ["CHECKS", "COMPONENT_CHECKS", "ENTRY_CHECKS", "find_check"]
 
-ENTRY_CHECKS: tuple[type[EntryCheck], ...] = (S01, S08, S09)
+ENTRY_CHECKS: tuple[type[EntryCheck], ...] = (S01, S08, S09, P01, P02)
 
 # S22 comes last: it concludes from all that was seen.
 COMPONENT_CHECKS: tuple[type[ComponentCheck], ...] = (

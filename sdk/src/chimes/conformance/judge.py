@@ -34,6 +34,7 @@ class Judge:
     top_levels: tuple[str, ...]
     rules: Rules
     nonce: Nonce
+    readme: str = ""
     progress: Progress = lambda _: None
     logs: Sequence[str] = ()
 
@@ -75,6 +76,7 @@ class Judge:
             entry=entry,
             events=tuple(events),
             failure=failure,
+            readme=self.readme,
         )
 
     def component(self, item: dict[str, Any]) -> Iterator[ComponentReport]:

@@ -49,17 +49,20 @@ def strict_wheel(kind: Kind, folder: Path, edits: tuple[Edit, ...] = (), require
     """Pack the strict reference plugin of a kind, with edits and more requirements, as a wheel below ``folder``."""
     package = f"chimes_strict_{kind}"
     source = resources.files("chimes.conformance").joinpath("strict", kind)
-    files = {item.name: item.read_text("utf-8") for item in source.iterdir() if item.name.endswith(".py")}
+    files = {item.name: item.read_text("utf-8") for item in source.iterdir() if item.name.endswith((".py", ".md"))}
     for edit in edits:
         if files[edit.file].count(edit.old) != 1:
             raise ConfigError(f"{edit.old!r} does not stand once in {edit.file} of the strict {kind}")
         files[edit.file] = files[edit.file].replace(edit.old, edit.new)
+    readme = files.pop("README.md")
+    files["CHANGELOG.md"] = f"# Changes\n\n## {__version__}\n\nMade for this version of the SDK.\n"
     return write_wheel(
         folder,
         name=f"chimes-strict-{kind}",
         version=__version__,
         files={f"{package}/{name}": text.encode("utf-8") for name, text in sorted(files.items())},
         requires=(f"chimes=={__version__}", "pyarrow>=20", *requires),
+        readme=readme,
         entry_points={"chimes": {"strict": f"{package}.plugin"}},
     )
 
@@ -92,6 +95,8 @@ COLUMNS = "        x, y = batch.column(0), batch.column(1)\n"
 SCORE = "        score = pc.add(pc.multiply(x, self.config.weight), y)\n"
 
 MUTANTS: tuple[Mutant, ...] = (
+    _mutant("model", "README.md", "P01", "names nobody to turn to", (("## Contact\n", "## Thanks\n"),), None),
+    _mutant("model", "README.md", "P02", "does not say how it fails", (("## Known failures\n", "## Praise\n"),), None),
     _entry(
         "S01",
         "announces itself with a registration version from the future",

@@ -23,6 +23,7 @@ from chimes.conformance.environment import (
     dependency_problems,
     install,
     python_mounts,
+    read_description,
     resolve,
     site_packages,
 )
@@ -250,6 +251,7 @@ def _judge(
         top_levels=tuple({target.partition(".")[0] for _, target in plugin.entry_points}),
         rules=options.rules,
         nonce=options.nonce,
+        readme=read_description(plugin.folder),
         progress=options.progress,
     )
     results, components = judge.run()

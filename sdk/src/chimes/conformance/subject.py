@@ -26,7 +26,7 @@ __all__ = ["ComponentSubject", "EntrySubject"]
 class EntrySubject:
     """The plugin's entry module, imported in a fresh process: what it told, what was seen, or how it failed.
 
-    ``what`` was imported, in the judge's words.
+    ``what`` was imported, in the judge's words; ``readme``: the description in the distribution's metadata.
     """
 
     distribution: str
@@ -35,6 +35,7 @@ class EntrySubject:
     events: tuple[tuple[str, str, str], ...]
     failure: StepFailedError | None = None
     what: str = "the entry module"
+    readme: str = ""
     inputs: list[str] = field(default_factory=list)
 
 

@@ -1,6 +1,6 @@
 """Turns a wheel and the judge's SDK into a folder that a sandbox mounts, starting no interpreter of that folder."""
 
-from chimes.conformance.environment.installed import dependency_problems
+from chimes.conformance.environment.installed import dependency_problems, read_description
 from chimes.conformance.environment.interpreter import base_python, python_mounts, site_packages
 from chimes.conformance.environment.lock import Lock, resolve, resolve_requirements
 from chimes.conformance.environment.prefix import base_environment, install
@@ -13,6 +13,7 @@ __all__ = [
     "dependency_problems",
     "install",
     "python_mounts",
+    "read_description",
     "resolve",
     "resolve_requirements",
     "sdk_wheel",

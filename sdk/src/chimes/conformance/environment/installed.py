@@ -1,4 +1,4 @@
-"""Says whether the distributions of an environment fit together, from their METADATA files alone."""
+"""Says from METADATA files alone whether an environment's distributions fit together, and how one describes itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion
 
 from chimes.conformance.environment.interpreter import site_packages
 
-__all__ = ["dependency_problems"]
+__all__ = ["dependency_problems", "read_description"]
 
 METADATA_BYTES = 8 << 20
 
@@ -25,6 +25,11 @@ def dependency_problems(environment: Path) -> list[str]:
     found = [_metadata(folder) for folder in folders if (folder / "METADATA").is_file()]
     versions = {str(canonicalize_name(each.get("name", ""))): each.get("version", "") for each in found}
     return sorted({problem for each in found for problem in _problems(each, versions)})
+
+
+def read_description(folder: Path) -> str:
+    """The description (README) in the METADATA of a ``.dist-info`` folder, empty where there is none."""
+    return _metadata(folder).get("description", "") if (folder / "METADATA").is_file() else ""
 
 
 def _metadata(folder: Path) -> RawMetadata:

@@ -1,0 +1,58 @@
+"""P01 and P02: the README is the card of each component."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chimes.conformance.cards import cards_of
+from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.conformance.nonce import Nonce
+from chimes.conformance.run import Options, check_path
+
+CORE = ("Purpose", "Inputs", "Outputs", "Limits", "Contact")
+
+
+def card(*parts: str, level: int = 2) -> str:
+    return "\n".join(f"{'#' * level} {part}\n\nText of {part}.\n" for part in parts)
+
+
+def test_a_plugin_with_one_component_has_one_card_wherever_the_headings_are() -> None:
+    more = f"## More\n\n{card('Outputs', 'Limits', level=4)}\nContact\n-------\nx@y\n"
+    readme = f"# acme\n\n{card('Purpose', 'Inputs')}\n{more}"
+    assert set(cards_of(readme, ["rain"])["rain"]) == set(CORE)
+
+
+def test_a_heading_that_is_followed_by_nothing_is_no_part() -> None:
+    readme = "## Purpose\n\n## Inputs\n\nTODO\n\n## Outputs\n\n### Columns\n\nx\n\n## Limits\n\nNone.\n"
+    assert set(cards_of(readme, ["rain"])["rain"]) == {"Outputs", "Limits"}
+
+
+def test_a_heading_for_each_of_several_components_holds_its_parts_and_the_rest_is_shared() -> None:
+    readme = (
+        f"# acme\n\n## Contact\n\nshared\n\n## Model `rain`\n\n{card('Purpose', 'Contact', level=3)}\n"
+        f"## snow\n\n{card('Inputs', level=3)}\n## Citation\n\nus\n\n## rain and snow\n\n{card('Limits', level=3)}\n"
+    )
+    cards = cards_of(readme, ["rain", "snow"])
+    assert set(cards["rain"]) == {"Purpose", "Contact", "Citation", "Limits"}
+    assert set(cards["snow"]) == {"Inputs", "Contact", "Citation", "Limits"}
+    assert (cards["rain"]["Contact"], cards["snow"]["Contact"]) == ("Text of Contact.", "shared")
+
+
+def test_a_name_inside_another_word_is_no_name() -> None:
+    readme = f"## rain-radar\n\n{card('Purpose', level=3)}\n## rain\n\n{card('Inputs', level=3)}\n"
+    cards = cards_of(readme, ["rain", "rain-radar"])
+    assert (set(cards["rain"]), set(cards["rain-radar"])) == ({"Inputs"}, {"Purpose"})
+
+
+@pytest.mark.parametrize(
+    ("heading", "code", "verdict", "blocks"),
+    [*((part, "P01", "fail", "verified") for part in CORE), ("Citation", "P02", "warn", "certified")],
+)
+def test_a_part_that_is_missing_is_named(tmp_path: Path, heading: str, code: str, verdict: str, blocks: str) -> None:
+    wheel = strict_wheel("model", tmp_path, (Edit("README.md", f"## {heading}\n", "## Other\n"),))
+    report = check_path(wheel, Options(nonce=Nonce(b"n" * 32)))
+    (finding,) = report.findings
+    assert (finding.code, finding.message, finding.blocks) == (code, f"the card lacks {heading}", blocks)
+    assert next(result for result in report.checks if result.code == code).verdict == verdict
+    assert report.is_clean == (code == "P02")
