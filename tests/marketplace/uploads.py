@@ -114,4 +114,6 @@ def move(market: Market, submission: int, state: str) -> None:
 def list_all_files(market: Market) -> list[Any]:
     """Every row of a file."""
     with market.database.reading() as session:
-        return list(list_files(session))
+        files = list_files(session)
+        session.expunge_all()
+        return list(files)

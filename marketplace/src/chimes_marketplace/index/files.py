@@ -23,7 +23,7 @@ from chimes_marketplace.index.representation import PRIVATE, is_known
 from chimes_marketplace.market import Market
 from chimes_marketplace.responses import refuse
 
-__all__ = ["IMMUTABLE", "METADATA", "absent", "send", "send_file"]
+__all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
 
 Ask = Request[Any, Any, Any]
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -43,14 +43,20 @@ def send_file(
     """A listed file to everybody, another one to its member; with ``.metadata`` behind its name, a wheel's METADATA."""
     with market.database.reading() as session:
         file, cache = _readable(request, session, sha256, filename.removesuffix(METADATA))
-    return send(request, market, file, wants_metadata=filename.endswith(METADATA), cache=cache)
+        digest = digest_of(file, filename)
+    return send(request, market, digest, cache=cache)
 
 
-def send(request: Ask, market: Market, file: File, *, wants_metadata: bool, cache: str) -> Response[Any]:
-    """The file, or the part of it that the request asks for. Raises ``not-found``."""
-    digest = file.metadata_sha256 if wants_metadata else file.sha256
+def digest_of(file: File, filename: str) -> str:
+    """Of the file's bytes, or of its METADATA if ``filename`` asks for that. Raises ``not-found``."""
+    digest = file.metadata_sha256 if filename.endswith(METADATA) else file.sha256
     if digest is None:
-        raise absent(file.filename + METADATA)
+        raise absent(filename)
+    return digest
+
+
+def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[Any]:
+    """The blob, or the part of it that the request asks for; 304 if the client has it, 416 for a part outside."""
     etag = f'"{digest}"'
     headers = {"Cache-Control": cache, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_known(request, etag):

@@ -39,7 +39,7 @@ def represent(
     if is_known(request, headers["ETag"]):
         headers.pop("Content-Encoding", None)
         return Response(b"", status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="text/html; charset=utf-8" if kind == OFFERED[0] else kind)
+    return Response(body, headers=headers, media_type=kind)
 
 
 def is_known(request: Request[Any, Any, Any], etag: str) -> bool:

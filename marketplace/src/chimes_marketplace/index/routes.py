@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from litestar.types import ControllerRouterHandler
 
 from chimes_marketplace.index.files import send_file
-from chimes_marketplace.index.simple import show_project, show_root
+from chimes_marketplace.index.simple import show_project, show_project_to_uploader, show_root
 from chimes_marketplace.index.stage import send_staged_file, show_stage, show_staged_project
 from chimes_marketplace.index.upload import upload
 
@@ -17,6 +17,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     upload,
     show_root,
     show_project,
+    show_project_to_uploader,
     send_file,
     show_stage,
     show_staged_project,

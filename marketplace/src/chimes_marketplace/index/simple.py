@@ -13,7 +13,6 @@ from litestar.response import Redirect
 
 from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.catalog.projects import list_listed
-from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.guards import find_caller, may_read
@@ -24,10 +23,11 @@ from chimes_marketplace.links import Links
 from chimes_marketplace.market import Market
 from chimes_marketplace.readers import find_named
 
-__all__ = ["canonical_address", "listed_page", "show_project", "show_root"]
+__all__ = ["canonical_address", "listed_page", "show_project", "show_project_to_uploader", "show_root"]
 
 Ask = Request[Any, Any, Any]
 READ = [HttpMethod.GET, HttpMethod.HEAD]
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @route("/simple", http_method=READ, sync_to_thread=True, tags=["index"])
@@ -41,22 +41,16 @@ def show_root(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
     return represent(request, json=lambda: root_json(names), html=lambda: root_html(names), cache=REVALIDATE)
 
 
-@route(["/simple/{name:str}", "/legacy/+simple/{name:str}"], http_method=READ, sync_to_thread=True, tags=["index"])
+@route("/simple/{name:str}", http_method=READ, sync_to_thread=True, tags=["index"])
 def show_project(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
-    """The listed files of a project; below ``/legacy/`` for hatch, which looks there."""
-    folder = "/legacy/+simple" if request.scope["path"].startswith("/legacy") else "/simple"
-    moved = canonical_address(request, market, f"{folder}/{normalised(name)}/")
-    if moved is not None and re.fullmatch(r"[A-Za-z0-9._-]+", name):
-        return moved
-    with market.database.reading() as session:
-        project, entries = listed_page(request, session, name)
-    up = "../" * (folder.count("/") + 1)
-    return represent(
-        request,
-        json=lambda: project_json(project.name, entries, up=up),
-        html=lambda: project_html(project.name, entries, up=up),
-        cache=REVALIDATE,
-    )
+    """The listed files of a project."""
+    return _project_page(request, market, name, folder="/simple")
+
+
+@route("/legacy/+simple/{name:str}", http_method=READ, sync_to_thread=True, tags=["index"])
+def show_project_to_uploader(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
+    """The same page where hatch looks before it uploads."""
+    return _project_page(request, market, name, folder="/legacy/+simple")
 
 
 def canonical_address(request: Ask, market: Market, path: str) -> Redirect | None:
@@ -67,8 +61,8 @@ def canonical_address(request: Ask, market: Market, path: str) -> Redirect | Non
     return Redirect(f"{Links.of(request, market).base}{quote(path)}", status_code=301)
 
 
-def listed_page(request: Ask, session: Session, name: str) -> tuple[Project, list[Entry]]:
-    """A project that has something listed.
+def listed_page(request: Ask, session: Session, name: str) -> tuple[str, list[Entry]]:
+    """The name and the files of a project that has something listed.
 
     Raises MarketplaceError ``not-found`` for an absent one. Of one that has nothing listed a stranger learns no more
     than that: ``credentials-required``, ``not-yours``; its member is told where else to look.
@@ -76,8 +70,24 @@ def listed_page(request: Ask, session: Session, name: str) -> tuple[Project, lis
     project = find_named(session, name)
     entries = list_entries(session, project=project)
     if entries:
-        return project, entries
+        return project.name, entries
     may_read(find_caller(request, session), member_id=project.member_id, project=project.name)
     message = f"{project.name} has nothing listed yet"
     fix = "install from the stage URL that the upload was answered with; chimes publish prints it"
     raise MarketplaceError("not-found", message, fix=fix)
+
+
+def _project_page(request: Ask, market: Market, name: str, *, folder: str) -> Response[Any]:
+    if NAME.fullmatch(name):
+        moved = canonical_address(request, market, f"{folder}/{normalised(name)}/")
+        if moved is not None:
+            return moved
+    with market.database.reading() as session:
+        shown, entries = listed_page(request, session, name)
+    up = "../" * (folder.count("/") + 1)
+    return represent(
+        request,
+        json=lambda: project_json(shown, entries, up=up),
+        html=lambda: project_html(shown, entries, up=up),
+        cache=REVALIDATE,
+    )

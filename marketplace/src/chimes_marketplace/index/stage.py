@@ -17,7 +17,7 @@ from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.documents import project_html, project_json, root_html, root_json
 from chimes_marketplace.index.entries import list_staged_entries
-from chimes_marketplace.index.files import METADATA, absent, send
+from chimes_marketplace.index.files import METADATA, absent, digest_of, send
 from chimes_marketplace.index.representation import PRIVATE, represent
 from chimes_marketplace.index.simple import canonical_address, listed_page
 from chimes_marketplace.market import Market
@@ -52,16 +52,17 @@ def show_staged_project(
         submission, project = _staged(session, secret)
         if normalised(name) == project.name:
             assert submission.id is not None
+            shown = project.name
             entries = list_staged_entries(session, project=project, submission_id=submission.id)
         else:
-            project, entries = listed_page(request, session, name)
-    moved = canonical_address(request, market, f"/stage/{secret}/simple/{project.name}/")
+            shown, entries = listed_page(request, session, name)
+    moved = canonical_address(request, market, f"/stage/{secret}/simple/{shown}/")
     if moved is not None:
         return moved
     return represent(
         request,
-        json=lambda: project_json(project.name, entries, up=UP),
-        html=lambda: project_html(project.name, entries, up=UP),
+        json=lambda: project_json(shown, entries, up=UP),
+        html=lambda: project_html(shown, entries, up=UP),
         cache=PRIVATE,
     )
 
@@ -73,8 +74,8 @@ def send_staged_file(
     """A file of the submission, or a listed one."""
     with market.database.reading() as session:
         submission, _ = _staged(session, secret)
-        file = _find_file(session, submission, sha256, filename.removesuffix(METADATA))
-    return send(request, market, file, wants_metadata=filename.endswith(METADATA), cache=PRIVATE)
+        digest = digest_of(_find_file(session, submission, sha256, filename.removesuffix(METADATA)), filename)
+    return send(request, market, digest, cache=PRIVATE)
 
 
 def _staged(session: Session, secret: str) -> tuple[Submission, Project]:
