@@ -18,6 +18,8 @@ from chimes.kinds import predicates
 from chimes.registration import Registration
 from chimes.registry import HOOKS
 from chimes.runtime import assignability, pipeline
+from chimes_marketplace import commands as marketplace
+from chimes_marketplace.errors import CODES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 ANNOTATED = re.compile(r"Annotated\[(\w+), [^\]]*\]")
@@ -67,13 +69,32 @@ def errors_page() -> Iterator[str]:
 def commands_page() -> Iterator[str]:
     """The help of every command."""
     yield "# Commands\n"
-    context = click.Context(cli.group, info_name="chimes", max_content_width=100, **cli.group.context_settings)
-    yield f"\n## `chimes`\n\n```\n{cli.group.get_help(context)}\n```\n"
-    for verb in cli.VERBS:
-        command = cli.group.get_command(context, verb)
-        assert command is not None
-        inner = click.Context(command, info_name=verb, parent=context, max_content_width=100)
-        yield f"\n## `chimes {verb}`\n\n```\n{command.get_help(inner)}\n```\n"
+    yield from help_of(cli.group, "chimes")
+
+
+def marketplace_commands_page() -> Iterator[str]:
+    """The help of every command of the marketplace's operator."""
+    yield "# Commands of the marketplace\n"
+    yield from help_of(marketplace.group, "chimes-marketplace")
+
+
+def help_of(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[str]:
+    """The help of a command and of all below it."""
+    context = click.Context(command, info_name=name, parent=parent, max_content_width=100, **command.context_settings)
+    yield f"\n## `{context.command_path}`\n\n```\n{command.get_help(context)}\n```\n"
+    for inner in command.list_commands(context) if isinstance(command, click.Group) else ():
+        found = command.get_command(context, inner)
+        assert found is not None
+        yield from help_of(found, inner, context)
+
+
+def marketplace_errors_page() -> Iterator[str]:
+    """Every code of the marketplace with its HTTP status."""
+    yield "# Errors of the marketplace\n\nEvery refusal has a code that never changes, one sentence and one fix. "
+    yield "Programs that ask for JSON get\n`code`, `message`, `fix`, `findings`; people get the same as text or page. "
+    yield "Findings are those of [checks](checks.md).\n\n| code | HTTP status | means |\n|---|---|---|\n"
+    for code, (status, title) in sorted(CODES.items()):
+        yield f"| `{code}` | {status} | {title} |\n"
 
 
 def pipelines_page() -> Iterator[str]:
@@ -111,6 +132,8 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "commands.md": commands_page,
     "pipelines.md": pipelines_page,
     "registrations.md": registrations_page,
+    "marketplace-commands.md": marketplace_commands_page,
+    "marketplace-errors.md": marketplace_errors_page,
 }
 
 

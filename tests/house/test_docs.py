@@ -11,6 +11,7 @@ import pytest
 from chimes.checks.rules import ArchiveLimits, FileRules
 from chimes.process import run
 from chimes.sandbox import Limits
+from chimes_marketplace.settings import Settings
 from house_tree import ROOT, source_files
 
 PAGES = sorted(
@@ -57,3 +58,17 @@ def test_every_setting_stands_in_the_reference() -> None:
         field.name for field in (*fields(Limits), *fields(ArchiveLimits), *fields(FileRules)) if field.name != "limits"
     }
     assert not {name for name in used | keys if name not in text}
+
+
+def test_every_setting_of_the_marketplace_stands_on_its_operators_page() -> None:
+    text = (ROOT / "docs" / "howto" / "operate-a-marketplace.md").read_text("utf-8")
+    names = {f"CHIMES_MARKETPLACE_{field.name.upper()}" for field in fields(Settings) if field.name != "data"}
+    assert not {name for name in names if f"`{name}`" not in text}
+
+
+def test_every_command_of_the_operators_page_is_one() -> None:
+    text = (ROOT / "docs" / "howto" / "operate-a-marketplace.md").read_text("utf-8")
+    reference = (ROOT / "docs" / "reference" / "marketplace-commands.md").read_text("utf-8")
+    used = set(re.findall(r"^chimes-marketplace ([a-z]+(?: (?:add|list|create|revoke|approve|reject))?)", text, re.M))
+    assert len(used) > 5
+    assert not {verb for verb in used if f"## `chimes-marketplace {verb}`" not in reference}

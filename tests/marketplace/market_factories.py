@@ -206,9 +206,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def run_env(**settings: Any) -> dict[str, str]:
-    """The environment of a child: this one, without its settings of the marketplace and with these."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("CHIMES_", "PIP_", "UV_"))}
+def run_env(*, tools: bool = False, **settings: Any) -> dict[str, str]:
+    """The environment of a child: this one, with these settings of the marketplace and no others.
+
+    With ``tools`` also those of pip and uv: a server validates with what this machine's index has.
+    """
+    dropped = ("CHIMES_",) if tools else ("CHIMES_", "PIP_", "UV_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     return {**kept, **{f"CHIMES_MARKETPLACE_{key.upper()}": str(value) for key, value in settings.items()}}
 
 
@@ -222,7 +226,7 @@ def serve(folder: Path, **settings: Any) -> Iterator[Server]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "serve.log").open("ab") as log:
         argv = [str(COMMAND), "serve", "--data", str(data), "--host", "127.0.0.1", "--port", str(port)]
-        process = Process(argv, env=run_env(**settings), stdout=log, stderr=log)
+        process = Process(argv, env=run_env(tools=True, **settings), stdout=log, stderr=log)
     server = Server(f"http://127.0.0.1:{port}", data, process)
     try:
         _wait_until_ready(server, folder / "serve.log")
