@@ -21,9 +21,14 @@ setup: .venv/.ready ## install what the other targets need into .venv
 	@tools/provision >&2
 	@test -x $(BIN)/python || $(BASE_PYTHON) -m venv .venv >&2
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
-	@$(BIN)/uv sync --frozen --quiet >&2
+	@$(BIN)/uv sync --frozen --inexact --quiet >&2
 	@touch $@
 	@echo "ready: try .venv/bin/chimes --help, or make demo" >&2
+
+.venv/.ready-full: .venv/.ready
+	@tools/provision full >&2
+	@$(BIN)/uv sync --frozen --group full --quiet >&2
+	@touch $@
 
 demo: setup ## the main job on real data, step by step
 	$(BIN)/python examples/demo.py $(ARGS)
@@ -32,7 +37,7 @@ test: setup ## the test suite
 	$(BIN)/python -m pytest -n 2 --cov --cov-report= tests/sdk tests/house tests/templates plugins $(ARGS)
 	$(BIN)/python -m coverage report
 
-test-all: setup ## what takes longer: journeys and the mutants
+test-all: setup .venv/.ready-full ## what takes longer: journeys and the mutants
 	$(BIN)/python -m pytest -n 2 tests/journeys $(ARGS)
 	$(MAKE) --no-print-directory mutants ARGS=
 
