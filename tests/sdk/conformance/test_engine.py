@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from chimes.conformance.report import ComponentReport, Report, Result
 from chimes.conformance.rules import Rules
 from chimes.conformance.run import Options, check_installed, check_path
 from chimes.errors import ConfigError, NotFoundError
+from chimes.process import run
 from chimes.registration import KINDS, Kind
 
 NONCE = Nonce(b"n" * 32)
@@ -126,6 +128,12 @@ def test_a_library_is_asked_about_its_file_only(tmp_path: Path) -> None:
     report = check_path(wheel, Options())
     assert not report.components
     assert {result.verdict for result in report.results if result.code[0] == "S"} == {"not_run"}
+
+
+def test_the_gate_does_not_pass_over_a_code_that_it_does_not_know() -> None:
+    done = run([sys.executable, "-m", "chimes.conformance.matrix", "--only", "Z99"])
+    assert done.returncode == 2
+    assert "no check has the code 'Z99'; there are B02" in done.text
 
 
 def test_a_wheel_that_cannot_be_trusted_to_unpack_is_not_run(tmp_path: Path) -> None:

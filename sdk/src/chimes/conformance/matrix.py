@@ -95,6 +95,9 @@ def _row(folder: Path, mutant: Mutant) -> Row:
 @click.option("--only", multiple=True, metavar="CODE", help="Only the mutants of these checks (the gate then fails).")
 def main(as_json: bool, only: tuple[str, ...]) -> None:
     """Run every conformance check against a plugin that is broken on purpose."""
+    if unknown := sorted(set(only) - {mutant.check for mutant in MUTANTS}):
+        known = ", ".join(sorted({mutant.check for mutant in MUTANTS}))
+        raise click.BadParameter(f"no check has the code {unknown[0]!r}; there are {known}", param_hint="--only")
     mutants = [mutant for mutant in MUTANTS if not only or mutant.check in only]
     kinds = tuple(dict.fromkeys(mutant.kind for mutant in mutants)) if only else KINDS
     with Console(stderr=True).status(f"running {len(mutants)} mutants"):

@@ -124,7 +124,7 @@ MUTANTS: tuple[Mutant, ...] = (
         kind="model",
         summary="requires two versions of one package at once",
         requires=("pluggy<1",),
-        also_fails=dict.fromkeys(("S01", "S08", "S09"), "without an environment nothing can be run"),
+        also_fails=dict.fromkeys(("P01", "P02", "S01", "S08", "S09"), "without an environment nothing can be run"),
     ),
     _model(
         "S22",
