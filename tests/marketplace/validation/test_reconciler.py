@@ -15,7 +15,7 @@ from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import now
 from chimes_marketplace.submissions.states import cancel, retry, steps
 from chimes_marketplace.validation.documents import read_lock, read_log, read_record, read_verdict
-from chimes_marketplace.validation.outcome import AGAIN
+from chimes_marketplace.validation.outcome import AGAIN, decide_one
 from chimes_marketplace.validation.reconciler import Reconciler
 from chimes_marketplace.validation.runs import find_position, list_runs
 from chimes_marketplace.validation.tables import Run
@@ -97,6 +97,14 @@ def test_an_sdist_alone_is_decided_without_a_run(bench: Bench, tmp_path: Path) -
     assert bench.settle(bench.reconciler(lane=lane), bench.submit(wheel(tmp_path))).state == "listed"
     later = bench.settle(bench.reconciler(lane=lane), bench.submit(make_sdist(tmp_path)))
     assert (later.state, later.level) == ("listed", "verified")
+
+
+def test_what_has_no_runs_yet_is_not_decided(bench: Bench, tmp_path: Path) -> None:
+    id = bench.submit(wheel(tmp_path))
+    with bench.market.database.writing() as session:
+        decide_one(bench.market.blobs, session, id)
+    assert bench.see(id).state == "validating"
+    assert bench.settle(bench.reconciler(lane=ScriptedLane()), id).state == "listed"
 
 
 def test_a_clean_control_run_is_trusted_for_a_while(bench: Bench, tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ def decide_one(blobs: LocalBlobs, session: Session, id: int) -> None:
     release = session.get_one(Release, submission.release_id)
     last = {run.file_id: run for run in list_runs(session, submission_id=id) if run.attempt == submission.attempt}
     files = list_files(session, submission_id=id)
+    done = {file_id for file_id, run in last.items() if run.state == "done"}
+    if not {file.id for file in files if file.form == "wheel"} <= done:
+        # It was closed after this pass of the reconciler made the runs: the next one makes its own.
+        return
     judged = [_judged(blobs, submission, release.type, file, last.get(file.id)) for file in files]
     listed = list_files(session, release_id=release.id, listed=True)
     has_wheel = any(file.form == "wheel" for file in listed)
