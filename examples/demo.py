@@ -1,61 +1,62 @@
-"""The main job on real data, step by step: write a plugin, check it, run a pipeline. This is what ``make demo`` runs.
+"""The whole job on real data, step by step: a marketplace; plugins published, judged, installed, run.
 
-Exit status 0 only if every step succeeded and the held-out ROC AUC, computed from the pipeline's output
-file, is at least 0.99. Not for clinical use.
+This is what ``make demo`` runs. Exit status 0 only if every step succeeded and the held-out ROC AUC, computed
+from the pipeline's output file, is at least 0.99. Not for clinical use.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 from chimes.errors import ChimesError
-from chimes.process import Completed, run
+from own_market import Market, open_market
+from packaging.utils import parse_wheel_filename
 from rich.console import Console
 from rich.markup import escape
+from stage import EXAMPLES, SCRATCH, DemoError, Stage, as_json, shorten
+from wheels import third_parties
 
-EXAMPLES = Path(__file__).resolve().parent
-ROOT = EXAMPLES.parent
-SCRATCH = ROOT / ".demo"
-BIN = Path(sys.executable).parent
 PLUGIN = "my-model"
+PARTS = ("sdk", "plugins/files", "plugins/onnx", "plugins/local")
 LABEL, SCORE = "malignant", "p_malignant"
 EXPECTED_AUC = 0.99
 EXPECTED_FINDINGS = 3
-TIMEOUT_S = 300
-MARGIN = "    "
-
-
-class DemoError(Exception):
-    """A step did not do what it should; the message is the sentence for the person who watches."""
+VALIDATION_S = 240.0
+STEPS = 7
 
 
 class Demo:
-    """The steps, what they print, and the folder they work in."""
+    """The steps, what they print, and what one step leaves for the next."""
 
-    def __init__(self, console: Console, model: Path | None) -> None:
+    def __init__(self, console: Console, market: Market, *, model: Path | None, stays: bool) -> None:
+        self.stage = Stage(console, {"CHIMES_URL": market.url})
         self.console = console
+        self.market = market
         self.model = model
+        self.stays = stays
+        self.wheels: list[Path] = []
+        self.levels: dict[str, str] = {}
 
     def play(self) -> bool:
         """All steps in order; True if the classifier is as good as expected. Raises DemoError, ChimesError."""
-        if self.model is not None and not self.model.is_file():
-            raise DemoError(f"there is no model file {str(self.model)!r}: give --model an ONNX file that exists")
-        shutil.rmtree(SCRATCH, ignore_errors=True)
-        SCRATCH.mkdir()
-        self.write_a_plugin()
-        self.check_a_bad_plugin()
-        auc = self.run_a_pipeline()
+        self.join()
+        self.publish_the_parts()
+        self.publish_a_new_plugin()
+        self.watch_the_verdicts()
+        auc = self.run_a_pipeline(self.install())
         good = auc >= EXPECTED_AUC
+        self.summary(auc)
+        if good and self.stays:
+            self.stage.say(f"the marketplace stays open at [bold]{self.market.url}[/] until Ctrl-C")
         self.console.print("\nThe model and its output are a demonstration: not for clinical use.")
         if not good:
             self.console.print(
@@ -63,105 +64,128 @@ class Demo:
             )
         # Printed as it is: other programs read this line.
         self.console.file.write(f"RESULT auc={auc:.4f} expected>={EXPECTED_AUC}\n")
+        self.console.file.flush()
         return good
 
-    def write_a_plugin(self) -> None:
-        """Scaffold, install, list and check a model plugin."""
-        self.title("1/3", "Write a plugin and check it")
-        plugin, site = SCRATCH / PLUGIN, SCRATCH / "site"
-        self.expect_done("chimes", "new", "model", plugin, "--no-input", what="scaffolding a plugin")
-        options = ("--quiet", "--no-deps", "--no-build-isolation", "--python", sys.executable, "--target", site)
-        self.expect_done("uv", "pip", "install", *options, plugin, what="installing the new plugin")
-        listed = self.expect_done("chimes", "list", "--json", what="listing plugins", env={"PYTHONPATH": str(site)})
-        rows = [row for row in as_json(listed)["plugins"] if row["distribution"] == PLUGIN]
-        for component in [item for row in rows for item in row["components"]]:
-            self.say(f"installed: {component['kind']} {component['address']}: {component['summary']}")
-        if not any(row["components"] and not row["failure"] for row in rows):
-            raise DemoError(f"chimes list does not show {PLUGIN} with a component after its installation")
-        checked = self.expect_done("chimes", "check", plugin, what="checking the new plugin")
-        self.quote(checked)
+    def step(self, number: int, text: str) -> None:
+        """The heading of a step."""
+        self.stage.title(f"{number}/{STEPS}", text)
 
-    def check_a_bad_plugin(self) -> None:
-        """Check a plugin that is wrong in several ways; each error is shown with its fix."""
-        self.title("2/3", "Check a plugin that is wrong in several ways")
-        done = self.command("chimes", "check", EXAMPLES / "bad-plugin", "--json")
+    def join(self) -> None:
+        """A member, a user who may publish under reserved names, and the user's token."""
+        self.step(1, "A marketplace on this machine: SQLite, local files, local processes")
+        self.stage.say(f"it runs at {self.market.url}")
+        self.step(2, "A member, a user, and a token to upload with")
+        data = ("--data", self.market.data)
+        operator = "chimes-marketplace"
+        member = ("member", "add", "wuhan", "--name", "Wuhan Computing Centre", "--type", "research")
+        self.stage.expect_done(operator, *member, *data, what="adding a member")
+        user = ("user", "add", "lin", "--member", "wuhan", "--role", "admin")
+        self.stage.expect_done(operator, *user, *data, what="adding a user")
+        made = self.stage.expect_done(operator, "token", "create", "--user", "lin", *data, what="making a token")
+        self.market.token = made.stdout.decode().strip()
+        self.stage.env |= {"CHIMES_TOKEN": self.market.token}
+
+    def publish_the_parts(self) -> None:
+        """The SDK as a library, and the plugins of the pipeline, with plain twine."""
+        self.step(3, "Publish the SDK and three plugins with twine")
+        dist = SCRATCH / "dist"
+        for part in PARTS:
+            build = ("build", "--wheel", "--no-build-isolation", "--quiet", "--python", sys.executable)
+            self.stage.expect_done("uv", *build, "--out-dir", dist, part, what=f"building {part}")
+        self.wheels = sorted(dist.glob("*.whl"))
+        where = ("--repository-url", f"{self.market.url}/legacy/")
+        twine = {"TWINE_USERNAME": "__token__", "TWINE_PASSWORD": self.market.token}
+        upload = ("twine", "upload", "--non-interactive", "--disable-progress-bar", *where)
+        self.stage.expect_done(*upload, *self.wheels, env=twine, what="uploading with twine")
+        self.stage.say("uploaded; each is judged as soon as nothing more of it arrives")
+
+    def publish_a_new_plugin(self) -> None:
+        """Scaffold a model plugin, check it, publish it, and wait for its verdict."""
+        self.step(4, "Write a plugin, check it, publish it")
+        plugin = SCRATCH / PLUGIN
+        self.stage.expect_done("chimes", "new", "model", plugin, "--no-input", what="scaffolding a plugin")
+        self.stage.quote(self.stage.expect_done("chimes", "check", plugin, what="checking the new plugin"))
+        build = ("build", "--wheel", "--no-build-isolation", "--quiet", "--python", sys.executable)
+        self.stage.expect_done("uv", *build, "--out-dir", plugin / "dist", plugin, what="building the plugin")
+        wheel = next((plugin / "dist").glob("*.whl"))
+        self.stage.quote(self.stage.expect_done("chimes", "publish", wheel, what="publishing the plugin"))
+        self.wheels.append(wheel)
+
+    def watch_the_verdicts(self) -> None:
+        """What the marketplace says of each wheel, and of a plugin that is wrong in several ways."""
+        self.step(5, "The verdicts: each was installed and run in a sandbox")
+        for wheel in self.wheels:
+            name, version, _, _ = parse_wheel_filename(wheel.name)
+            with self.console.status(f"  waiting for {name}"):
+                found = self.market.wait(name, str(version), timeout_s=VALIDATION_S)
+            if found["state"] != "listed":
+                self.show_findings(found["findings"])
+                raise DemoError(f"{name} {version} was not listed: {found['state']}, see {found['report_url']}")
+            self.levels[str(name)] = found["level"]
+            components = ", ".join(f"{item['kind']} {item['name']}" for item in found["components"])
+            self.stage.say(f"[green]✓[/] {name} {version}  {found['type']}, {found['level']}  [dim]{components}[/]")
+        self.refuse_a_bad_plugin()
+
+    def refuse_a_bad_plugin(self) -> None:
+        """Publish a plugin with several faults; every finding is shown with its fix, and nothing is listed."""
+        bad = ("chimes", "publish", EXAMPLES / "bad-plugin", "--skip-checks", "--json")
+        done = self.stage.command(*bad)
         if done.returncode != 1:
-            self.quote(done)
-            raise DemoError(f"checking a bad plugin should end with status 1, it ended with {done.returncode}")
+            self.stage.quote(done)
+            raise DemoError(f"publishing a bad plugin should end with status 1, it ended with {done.returncode}")
         findings = [finding for finding in as_json(done)["findings"] if finding["severity"] == "error"]
-        for finding in findings:
-            self.say(f"[red]✗ {finding['code']}[/] {escape(finding['message'])}")
-            self.say(f"  [green]fix:[/] {escape(finding['fix'])}")
+        self.show_findings(findings)
         if len(findings) < EXPECTED_FINDINGS:
             raise DemoError(f"a bad plugin got {len(findings)} errors, at least {EXPECTED_FINDINGS} were expected")
-        self.say(f"{len(findings)} errors found in one run, each with its fix")
+        self.stage.say(f"refused: {len(findings)} errors found at once, each with its fix")
 
-    def run_a_pipeline(self) -> float:
-        """Train a classifier, score the held-out rows through the pipeline, return the AUC of its output file."""
-        self.title("3/3", "Run a pipeline on real data: breast-cancer data, 569 rows, 30 columns")
+    def show_findings(self, findings: list[dict[str, Any]]) -> None:
+        """Each finding, then its fix."""
+        for finding in findings:
+            self.stage.say(f"[red]✗ {finding['code']}[/] {escape(finding['message'])}")
+            self.stage.say(f"  [green]fix:[/] {escape(finding['fix'])}")
+
+    def install(self) -> Path:
+        """A fresh environment with what is listed, and nothing of this checkout. The folder of its tools."""
+        self.step(6, "Install what is listed into a fresh environment")
+        venv = SCRATCH / "venv"
+        self.stage.expect_done(sys.executable, "-m", "venv", venv, what="making an environment")
+        python = venv / "bin" / "python"
+        third = sorted(third_parties(self.wheels))
+        into = ("pip", "install", "--quiet", "--python", python)
+        self.stage.expect_done("uv", *into, *third, what="installing third-party packages")
+        index = ("--no-deps", "--index-url", f"{self.market.url}/simple/")
+        names = [str(parse_wheel_filename(wheel.name)[0]) for wheel in self.wheels]
+        # The machine's own settings may add places to install from: then this would prove nothing.
+        cleared = {name: None for name in os.environ if name.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
+        pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        self.stage.expect_done(*pip, *index, *names, env=cleared, what="installing the listed plugins")
+        return python.parent
+
+    def run_a_pipeline(self, tools: Path) -> float:
+        """Train a classifier, score the held-out rows with what was installed, return the AUC of the output file."""
+        self.step(7, "Run a pipeline on real data: breast-cancer data, 569 rows, 30 columns")
         folder = SCRATCH / "wdbc"
-        trained = self.expect_done(sys.executable, EXAMPLES / "train_wdbc.py", folder, what="training the classifier")
-        self.quote(trained)
+        trained = self.stage.expect_done(
+            sys.executable, EXAMPLES / "train_wdbc.py", folder, what="training the classifier"
+        )
+        self.stage.quote(trained)
         if self.model is not None:
             shutil.copyfile(self.model, folder / "wdbc.onnx")
-            self.say(f"its model file is replaced by {escape(str(self.model))}")
+            self.stage.say(f"its model file is replaced by {escape(str(self.model))}")
         pipeline = Path(shutil.copy(EXAMPLES / "wdbc.toml", folder))
-        self.quote(self.expect_done("chimes", "run", pipeline, what="running the pipeline"))
+        chimes = tools / "chimes"
+        self.stage.quote(self.stage.expect_done(chimes, "list", what="listing what is installed"))
+        self.stage.quote(self.stage.expect_done(chimes, "run", pipeline, what="running the pipeline"))
         return held_out_auc(folder / "risk.parquet")
 
-    def expect_done(self, *argv: str | Path, what: str, env: Mapping[str, str] | None = None) -> Completed:
-        """Run a command that must end with status 0; raises DemoError after showing what it said."""
-        done = self.command(*argv, env=env)
-        if done.timed_out:
-            raise DemoError(f"{what} took longer than {TIMEOUT_S} s")
-        if done.returncode != 0:
-            self.quote(done)
-            raise DemoError(f"{what} failed with status {done.returncode}")
-        return done
-
-    def command(self, *argv: str | Path, env: Mapping[str, str] | None = None) -> Completed:
-        """Run a command of this environment, and show it with the time that it took."""
-        words = [str(word) for word in argv]
-        shown = " ".join([Path(words[0]).name, *map(shorten, words[1:])])
-        words[0] = str(BIN / words[0])
-        started = time.monotonic()
-        with self.console.status(f"  $ {escape(shown)}"):
-            done = run(words, timeout_s=TIMEOUT_S, cwd=ROOT, env=environment(env or {}, self.console.width))
-        took = f"[dim]{time.monotonic() - started:.1f} s[/]"
-        self.console.print(f"  [bold]$ {escape(shown)}[/]  {took}", highlight=False, soft_wrap=True)
-        return done
-
-    def title(self, number: str, text: str) -> None:
-        """The heading of a step."""
-        self.console.print(f"\n[bold cyan]{number}[/] [bold]{text}[/]", highlight=False)
-
-    def say(self, text: str) -> None:
-        """A line below a command; may hold markup."""
-        self.console.print(f"{MARGIN}{text}", highlight=False, soft_wrap=True)
-
-    def quote(self, done: Completed) -> None:
-        """What a command said, below it."""
-        for line in done.text.splitlines():
-            self.say(f"[dim]{escape(line)}[/]")
-
-
-def as_json(done: Completed) -> Any:
-    """What a command printed with --json; raises DemoError if that is something else."""
-    try:
-        return json.loads(done.stdout)
-    except ValueError as error:
-        raise DemoError(f"{Path(done.argv[0]).name} --json printed no JSON: {done.text[-400:]}") from error
-
-
-def environment(extra: Mapping[str, str], width: int) -> dict[str, str]:
-    """This process's environment without what would hide installed plugins; tables fit beside the margin."""
-    kept = {name: value for name, value in os.environ.items() if name != "CHIMES_PLUGINS"}
-    return {**kept, "COLUMNS": str(max(width, 80) - len(MARGIN)), **extra}
-
-
-def shorten(word: str) -> str:
-    """A word of a command as a person would type it in the repository's root."""
-    return word.removeprefix(f"{ROOT}{os.sep}")
+    def summary(self, auc: float) -> None:
+        """What was done, in a few lines."""
+        self.stage.title("Done", "")
+        self.stage.say(f"{len(self.levels)} distributions published, judged and listed: {', '.join(self.levels)}")
+        self.stage.say("1 bad plugin refused")
+        self.stage.say(f"installed from {self.market.url}/simple/ and run: held-out AUC {auc:.4f}")
 
 
 def held_out_auc(output: Path) -> float:
@@ -181,19 +205,45 @@ def held_out_auc(output: Path) -> float:
     return float(roc_auc_score(labels, scores))
 
 
+def stay_open(console: Console) -> None:
+    """Leave the marketplace open until somebody ends the demo."""
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("closed")
+
+
+def show(console: Console, options: argparse.Namespace) -> bool:
+    """The demo from the first step to the last. Raises DemoError, ChimesError."""
+    if options.model is not None and not options.model.is_file():
+        raise DemoError(f"there is no model file {str(options.model)!r}: give --model an ONNX file that exists")
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    SCRATCH.mkdir()
+    with open_market(Stage(console), SCRATCH / "market") as market:
+        good = Demo(console, market, model=options.model, stays=not options.exit).play()
+        if good and not options.exit:
+            stay_open(console)
+    return good
+
+
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="The main job on real data, step by step.")
+    parser = argparse.ArgumentParser(description="The whole job on real data, step by step.")
     parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file in place of the trained one")
-    parser.add_argument("--exit", action="store_true", help="end after the last step, as this demo always does")
+    parser.add_argument("--exit", action="store_true", help="end after the last step; else a marketplace stays open")
     options = parser.parse_args()
     console = Console()
+    # However it is ended, the marketplace ends with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return 0 if Demo(console, options.model).play() else 1
+        return 0 if show(console, options) else 1
     except ChimesError as error:
         console.print(f"[red]✗[/] {error.code}: {escape(str(error))}", highlight=False, soft_wrap=True)
     except DemoError as error:
         console.print(f"[red]✗[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print("[red]✗[/] ended before the last step", highlight=False)
     return 1
 
 
