@@ -9,7 +9,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 unexport VIRTUAL_ENV
 ARGS ?=
 
-.PHONY: help setup demo test test-all check mutants docs bench
+.PHONY: help setup demo test test-all check mutants docs pictures bench
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -52,6 +52,9 @@ mutants: setup ## every conformance check against a plugin that is broken on pur
 
 docs: setup ## write the generated reference pages
 	$(BIN)/python tools/reference.py
+
+pictures: setup ## take the pictures of the marketplace's pages for the docs (needs the Debian package chromium)
+	$(BIN)/python tools/pictures.py
 
 bench: setup ## measurements as ratios; ARGS=--verify fails where a promise does not hold
 	$(BIN)/python benchmarks/startup.py $(ARGS)

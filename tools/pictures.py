@@ -17,7 +17,9 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from chimes.process import Process, run
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
@@ -29,6 +31,8 @@ OUT = ROOT / "docs" / "pictures"
 CHROMIUM = "/usr/bin/chromium"
 START_S = 60
 FILL_S = 600
+SHOWN_AS = "https://chimes.example"
+"""The address in the pictures: the same each time that they are taken."""
 COLOURS = 256
 FREQUENT = 96
 WIDTHS = {"desktop": 1280, "narrow": 360}
@@ -94,12 +98,20 @@ def _shrink(path: Path) -> None:
     """
     with Image.open(path) as opened:
         image = opened.convert("RGB")
-    counted = sorted(image.getcolors(image.width * image.height) or [], reverse=True)
-    frequent = [channel for _, colour in counted[:FREQUENT] for channel in colour]  # type: ignore[union-attr]
-    rare = image.quantize(COLOURS - len(frequent) // 3, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([*frequent, *(rare.getpalette() or [])])
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
+    channels = np.asarray(image, dtype=np.uint32)
+    packed = (channels[..., 0] << 16) | (channels[..., 1] << 8) | channels[..., 2]
+    colours, places, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    rare = image.quantize(COLOURS - FREQUENT, Image.Quantize.MAXCOVERAGE).getpalette() or []
+    palette = np.concatenate([_channels(colours[np.argsort(counts)[-FREQUENT:]]), np.reshape(rare, (-1, 3))])
+    distances = ((_channels(colours)[:, None, :] - palette[None, :, :]) ** 2).sum(axis=2)
+    small = Image.fromarray(distances.argmin(axis=1)[places].reshape(packed.shape).astype(np.uint8))
+    small.putpalette(palette.astype(np.uint8).tobytes())
+    small.save(path, optimize=True)
+
+
+def _channels(colours: Any) -> Any:
+    """Packed colours as rows of red, green, blue."""
+    return np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], axis=1).astype(np.int64)
 
 
 @contextlib.contextmanager
@@ -109,7 +121,7 @@ def _served(data: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     command = Path(sys.executable).with_name("chimes-marketplace")
     argv = [str(command), "serve", "--data", str(data), "--host", "127.0.0.1", "--port", str(port)]
-    process = Process(argv)
+    process = Process(argv, env={**os.environ, "CHIMES_MARKETPLACE_PUBLIC_URL": SHOWN_AS})
     try:
         _wait(f"http://127.0.0.1:{port}", process)
         yield f"http://127.0.0.1:{port}"

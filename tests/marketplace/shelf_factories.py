@@ -76,7 +76,9 @@ def put(
 
 def verdict(**checks: str) -> dict[str, Any]:
     """A verdict document with these results (code to verdict) of the file, and one component with a pass."""
-    results = [{"code": code, "verdict": each, "cause": None, "findings": []} for code, each in checks.items()]
+    results: list[dict[str, Any]] = [
+        {"code": code, "verdict": each, "cause": None, "findings": []} for code, each in checks.items()
+    ]
     component = {"kind": "model", "name": "answer", "cases": [], "checks": [{"code": "M02", "verdict": "pass"}]}
     return {
         "format": "chimes.verdict/1",

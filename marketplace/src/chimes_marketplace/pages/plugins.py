@@ -143,9 +143,7 @@ def _requirements(about: dict[str, Any]) -> list[str]:
 
 def _links(about: dict[str, Any]) -> list[tuple[str, str]]:
     """Label and address; only addresses that a browser may follow."""
-    named = about.get("project_urls") or {}
-    pairs = list(named.items()) if isinstance(named, dict) else [str(each).split(", ", 1) for each in named]
-    if about.get("home_page"):
-        pairs.insert(0, ("Home page", about["home_page"]))
-    found = [(printable(pair[0], 40), printable(pair[1])) for pair in pairs[:20] if len(pair) == 2]
+    named = about.get("project_urls")
+    pairs = [("Home page", about.get("home_page")), *(named.items() if isinstance(named, dict) else ())]
+    found = [(printable(label, 40), printable(address)) for label, address in pairs[:LINKS]]
     return [(label, address) for label, address in found if address.lower().startswith(ADDRESSES)]

@@ -1,0 +1,30 @@
+"""A marketplace and a browser without pictures, for tests of pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chimes_marketplace.app import create_app
+from chimes_marketplace.market import Market
+from litestar import Litestar
+from litestar.testing import TestClient
+from market_factories import add_author, basic, make_market
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    return make_market(tmp_path)
+
+
+@pytest.fixture
+def alice(market: Market) -> dict[str, str]:
+    return basic(add_author(market))
+
+
+@pytest.fixture
+def client(market: Market, alice: dict[str, str]) -> Iterator[TestClient[Litestar]]:
+    with TestClient(create_app(market), base_url="http://chimes.example") as client:
+        client.headers["accept"] = "text/html,application/xhtml+xml,*/*;q=0.8"
+        yield client
