@@ -53,7 +53,7 @@ mutants: setup ## every conformance check against a plugin that is broken on pur
 docs: setup ## write the generated reference pages
 	$(BIN)/python tools/reference.py
 
-pictures: setup ## take the pictures of the marketplace's pages for the docs (needs the Debian package chromium)
+pictures: setup .venv/.ready-full ## take the pictures of the marketplace's pages for the docs
 	$(BIN)/python tools/pictures.py
 
 bench: setup ## measurements as ratios; ARGS=--verify fails where a promise does not hold
