@@ -9,6 +9,7 @@ import random
 import signal
 import types
 from collections.abc import Callable
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -63,7 +64,7 @@ class Session:
         registration = self.registration(kind, name)
         target = import_target(registration.target)
         is_component = isinstance(target, type) and issubclass(target, INTERFACES[kind])
-        missing = sorted(getattr(target, "__abstractmethods__", ())) if is_component else []
+        missing = _missing(target, INTERFACES[kind]) if is_component else []
         harness = import_target(registration.harness) if registration.harness else None
         return {
             "is_component": is_component,
@@ -216,6 +217,24 @@ OPERATIONS = {
     "types",
     "write",
 }
+
+
+def _missing(target: type, interface: type) -> list[str]:
+    """The required methods that a class has not, or has as something that cannot be called like them."""
+    return sorted(
+        name for name, wanted in vars(interface).items() if _is_required(wanted) and _lacks(target, name, wanted)
+    )
+
+
+def _is_required(attribute: object) -> bool:
+    """Whether an attribute of an interface is a method that must be written."""
+    return bool(getattr(attribute, "__isabstractmethod__", False))
+
+
+def _lacks(target: type, name: str, wanted: object) -> bool:
+    found = getattr_static(target, name)
+    needs_instance = isinstance(wanted, classmethod) and not isinstance(found, (classmethod, staticmethod))
+    return _is_required(found) or needs_instance or not callable(getattr(target, name))
 
 
 def serve_session(child: Child) -> None:
