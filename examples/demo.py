@@ -22,7 +22,7 @@ from own_market import Market, open_market
 from packaging.utils import parse_wheel_filename
 from rich.console import Console
 from rich.markup import escape
-from stage import EXAMPLES, SCRATCH, DemoError, Stage, as_json, shorten
+from stage import EXAMPLES, ROOT, DemoError, Stage, as_json, shorten
 from wheels import third_parties
 
 PLUGIN = "my-model"
@@ -37,10 +37,11 @@ STEPS = 7
 class Demo:
     """The steps, what they print, and what one step leaves for the next."""
 
-    def __init__(self, console: Console, market: Market, *, model: Path | None, stays: bool) -> None:
+    def __init__(self, console: Console, market: Market, folder: Path, *, model: Path | None, stays: bool) -> None:
         self.stage = Stage(console, {"CHIMES_URL": market.url})
         self.console = console
         self.market = market
+        self.folder = folder
         self.model = model
         self.stays = stays
         self.wheels: list[Path] = []
@@ -89,7 +90,7 @@ class Demo:
     def publish_the_parts(self) -> None:
         """The SDK as a library, and the plugins of the pipeline, with plain twine."""
         self.step(3, "Publish the SDK and three plugins with twine")
-        dist = SCRATCH / "dist"
+        dist = self.folder / "dist"
         for part in PARTS:
             build = ("build", "--wheel", "--no-build-isolation", "--quiet", "--python", sys.executable)
             self.stage.expect_done("uv", *build, "--out-dir", dist, part, what=f"building {part}")
@@ -103,7 +104,7 @@ class Demo:
     def publish_a_new_plugin(self) -> None:
         """Scaffold a model plugin, check it, publish it, and wait for its verdict."""
         self.step(4, "Write a plugin, check it, publish it")
-        plugin = SCRATCH / PLUGIN
+        plugin = self.folder / PLUGIN
         self.stage.expect_done("chimes", "new", "model", plugin, "--no-input", what="scaffolding a plugin")
         self.stage.quote(self.stage.expect_done("chimes", "check", plugin, what="checking the new plugin"))
         build = ("build", "--wheel", "--no-build-isolation", "--quiet", "--python", sys.executable)
@@ -149,7 +150,7 @@ class Demo:
     def install(self) -> Path:
         """A fresh environment with what is listed, and nothing of this checkout. The folder of its tools."""
         self.step(6, "Install what is listed into a fresh environment")
-        venv = SCRATCH / "venv"
+        venv = self.folder / "venv"
         self.stage.expect_done(sys.executable, "-m", "venv", venv, what="making an environment")
         python = venv / "bin" / "python"
         third = sorted(third_parties(self.wheels))
@@ -166,7 +167,7 @@ class Demo:
     def run_a_pipeline(self, tools: Path) -> float:
         """Train a classifier, score the held-out rows with what was installed, return the AUC of the output file."""
         self.step(7, "Run a pipeline on real data: breast-cancer data, 569 rows, 30 columns")
-        folder = SCRATCH / "wdbc"
+        folder = self.folder / "wdbc"
         trained = self.stage.expect_done(
             sys.executable, EXAMPLES / "train_wdbc.py", folder, what="training the classifier"
         )
@@ -218,10 +219,11 @@ def show(console: Console, options: argparse.Namespace) -> bool:
     """The demo from the first step to the last. Raises DemoError, ChimesError."""
     if options.model is not None and not options.model.is_file():
         raise DemoError(f"there is no model file {str(options.model)!r}: give --model an ONNX file that exists")
-    shutil.rmtree(SCRATCH, ignore_errors=True)
-    SCRATCH.mkdir()
-    with open_market(Stage(console), SCRATCH / "market") as market:
-        good = Demo(console, market, model=options.model, stays=not options.exit).play()
+    folder: Path = options.folder.absolute()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with open_market(Stage(console), folder / "market") as market:
+        good = Demo(console, market, folder, model=options.model, stays=not options.exit).play()
         if good and not options.exit:
             stay_open(console)
     return good
@@ -232,6 +234,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The whole job on real data, step by step.")
     parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file in place of the trained one")
     parser.add_argument("--exit", action="store_true", help="end after the last step; else a marketplace stays open")
+    folder = ROOT / ".demo"
+    parser.add_argument("--folder", type=Path, default=folder, metavar="DIR", help="made anew for all that is written")
     options = parser.parse_args()
     console = Console()
     # However it is ended, the marketplace ends with it.

@@ -14,11 +14,10 @@ from chimes.process import Completed, run
 from rich.console import Console
 from rich.markup import escape
 
-__all__ = ["EXAMPLES", "ROOT", "SCRATCH", "DemoError", "Stage", "as_json", "find_tool", "shorten"]
+__all__ = ["EXAMPLES", "ROOT", "DemoError", "Stage", "as_json", "find_tool", "shorten"]
 
 EXAMPLES = Path(__file__).resolve().parent
 ROOT = EXAMPLES.parent
-SCRATCH = ROOT / ".demo"
 BIN = Path(sys.executable).parent
 TIMEOUT_S = 300
 MARGIN = "    "

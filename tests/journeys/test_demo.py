@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 RESULT = re.compile(r"RESULT auc=(0\.\d{4}) expected>=0\.99")
 
 
-def demo(*arguments: str) -> Completed:
-    return run([sys.executable, "examples/demo.py", *arguments], cwd=ROOT, timeout_s=300)
+def demo(folder: Path, *arguments: str) -> Completed:
+    argv = [sys.executable, "examples/demo.py", "--folder", str(folder / "demo"), *arguments]
+    return run(argv, cwd=ROOT, timeout_s=600)
 
 
 def lines(done: Completed) -> list[str]:
@@ -42,8 +43,8 @@ def constant_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_demo_does_every_step_and_ends_with_its_result() -> None:
-    done = demo("--exit")
+def test_the_demo_does_every_step_and_ends_with_its_result(tmp_path: Path) -> None:
+    done = demo(tmp_path, "--exit")
     assert done.returncode == 0, done.text
     said = lines(done)
     match = RESULT.fullmatch(said[-1])
@@ -52,17 +53,20 @@ def test_the_demo_does_every_step_and_ends_with_its_result() -> None:
     assert "not for clinical use" in said[-2]
     assert sum(line.strip().startswith("✗ A") for line in said) >= 3
     assert sum(line.strip().startswith("fix: ") for line in said) >= 3
+    listed = [line.split()[1] for line in said if "verified" in line]
+    assert listed == ["chimes", "chimes-files", "chimes-local", "chimes-onnx", "my-model"]
+    assert "extra-index-url" not in done.text
 
 
-def test_with_a_constant_model_the_demo_fails_and_says_how_bad_it_is(constant_model: Path) -> None:
-    done = demo("--model", str(constant_model))
+def test_with_a_constant_model_the_demo_fails_and_says_how_bad_it_is(constant_model: Path, tmp_path: Path) -> None:
+    done = demo(tmp_path, "--model", str(constant_model))
     assert done.returncode == 1, done.text
     assert lines(done)[-1] == "RESULT auc=0.5000 expected>=0.99"
     assert "not for clinical use" in done.stdout.decode()
 
 
 def test_a_missing_model_file_is_named_before_anything_is_done(tmp_path: Path) -> None:
-    done = demo("--model", str(tmp_path / "none.onnx"))
+    done = demo(tmp_path, "--model", str(tmp_path / "none.onnx"))
     assert done.returncode == 1
     assert re.sub(r"\s+", " ", done.text) == (
         f"✗ there is no model file '{tmp_path}/none.onnx': give --model an ONNX file that exists"
@@ -71,7 +75,7 @@ def test_a_missing_model_file_is_named_before_anything_is_done(tmp_path: Path) -
 
 def test_a_model_file_that_is_not_onnx_fails_the_run_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "odd.onnx").write_text("not a model")
-    done = demo("--model", str(tmp_path / "odd.onnx"))
+    done = demo(tmp_path, "--model", str(tmp_path / "odd.onnx"))
     assert done.returncode == 1
     assert "is not an ONNX file" in done.text
     assert "Traceback" not in done.text
