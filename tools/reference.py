@@ -82,7 +82,9 @@ def help_of(command: click.Command, name: str, parent: click.Context | None = No
     """The help of a command and of all below it."""
     context = click.Context(command, info_name=name, parent=parent, max_content_width=100, **command.context_settings)
     yield f"\n## `{context.command_path}`\n\n```\n{command.get_help(context)}\n```\n"
-    for inner in command.list_commands(context) if isinstance(command, click.Group) else ():
+    if not isinstance(command, click.Group):
+        return
+    for inner in command.list_commands(context):
         found = command.get_command(context, inner)
         assert found is not None
         yield from help_of(found, inner, context)

@@ -6,13 +6,14 @@ import json
 import socket
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from chimes.process import Completed, run
 from market_factories import COMMAND, make_market, run_env, serve
 from sqlalchemy import text
 
 
-def told(*arguments: object, **settings: object) -> Completed:
+def told(*arguments: object, **settings: Any) -> Completed:
     return run([str(COMMAND), *map(str, arguments)], env=run_env(**settings), timeout_s=60)
 
 
