@@ -59,3 +59,4 @@ pictures: setup .venv/.ready-full ## take the pictures of the marketplace's page
 bench: setup ## measurements as ratios; ARGS=--verify fails where a promise does not hold
 	$(BIN)/python benchmarks/startup.py $(ARGS)
 	$(BIN)/python benchmarks/checking.py $(ARGS)
+	$(BIN)/python benchmarks/listing.py $(ARGS)
