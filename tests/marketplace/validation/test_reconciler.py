@@ -158,6 +158,21 @@ def test_after_the_lane_was_mended_the_second_try_lists(bench: Bench, tmp_path: 
     assert bench.settle(reconciler, id).state == "listed"
 
 
+def test_a_control_run_that_broke_with_its_server_is_not_held_against_the_lane(bench: Bench, tmp_path: Path) -> None:
+    clock, lane = Clock(), ScriptedLane(control=CRASH)
+    id = bench.submit(wheel(tmp_path))
+    dropped = bench.reconciler(lane=lane, clock=clock)
+    while not lane.submitted:
+        dropped.step()
+    clock.ahead += timedelta(seconds=1)
+    restarted = bench.reconciler(lane=lane, clock=clock)
+    restarted.step()
+    lane.control = lane.script
+    assert bench.settle(restarted, id).state == "listed"
+    assert controls(bench) == ["infra", "clean"]
+    assert bench.see(id).attempt == 1
+
+
 def test_what_was_uploaded_anew_meanwhile_is_not_tried_again(bench: Bench, tmp_path: Path) -> None:
     clock = Clock()
     reconciler = bench.reconciler(lane=ScriptedLane(control=CRASH), clock=clock)

@@ -43,6 +43,7 @@ class Carrier:
         self._lane = lane
         self._clock = clock
         self._ended: set[int] = set()
+        self._since = clock()
 
     def admit(self, task: Task) -> None:
         """Waiting to admitted, then submitted. Raises ChimesError, OSError."""
@@ -123,7 +124,14 @@ class Carrier:
         digests = {} if left is None else self._kept(left)
         again = status is not None and status.state != JobState.TIMED_OUT
         with self._database.writing() as session:
-            run = end_run(session, id=task.id, outcome=assessment.outcome, reason=assessment.reason, again=again)
+            run = end_run(
+                session,
+                id=task.id,
+                outcome=assessment.outcome,
+                reason=assessment.reason,
+                again=again,
+                inherited=self._is_inherited(task),
+            )
             if run is not None:
                 for name, digest in digests.items():
                     setattr(run, name, digest)
@@ -131,7 +139,7 @@ class Carrier:
                     # Trust in a lane is counted from here: by the marketplace's clock, not by a node's.
                     run.started_at, run.ended_at = status.started_at, self._clock()
                 session.add(run)
-            if task.is_control and assessment.outcome != "clean":
+            if task.is_control and assessment.outcome != "clean" and not self._is_inherited(task):
                 control.fail_waiting(session, lane=task.lane, reason=assessment.reason or assessment.outcome)
         self._ended.discard(task.id)
         RunFolder(self._root(task), task.filename).remove()
@@ -158,6 +166,10 @@ class Carrier:
     def _is_overdue(self, task: Task) -> bool:
         assert task.admitted_at is not None
         return self._clock() > task.admitted_at + timedelta(seconds=self._limit_s)
+
+    def _is_inherited(self, task: Task) -> bool:
+        """Begun by an earlier server: it may have failed because that server's index went away."""
+        return task.admitted_at is not None and task.admitted_at < self._since
 
     @property
     def _limit_s(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,8 +92,13 @@ def make_runs(session: Session, *, submission: Submission, lane: str) -> None:
     session.flush()
 
 
-def end_run(session: Session, *, id: int, outcome: str, reason: str | None = None, again: bool = False) -> Run | None:
-    """A run is over; None if it was before. With ``again``, what ended infra is run anew once."""
+def end_run(
+    session: Session, *, id: int, outcome: str, reason: str | None = None, again: bool = False, inherited: bool = False
+) -> Run | None:
+    """A run is over; None if it was before. With ``again``, what ended infra is run anew once.
+
+    ``inherited``: it was begun by a server that has ended since, which may be why: then it is run anew in any case.
+    """
     run = session.exec(select(Run).where(Run.id == id).with_for_update()).one()
     if run.state == "done":
         return None
@@ -100,15 +106,15 @@ def end_run(session: Session, *, id: int, outcome: str, reason: str | None = Non
     run.ended_at = run.ended_at or now()
     session.add(run)
     if again and outcome == "infra" and run.submission_id is not None:
-        _run_again(session, run)
+        _run_again(session, run, most=sys.maxsize if inherited else AUTOMATIC)
     session.flush()
     return run
 
 
-def _run_again(session: Session, run: Run) -> None:
+def _run_again(session: Session, run: Run, *, most: int) -> None:
     submission = session.get_one(Submission, run.submission_id)
     same = [each for each in _of_attempt(session, submission) if each.file_id == run.file_id]
-    if submission.state == "validating" and submission.attempt == run.attempt and len(same) < AUTOMATIC:
+    if submission.state == "validating" and submission.attempt == run.attempt and len(same) < most:
         session.add(Run(submission_id=submission.id, file_id=run.file_id, lane=run.lane, attempt=run.attempt))
 
 
