@@ -38,7 +38,7 @@ test: setup ## the test suite
 	$(BIN)/python -m coverage report
 
 test-all: setup .venv/.ready-full ## what takes longer: journeys and the mutants
-	$(BIN)/python -m pytest -n 2 tests/journeys $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/journeys $(ARGS)
 	$(MAKE) --no-print-directory mutants ARGS=
 
 check: setup ## format, lint, types, house rules

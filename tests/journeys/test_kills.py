@@ -68,7 +68,7 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged_and_decides_all(tmp_
         for wheel, state in wheels:
             publish(server.url, token, wheel, state, known)
         assert len(known.digests) == len(wheels)
-        states = settled(server.url, token, known)
+        states = settled(server.url, token, list(known.digests))
         assert states == known.expected
         assert_kept(server.url, token, known)
         assert_only_listed_is_public(server.url, known)
@@ -90,18 +90,18 @@ def prepared(folder: Path, chance: random.Random) -> list[tuple[Path, str]]:
 
 def publish(url: str, token: str, wheel: Path, state: str, known: Acknowledged) -> None:
     """Upload one wheel; a connection that breaks is what the test is about."""
-    body = wheel.read_bytes()
-    digest = hashlib.sha256(body).hexdigest()
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     with contextlib.suppress(OSError, http.client.HTTPException):
-        status, said = post(url, token, wheel, body, digest)
+        status, said = publish_file(url, token, wheel)
         assert status == 200, said
         with known.lock:
             known.digests[wheel.name] = digest
             known.expected[wheel.name] = state
 
 
-def post(url: str, token: str, wheel: Path, body: bytes, digest: str) -> tuple[int, bytes]:
-    """One legacy upload in pieces, so that a kill can fall between them."""
+def publish_file(url: str, token: str, wheel: Path) -> tuple[int, bytes]:
+    """One legacy upload in pieces, so that a kill can fall between them; the status and what was said."""
+    body = wheel.read_bytes()
     name, version, _, _ = parse_wheel_filename(wheel.name)
     fields = {
         ":action": "file_upload",
@@ -111,7 +111,7 @@ def post(url: str, token: str, wheel: Path, body: bytes, digest: str) -> tuple[i
         "version": str(version),
         "filetype": "bdist_wheel",
         "pyversion": "py3",
-        "sha256_digest": digest,
+        "sha256_digest": hashlib.sha256(body).hexdigest(),
     }
     mark = "kills-boundary"
     parts = [
@@ -120,15 +120,15 @@ def post(url: str, token: str, wheel: Path, body: bytes, digest: str) -> tuple[i
     parts.append(f'--{mark}\r\nContent-Disposition: form-data; name="content"; filename="{wheel.name}"\r\n\r\n')
     whole = "".join(parts).encode() + body + f"\r\n--{mark}--\r\n".encode()
     place = urlsplit(url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
     headers = {
         "Content-Type": f"multipart/form-data; boundary={mark}",
         "Content-Length": str(len(whole)),
         **basic(token),
     }
-    connection.request("POST", "/legacy/", body=pieces(whole), headers=headers)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+    with contextlib.closing(http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)) as connection:
+        connection.request("POST", "/legacy/", body=pieces(whole), headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
 
 
 def pieces(whole: bytes) -> Iterator[bytes]:
@@ -136,11 +136,11 @@ def pieces(whole: bytes) -> Iterator[bytes]:
         yield whole[start : start + 65_536]
 
 
-def settled(url: str, token: str, known: Acknowledged) -> dict[str, str]:
+def settled(url: str, token: str, files: list[str]) -> dict[str, str]:
     """The state of every release once none is under way; fails if one is stuck."""
     ends = time.monotonic() + SETTLE_S
     while True:
-        states = {name: release_of(url, token, name)["state"] for name in known.digests}
+        states = {name: release_of(url, token, name)["state"] for name in files}
         waiting = sorted(name for name, state in states.items() if state in UNDECIDED)
         if not waiting:
             return states

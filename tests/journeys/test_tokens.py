@@ -1,0 +1,163 @@
+"""Whose token opens what: a table of doors, and who gets through each, on the running server."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from chimes.process import run
+from journeys.test_kills import publish_file
+from market_factories import COMMAND, Server, add_author, basic, make_market, make_wheel, run_env, serve
+
+pytestmark = pytest.mark.xdist_group("tokens")
+STAGED = "acme-tools"
+READS = {
+    "nobody": 401,
+    "owner": 200,
+    "colleague": 200,
+    "admin": 200,
+    "scoped here": 200,
+    "scoped elsewhere": 403,
+    "foreign": 403,
+    "revoked": 403,
+    "expired": 403,
+    "unknown": 403,
+}
+UPLOADS = {**READS, "nobody": 403, "admin": 403}
+
+
+@dataclass(frozen=True)
+class Doors:
+    """A server with a staged release that stays staged, and a token of everybody."""
+
+    server: Server
+    tokens: dict[str, str]
+    release: dict[str, Any]
+
+    def ask(self, who: str, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        headers = {"Accept": "application/json"} | (basic(self.tokens[who]) if who != "nobody" else {})
+        url = path if path.startswith("http") else self.server.url + path
+        try:
+            with urlopen(Request(url, headers=headers, method=method), timeout=30) as answer:
+                return answer.status, dict(answer.headers), answer.read()
+        except HTTPError as error:
+            with error:
+                return error.code, dict(error.headers), error.read()
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    folder = tmp_path_factory.mktemp("doors")
+    market = make_market(folder)
+    tokens = {
+        "owner": add_author(market),
+        "colleague": add_author(market, user="bob"),
+        "admin": add_author(market, member="centre", user="root", role="admin"),
+        "foreign": add_author(market, member="other", user="eve"),
+        "scoped here": add_author(market, project="Acme.Tools"),
+        "scoped elsewhere": add_author(market, project="acme-other"),
+        "revoked": add_author(market),
+        "expired": add_author(market, days=1),
+        "unknown": "chimes-nothing-that-was-ever-made",
+    }
+    market.database.close()
+    with contextlib.closing(sqlite3.connect(folder / "data" / "marketplace.db")) as database, database:
+        database.execute("UPDATE token SET expires_at = '2020-01-01 00:00:00.000000' WHERE expires_at IS NOT NULL")
+    with serve(folder, quiet_s=3600) as server:
+        told("token", "revoke", "7", folder=folder)
+        status, said = publish_file(server.url, tokens["owner"], make_wheel(folder / "dist"))
+        assert status == 200, said
+        found = Doors(server, tokens, {})
+        release = json.loads(found.ask("owner", f"/api/v1/projects/{STAGED}/releases/0.1.0")[2])
+        yield Doors(server, tokens, release)
+        assert not any(token in (folder / "serve.log").read_text() for token in tokens.values())
+
+
+def told(*arguments: str, folder: Path) -> str:
+    done = run([str(COMMAND), *arguments, "--data", str(folder / "data")], env=run_env(), timeout_s=60)
+    assert done.returncode == 0, done.text
+    return done.stdout.decode()
+
+
+@pytest.mark.parametrize("who", READS)
+def test_an_unlisted_release_shows_itself_to_its_member_and_to_admins(doors: Doors, who: str) -> None:
+    id = doors.release["submissions"][0]["id"]
+    file = doors.release["files"][0]
+    for path in (
+        f"/api/v1/projects/{STAGED}/releases/0.1.0",
+        f"/api/v1/submissions/{id}",
+        f"/files/{file['sha256']}/{file['filename']}",
+        f"/reports/{id}/",
+    ):
+        status, headers, said = doors.ask(who, path)
+        assert status == READS[who], (path, said[:300])
+        if status == 401:
+            assert headers["www-authenticate"].startswith("Basic")
+
+
+@pytest.mark.parametrize("who", UPLOADS)
+def test_a_file_is_taken_from_its_member_alone(doors: Doors, who: str, tmp_path: Path) -> None:
+    # The same file again: taken where its owner sends it, and nothing changes.
+    wheel = make_wheel(tmp_path)
+    token = doors.tokens.get(who, "")
+    status, said = publish_file(doors.server.url, token, wheel)
+    assert status == UPLOADS[who], said[:300]
+
+
+@pytest.mark.parametrize("who", ["nobody", "foreign", "admin", "scoped elsewhere", "revoked", "expired", "unknown"])
+@pytest.mark.parametrize("action", ["close", "cancel", "retry"])
+def test_a_submission_is_moved_by_its_member_alone(doors: Doors, who: str, action: str) -> None:
+    id = doors.release["submissions"][0]["id"]
+    status, _, said = doors.ask(who, f"/api/v1/submissions/{id}/{action}", "POST")
+    assert status == (401 if who == "nobody" else 403), said
+    assert json.loads(said)["code"] in ("credentials-required", "credentials-refused", "not-yours")
+    assert json.loads(doors.ask("owner", f"/api/v1/submissions/{id}")[2])["state"] == "staged"
+
+
+def test_a_new_project_is_taken_from_a_token_that_is_not_for_another(doors: Doors, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "acme-new")
+    assert publish_file(doors.server.url, doors.tokens["scoped elsewhere"], wheel)[0] == 403
+    assert publish_file(doors.server.url, doors.tokens["colleague"], wheel)[0] == 200
+
+
+@pytest.mark.parametrize("who", READS)
+def test_the_simple_index_shows_nothing_unlisted_to_anybody(doors: Doors, who: str) -> None:
+    status, _, said = doors.ask(who, "/simple/")
+    assert STAGED.encode() not in said
+    assert status in (200, 403)
+    assert doors.ask(who, f"/simple/{STAGED}/")[0] in (401, 403, 404)
+
+
+def test_the_stage_url_needs_no_token_and_a_wrong_one_opens_nothing(doors: Doors) -> None:
+    stage = doors.release["stage_url"]
+    status, _, said = doors.ask("nobody", f"{stage}{STAGED}/")
+    assert (status, b"acme_tools-0.1.0-py3-none-any.whl" in said) == (200, True)
+    secret = stage.split("/stage/")[1].split("/")[0]
+    assert doors.ask("nobody", f"/stage/{secret[:-1]}x/simple/{STAGED}/")[0] == 404
+
+
+def test_only_the_member_is_told_the_stage_url(doors: Doors) -> None:
+    path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
+    assert json.loads(doors.ask("admin", path)[2])["stage_url"] is None
+    assert json.loads(doors.ask("colleague", path)[2])["stage_url"]
+
+
+def test_a_token_works_at_once_and_ends_at_once(doors: Doors) -> None:
+    folder = doors.server.data.parent
+    token = told("token", "create", "--user", "alice", folder=folder).strip()
+    known = Doors(doors.server, {"new": token}, {})
+    path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
+    assert known.ask("new", path)[0] == 200
+    listed = told("token", "list", "--user", "alice", "--json", folder=folder)
+    assert token not in listed
+    newest = max(each["id"] for each in json.loads(listed))
+    told("token", "revoke", str(newest), folder=folder)
+    assert known.ask("new", path)[0] == 403
