@@ -288,7 +288,9 @@ def test_a_server_that_is_not_there_exits_2(wheel: Path) -> None:
 
 def test_ctrl_c_leaves_the_submission_going(wheel: Path) -> None:
     with serving(lambda asked: (200, accepted(asked) if asked.filename else submission("validating"))) as stall:
-        process = Process([CHIMES, "publish", str(wheel)], env=environment(stall.url), stdout=PIPE, stderr=PIPE)
+        # A shell lets its background jobs ignore this signal, and their children inherit that.
+        argv = ["env", "--default-signal=INT", str(CHIMES), "publish", str(wheel)]
+        process = Process(argv, env=environment(stall.url), stdout=PIPE, stderr=PIPE)
         deadline = time.monotonic() + 30
         while "GET /api/v1/submissions/7" not in stall.paths():
             assert time.monotonic() < deadline
