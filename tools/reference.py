@@ -20,8 +20,11 @@ from chimes.registry import HOOKS
 from chimes.runtime import assignability, pipeline
 from chimes_marketplace import commands as marketplace
 from chimes_marketplace.errors import CODES
+from chimes_marketplace.submissions.checks import UPLOAD_CHECKS
+from chimes_marketplace.validation.checks import A20
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+OF_INDEX: tuple[type[Check], ...] = (*UPLOAD_CHECKS, A20)  # type: ignore[type-arg]
 ANNOTATED = re.compile(r"Annotated\[(\w+), [^\]]*\]")
 NOTE = "<!-- Written by `make docs` from the code; do not edit. -->\n"
 
@@ -38,8 +41,10 @@ def hooks_page() -> Iterator[str]:
 
 def checks_page() -> Iterator[str]:
     """Every check with title, rationale and what it blocks."""
-    yield "# Checks\n\n`chimes explain CODE` prints the same. A13 and A14 need an index: the marketplace asks them.\n"
-    for check in sorted((*FILE_CHECKS, *CHECKS), key=lambda check: check.code):
+    of_index = sorted(check.code for check in OF_INDEX)
+    yield "# Checks\n\n`chimes explain CODE` prints the same"
+    yield f", apart from {', '.join(of_index)}: they need an index, and the marketplace asks them.\n"
+    for check in sorted((*FILE_CHECKS, *CHECKS, *OF_INDEX), key=lambda check: check.code):
         yield from check_section(check)
 
 
