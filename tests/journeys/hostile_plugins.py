@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from chimes import __version__
-from chimes.checks.wheelfile import write_wheel
+from chimes.checks.wheelfile import wheel_name, write_wheel
 from chimes.conformance.mutants import Edit, strict_wheel
 from chimes.registration import Kind
 
@@ -109,6 +109,18 @@ def repack(wheel: Path, folder: Path, extra: Mapping[str, bytes], requires: tupl
         readme=metadata.partition("\n\n")[2],
         entry_points={"chimes": {"strict": f"{package}.plugin"}},
     )
+
+
+def renamed(wheel: Path, folder: Path, name: str) -> Path:
+    """The wheel again as a distribution of another name, with the same modules and version."""
+    with zipfile.ZipFile(wheel) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    old, version = wheel.name.split("-")[:2]
+    info, own = f"{old}-{version}.dist-info/", f"{wheel_name(name, version)}.dist-info/"
+    metadata = members[f"{info}METADATA"].decode()
+    kept = {member.replace(info, own): data for member, data in members.items() if member != f"{info}RECORD"}
+    kept[f"{own}METADATA"] = metadata.replace(f"\nName: {old.replace('_', '-')}\n", f"\nName: {name}\n").encode()
+    return write_wheel(folder, name=name, version=version, files=kept)
 
 
 SWALLOW = """

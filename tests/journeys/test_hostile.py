@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,22 +17,13 @@ from chimes.checks.wheelfile import write_wheel
 from chimes.conformance.mutants import strict_wheel
 from chimes.process import Completed, run
 from chimes.registration import KINDS
+from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
 from journeys.hostile_plugins import PRELUDE, SECRET, Hostile, pack, repack, start_files
 from journeys.hostile_table import HOSTILES, NETWORK
 
 CHIMES = Path(sys.executable).parent / "chimes"
-RULES = """
-name = "small"
-call_s = 10
-[limits]
-wall_s = 120
-memory_bytes = 402653184
-processes = 64
-disk_bytes = 67108864
-"""
 NONCE = "5a" * 32
-GONE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -89,31 +79,6 @@ def check(path: Path, host: Path, *arguments: str, nonce: str = NONCE, **env: st
     )
     wait_until_gone(place.name)
     return Ran(done, out)
-
-
-def wait_until_gone(token: str) -> None:
-    """Nothing of a run survives it: no process has its folders mounted, or its name anywhere."""
-    deadline = time.monotonic() + GONE_S
-    while left := survivors(token):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
-
-
-def survivors(token: str) -> list[str]:
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit() and int(process.name) != os.getpid():
-            texts = [read(process / name) for name in ("cmdline", "environ", "mountinfo")]
-            if any(token.encode() in text for text in texts):
-                found.append(f"{process.name}: {texts[0]!r}")
-    return found
-
-
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 def twice(path: Path, host: Path, **env: str) -> tuple[Ran, Ran]:
