@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from litestar import Request
 
@@ -13,6 +14,8 @@ from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.tables import Submission
 
 __all__ = ["Links"]
+
+HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Links:
     @classmethod
     def of(cls, request: Request[Any, Any, Any], market: Market) -> Links:
         """For the answer to this request."""
-        return cls((market.settings.public_url or str(request.base_url)).rstrip("/"))
+        return cls((market.settings.public_url or _asked(request)).rstrip("/"))
 
     def project(self, name: str) -> str:
         """The page of a project."""
@@ -48,3 +51,21 @@ class Links:
         if file.listed_at is not None:
             return f"{self.base}/{path}"
         return None if submission is None else f"{self.base}/stage/{submission.secret}/{path}"
+
+
+def _asked(request: Request[Any, Any, Any]) -> str:
+    """The address that was asked; this server's own one if the Host header is none, or no host at all."""
+    host = request.headers.get("host", "")
+    if not _is_host(host):
+        name, port = request.scope["server"] or ("localhost", None)
+        host = f"[{name}]" if ":" in name else name
+        host += f":{port}" if port else ""
+    return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '')}"
+
+
+def _is_host(text: str) -> bool:
+    try:
+        # Only when it is read does a port prove to be one.
+        return HOST.fullmatch(text) is not None and urlsplit(f"//{text}").port != 0
+    except ValueError:
+        return False

@@ -27,7 +27,7 @@ def represent(
     request: Request[Any, Any, Any], *, json: Callable[[], bytes], html: Callable[[], bytes], cache: str
 ) -> Response[bytes]:
     """The page as the client prefers it; 304 without a body if its copy is fresh."""
-    kind = Accept(request.headers.get("accept", "*/*")).best_match(list(OFFERED), default=OFFERED[0]) or OFFERED[0]
+    kind = _preferred(request.headers.get("accept", "*/*"))
     body = json() if kind == JSON else html()
     headers = {"Cache-Control": cache, "Vary": "Accept, Accept-Encoding"}
     if len(body) >= COMPRESSED_BYTES and _takes_gzip(request.headers.get("accept-encoding", "")):
@@ -46,6 +46,14 @@ def is_known(request: Request[Any, Any, Any], etag: str) -> bool:
     """Whether the client says that it has this one (If-None-Match)."""
     held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     return etag in held or "*" in held
+
+
+def _preferred(accept: str) -> str:
+    try:
+        return Accept(accept).best_match(list(OFFERED), default=OFFERED[0])
+    except OverflowError:
+        # Of a quality that is infinite.
+        return OFFERED[0]
 
 
 def _takes_gzip(header: str) -> bool:

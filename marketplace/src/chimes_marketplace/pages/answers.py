@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
+from chimes_marketplace.links import Links
 from chimes_marketplace.market import Market
 from chimes_marketplace.pages.languages import LANGUAGES, choose
 from chimes_marketplace.pages.rendering import render
@@ -56,7 +57,7 @@ def show(
 
 def _surroundings(request: Request[Any, Any, Any], market: Market, language: str) -> dict[str, Any]:
     """What every page is given: the site, its addresses, and the way to the other language."""
-    base = (market.settings.public_url or str(request.base_url)).rstrip("/")
+    base = Links.of(request, market).base
     other = next(each for each in LANGUAGES if each != language)
     query = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
     return {

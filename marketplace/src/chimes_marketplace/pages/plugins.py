@@ -14,6 +14,7 @@ from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.links import Links
 from chimes_marketplace.market import Market
 from chimes_marketplace.pages.answers import show
 from chimes_marketplace.pages.findings import printable
@@ -132,7 +133,7 @@ def _of_version(session: Session, reports: list[ReleaseReport], project: Project
 
 
 def _install(request: Request[Any, Any, Any], market: Market, shown: Shown) -> Install:
-    base = (market.settings.public_url or str(request.base_url)).rstrip("/")
+    base = Links.of(request, market).base
     name, version = shown.report.project.name, shown.report.release.version
     return install_lines(f"{base}/simple/", name, version, shown.shelf)
 

@@ -1,0 +1,74 @@
+"""Requests as bytes on a socket, for what no HTTP library would send; and what every refusal must hold."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["Raw", "ask", "message", "refusal_of"]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An answer: ``status`` 0 if the server closed the connection without one."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def message(
+    path: bytes = b"/",
+    *headers: bytes,
+    method: bytes = b"GET",
+    host: bytes | None = b"localhost",
+    version: bytes = b"1.1",
+    body: bytes = b"",
+) -> bytes:
+    """A request after which the connection is to be closed; nothing is checked or added, not even a length."""
+    lines: Sequence[bytes] = [
+        method + b" " + path + b" HTTP/" + version,
+        *([] if host is None else [b"Host: " + host]),
+        *headers,
+        b"Connection: close",
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def ask(url: str, data: bytes, *, patience_s: float = 10, is_cut: bool = False) -> Raw:
+    """Send the bytes and read until the server closes. ``is_cut``: say first that no more will come."""
+    place = urlsplit(url)
+    received = b""
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=patience_s) as client:
+        try:
+            client.sendall(data)
+            if is_cut:
+                client.shutdown(socket.SHUT_WR)
+            while piece := client.recv(1 << 16):
+                received += piece
+        except ConnectionError:
+            # Refused while it was still being sent: what was read until then is the answer.
+            pass
+    return _parsed(received)
+
+
+def refusal_of(content_type: str, body: bytes) -> dict[str, Any]:
+    """The refusal that a program was answered with."""
+    assert content_type == "application/json", (content_type, body[:300])
+    said: dict[str, Any] = json.loads(body)
+    assert {"code", "message", "fix"} <= set(said), said
+    assert all(isinstance(said[key], str) and said[key] for key in ("code", "message", "fix")), said
+    return said
+
+
+def _parsed(received: bytes) -> Raw:
+    if not received:
+        return Raw(0, {}, b"")
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return Raw(int(first.split(" ")[1]), headers, body)
