@@ -14,7 +14,7 @@ __all__ = ["Raw", "ask", "message", "refusal_of"]
 
 @dataclass(frozen=True)
 class Raw:
-    """An answer: ``status`` 0 if the server closed the connection without one."""
+    """An answer: ``status`` 0 if it is none of HTTP/1: the server closed the connection, or speaks HTTP/2."""
 
     status: int
     headers: dict[str, str]
@@ -66,8 +66,9 @@ def refusal_of(content_type: str, body: bytes) -> dict[str, Any]:
 
 
 def _parsed(received: bytes) -> Raw:
-    if not received:
-        return Raw(0, {}, b"")
+    if not received.startswith(b"HTTP/1."):
+        # Nothing, or HTTP/2 to who began with that.
+        return Raw(0, {}, received)
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -24,7 +24,7 @@ from uploads import BOUNDARY, body_of, form_of
 
 pytestmark = pytest.mark.xdist_group("every-route")
 BOUNDED = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     database=None,
@@ -133,7 +133,7 @@ def test_no_generated_request_fails_the_server(site: Site) -> None:
 
 
 def fuzz(site: Site, operation: Any, mode: schemathesis.GenerationMode) -> None:
-    @BOUNDED
+    @settings(BOUNDED, max_examples=40 if mode is schemathesis.GenerationMode.POSITIVE else 15)
     @given(case=operation.as_strategy(mode), data=st.data())
     def asked(case: Any, data: st.DataObject) -> None:
         for name, generated in (case.path_parameters or {}).items():

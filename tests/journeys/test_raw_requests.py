@@ -25,7 +25,12 @@ HOSTS = (
 HEADERS = (
     *(b"Accept: text/html;q=inf", b"Accept: */*;q=-1e999", b"Accept: a;q=nan", b"Accept: ;;;,,,=", b"Accept: \xff"),
     *(b'Accept: a/b;x="', b"Accept: " + b"a/b," * 1000, b"Accept-Language: zh;q=inf,en;q=nan"),
-    *(b"Accept-Language: \xff", b"Accept-Encoding: gzip;q=x", b'Cookie: =;=;\xff;a="\\777"', b"Cookie: chimes_language"),
+    *(
+        b"Accept-Language: \xff",
+        b"Accept-Encoding: gzip;q=x",
+        b'Cookie: =;=;\xff;a="\\777"',
+        b"Cookie: chimes_language",
+    ),
     *(b"Range: bytes=-0", b"Range: bytes=9-1", b"Range: bytes=" + b"9" * 5000 + b"-", b"Range: x=\xff"),
     *(b"Range: bytes=0-0,2-3", b"Range: bytes=99999-", b"Range: bytes=\xd9\xa1-", b"If-Range: \xff"),
     *(b"If-None-Match: *", b"If-None-Match: \xff", b"If-Modified-Since: never", b"User-Agent: uv/\xff"),
@@ -37,7 +42,15 @@ HEADERS = (
     *(b"Content-Type: \xff", b'Content-Type: multipart/form-data; boundary="', b"Content-Type: application/json"),
     *(b"Content-Length: -1", b"Content-Length: x", b"Content-Length: " + b"0" * 5000, b"Content-Length: " + b"9" * 30),
     *(b"Content-Length: 0\r\nContent-Length: 2", b"Transfer-Encoding: x", b"Transfer-Encoding: chunked, chunked"),
-    *(b"Expect: 100-continue", b"Expect: x", b"Upgrade: h2c", b"X-Forwarded-Proto: \xff", b"X: a\x00b", b"X : a", b": a"),
+    *(
+        b"Expect: 100-continue",
+        b"Expect: x",
+        b"Upgrade: h2c",
+        b"X-Forwarded-Proto: \xff",
+        b"X: a\x00b",
+        b"X : a",
+        b": a",
+    ),
     *(b"X-Long: " + b"a" * 70_000, b"X-Long: " + b"a" * 2_000_000, b"\r\n".join(b"X-%d: y" % n for n in range(2000))),
     b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
     + base64.b64encode(b"0" * 16),
@@ -80,11 +93,22 @@ class Target:
     def gaps(self) -> list[tuple[bytes, bytes]]:
         """What stands before and after each parameter of a path."""
         stage = f"/stage/{self.staged.secret}"
-        pairs = [("/simple/", "/"), ("/legacy/+simple/", "/"), ("/files/", "/x.whl"), (f"/files/{self.listed.sha256}/", "")]
+        pairs = [
+            ("/simple/", "/"),
+            ("/legacy/+simple/", "/"),
+            ("/files/", "/x.whl"),
+            (f"/files/{self.listed.sha256}/", ""),
+        ]
         pairs += [("/stage/", "/simple/"), (f"{stage}/simple/", "/"), (f"{stage}/files/", "/x"), ("/stage/", "/report")]
         pairs += [(f"{stage}/report/runs/", "/log.txt"), ("/api/v1/projects/", ""), ("/api/v1/submissions/", "")]
         pairs += [("/api/v1/projects/acme-tools/releases/", ""), ("/plugins/", "/"), ("/plugins/acme-tools/", "/")]
-        pairs += [("/reports/", "/"), ("/reports/1/runs/", "/log.txt"), ("/reports/1/runs/1/", ""), ("/static/", ""), ("/", "")]
+        pairs += [
+            ("/reports/", "/"),
+            ("/reports/1/runs/", "/log.txt"),
+            ("/reports/1/runs/1/", ""),
+            ("/static/", ""),
+            ("/", ""),
+        ]
         return [(before.encode(), after.encode()) for before, after in pairs]
 
     def ask(self, data: bytes, *, is_cut: bool = False) -> Raw:
@@ -148,9 +172,7 @@ def test_no_query_fails_the_server(target: Target) -> None:
 
 
 def test_no_method_fails_the_server(target: Target) -> None:
-    requests = [
-        message(path, JSON, target.authorization, method=method) for path in target.doors for method in METHODS
-    ]
+    requests = [message(path, JSON, target.authorization, method=method) for path in target.doors for method in METHODS]
     for request, answer in zip(requests, target.ask_all(requests), strict=True):
         if request.startswith(b"HEAD"):
             assert answer.body == b""
@@ -159,7 +181,13 @@ def test_no_method_fails_the_server(target: Target) -> None:
 
 
 def test_what_is_no_http_at_all_is_refused(target: Target) -> None:
-    sent = [b"\x00\xff\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00", b"\r\n" * 100 + b"x\r\n"]
+    sent = [
+        b"\x00\xff\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"\r\n" * 100 + b"x\r\n",
+    ]
     sent += [message(b"http://[/"), message(b"http://evil/simple/"), message(b"*", method=b"OPTIONS"), message(b"")]
     sent += [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
     for data in sent:
@@ -187,12 +215,27 @@ def test_malformed_forms_are_refused_with_a_reason(target: Target) -> None:
         b"preamble\r\n" + line + b"\r\nContent-Disposition: attachment\r\n\r\nx\r\n" + line + b"--\r\n",
         line + b"\r\nContent-Transfer-Encoding: base64\r\n" + said + b'name"\r\n\r\n=\r\n' + line + b"--\r\n",
         line + b"\r\nContent-Type: multipart/mixed; boundary=y\r\n" + said + b'a"\r\n\r\n--y--\r\n' + line + b"--\r\n",
-        line + b"\r\n" + b'Content-Disposition: form-data; name=a; filename*=utf-9\'\'%ff\r\n\r\nx\r\n' + line + b"--\r\n",
+        line
+        + b"\r\n"
+        + b"Content-Disposition: form-data; name=a; filename*=utf-9''%ff\r\n\r\nx\r\n"
+        + line
+        + b"--\r\n",
     ]
     for answer in target.ask_all([form(target, body, FORM) for body in bodies]):
         assert (answer.status, refusal_of(answer.headers["content-type"], answer.body)["code"]) == (400, "bad-form")
-    kinds = (b"multipart/form-data", b"multipart/form-data; boundary=", b"text/plain", b"multipart/form-data; boundary=\xff")
-    for kind in (*kinds, b"multipart/mixed; boundary=x", b'multipart/form-data; boundary="' + b"x" * 5000, b";", b"\x01"):
+    kinds = (
+        b"multipart/form-data",
+        b"multipart/form-data; boundary=",
+        b"text/plain",
+        b"multipart/form-data; boundary=\xff",
+    )
+    for kind in (
+        *kinds,
+        b"multipart/mixed; boundary=x",
+        b'multipart/form-data; boundary="' + b"x" * 5000,
+        b";",
+        b"\x01",
+    ):
         (answer,) = target.ask_all([form(target, b"x", b"Content-Type: " + kind)])
         assert answer.status == 400
 
@@ -202,14 +245,23 @@ def test_wrong_lengths_leave_nothing_behind(target: Target) -> None:
     body = body_of(form_of(wheel), wheel.name, wheel.read_bytes())
     # A body that is shorter than it says: who waits for the answer would wait for ever.
     assert target.ask(form(target, body, FORM, length=len(body) + 1), is_cut=True).status < 500
-    assert target.ask(form(target, body, FORM, length=1 << 40), is_cut=True).status < 500
+    assert target.ask(form(target, body, FORM, length=1 << 40), is_cut=True).status in (0, 413)
     # One that is longer: what is beyond is no part of it.
     assert target.ask(form(target, body, FORM, length=len(body) // 2)).status == 400
     chunked = b"Transfer-Encoding: chunked"
-    for chunk in (b"zz\r\n", b"5\r\nabc", b"fffffffffffffffffffff\r\n", b"-1\r\n\r\n", b"0\r\n\r\n", b"1\r\nx\r\n0\r\n\r\n"):
+    for chunk in (
+        b"zz\r\n",
+        b"5\r\nabc",
+        b"fffffffffffffffffffff\r\n",
+        b"-1\r\n\r\n",
+        b"0\r\n\r\n",
+        b"1\r\nx\r\n0\r\n\r\n",
+    ):
         data = message(b"/legacy/", JSON, target.authorization, FORM, chunked, method=b"POST", body=chunk)
         assert target.ask(data, is_cut=chunk not in (b"0\r\n\r\n", b"1\r\nx\r\n0\r\n\r\n")).status < 500
-    both = message(b"/legacy/", FORM, chunked, b"Content-Length: 3", method=b"POST", body=b"0\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+    both = message(
+        b"/legacy/", FORM, chunked, b"Content-Length: 3", method=b"POST", body=b"0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
+    )
     assert target.ask(both, is_cut=True).status < 500
     (page,) = target.ask_all([message(b"/api/v1/projects/acme-short", JSON, target.authorization)])
     assert page.status == 404
@@ -219,9 +271,7 @@ def test_bodies_that_nobody_asked_for_do_no_harm(target: Target) -> None:
     deep = [b"[" * 200_000, b'{"a":' * 100_000, b"\xff" * 1000, b"null", b"1e999999", b"x" * (3 << 20)]
     paths = [b"/api/v1/submissions/1/close", b"/api/v1/submissions/1/retry", b"/api/v1/projects", b"/plugins/?q=x"]
     requests = [
-        message(
-            path, JSON, target.authorization, kind, b"Content-Length: %d" % len(body), method=method, body=body
-        )
+        message(path, JSON, target.authorization, kind, b"Content-Length: %d" % len(body), method=method, body=body)
         for path in paths
         for body in deep
         for method in (b"GET", b"POST")

@@ -113,6 +113,7 @@ def test_html_says_the_same_as_json(client: TestClient[Any], listed: dict[str, A
         ("text/html;q=0.1, application/vnd.pypi.simple.v1+json;q=0.9", JSON),
         ("text/html, application/vnd.pypi.simple.v1+json;q=0.9", "text/html"),
         (";;,,=", "text/html"),
+        ("application/vnd.pypi.simple.v1+json;q=inf", "text/html"),
     ],
 )
 def test_form_is_the_one_that_the_client_prefers(

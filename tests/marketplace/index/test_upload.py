@@ -277,6 +277,14 @@ def test_larger_file_than_allowed_is_413(client: TestClient[Any], market: Market
     assert left_over(market) == []
 
 
+def test_body_that_says_it_is_far_too_large_is_413_whatever_room_there_is(
+    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+) -> None:
+    answer = send(client, token, make_wheel(tmp_path), headers={"Content-Length": str(1 << 60)})
+    assert (answer.status_code, answer.json()["code"]) == (413, "file-too-large")
+    assert left_over(market) == []
+
+
 def test_full_disk_is_507_before_anything_is_kept(market: Market, token: str, tmp_path: Path) -> None:
     class Full(LocalBlobs):
         def free_bytes(self) -> int:

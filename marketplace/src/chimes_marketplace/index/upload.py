@@ -29,6 +29,8 @@ __all__ = ["upload"]
 Ask = Request[Any, Any, Any]
 RESERVE_BYTES = 64 << 20
 """What must stay free on the disk, for the database above all."""
+FRAME_BYTES = 16 << 20
+"""More than the form around a file can be."""
 DRAIN_BYTES = 64 << 20
 """What is still read of a refused upload: a client that cannot send all of it may never look at the answer."""
 
@@ -84,6 +86,10 @@ def _caller(request: Ask, session: Session) -> Caller:
 
 def _check_room(market: Market, announced: str) -> None:
     size = int(announced) if announced.isascii() and announced.isdigit() else 0
+    limit = market.settings.upload_bytes
+    if size > limit + FRAME_BYTES:
+        message = f"the body has {size} bytes, and the largest file that is taken {limit}"
+        raise MarketplaceError("file-too-large", message, fix="ship weights and data apart from the code")
     free = market.blobs.free_bytes()
     if free < size + RESERVE_BYTES:
         message = f"the marketplace's disk has {free} bytes left"
