@@ -32,6 +32,12 @@ READS = {
     "unknown": 403,
 }
 UPLOADS = {**READS, "nobody": 403, "admin": 403}
+REFUSED = {
+    "nobody": "credentials-required",
+    **dict.fromkeys(("revoked", "expired", "unknown"), "credentials-refused"),
+    **dict.fromkeys(("foreign", "scoped elsewhere", "admin"), "not-yours"),
+}
+"""The code of a refusal, by who is refused."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,8 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         found = Doors(server, tokens, {})
         release = json.loads(found.ask("owner", f"/api/v1/projects/{STAGED}/releases/0.1.0")[2])
         yield Doors(server, tokens, release)
-        assert not any(token in (folder / "serve.log").read_text() for token in tokens.values())
+        stage = release["stage_url"].split("/")[4]
+        assert not any(secret in (folder / "serve.log").read_text() for secret in (stage, *tokens.values()))
 
 
 def told(*arguments: str, folder: Path) -> str:
@@ -99,6 +106,8 @@ def test_an_unlisted_release_shows_itself_to_its_member_and_to_admins(doors: Doo
     ):
         status, headers, said = doors.ask(who, path)
         assert status == READS[who], (path, said[:300])
+        if status >= 400:
+            assert json.loads(said)["code"] == REFUSED[who]
         if status == 401:
             assert headers["www-authenticate"].startswith("Basic")
 
@@ -118,7 +127,7 @@ def test_a_submission_is_moved_by_its_member_alone(doors: Doors, who: str, actio
     id = doors.release["submissions"][0]["id"]
     status, _, said = doors.ask(who, f"/api/v1/submissions/{id}/{action}", "POST")
     assert status == (401 if who == "nobody" else 403), said
-    assert json.loads(said)["code"] in ("credentials-required", "credentials-refused", "not-yours")
+    assert json.loads(said)["code"] == REFUSED[who]
     assert json.loads(doors.ask("owner", f"/api/v1/submissions/{id}")[2])["state"] == "staged"
 
 
@@ -148,6 +157,20 @@ def test_only_the_member_is_told_the_stage_url(doors: Doors) -> None:
     path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
     assert json.loads(doors.ask("admin", path)[2])["stage_url"] is None
     assert json.loads(doors.ask("colleague", path)[2])["stage_url"]
+
+
+@pytest.mark.parametrize("who", [who for who in READS if who not in ("owner", "colleague", "scoped here")])
+def test_no_answer_to_others_holds_the_stage_or_a_token(doors: Doors, who: str) -> None:
+    id, file = doors.release["submissions"][0]["id"], doors.release["files"][0]
+    secrets = [doors.release["stage_url"].split("/")[4], *doors.tokens.values()]
+    for path in (
+        *("/", "/simple/", "/plugins/", f"/plugins/{STAGED}/", f"/plugins/{STAGED}/0.1.0/", f"/reports/{id}/"),
+        *("/api/v1/projects", f"/api/v1/projects/{STAGED}", f"/api/v1/projects/{STAGED}/releases/0.1.0"),
+        *(f"/api/v1/submissions/{id}", f"/files/{file['sha256']}/{file['filename']}.metadata"),
+    ):
+        status, headers, said = doors.ask(who, path)
+        assert status < 500, path
+        assert not [secret for secret in secrets if secret in said.decode() + str(headers)], path
 
 
 def test_a_token_works_at_once_and_ends_at_once(doors: Doors) -> None:
