@@ -22,6 +22,7 @@ DOCUMENTS: Mapping[str, str] = {
     "run.json": "record_sha256",
     "pylock.toml": "lock_sha256",
     "log.txt": "log_sha256",
+    "rules.toml": "rules_sha256",
 }
 """Name of a document to the field of a run that has its digest."""
 

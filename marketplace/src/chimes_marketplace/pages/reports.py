@@ -49,7 +49,7 @@ def show_stage_report(
 def show_document(
     request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number, run: Number, document: FromPath[str]
 ) -> Response[bytes]:
-    """A document of a run: verdict.json, run.json, pylock.toml, log.txt, nonce.txt."""
+    """A document of a run: verdict.json, run.json, pylock.toml, log.txt, rules.toml, nonce.txt."""
     with market.database.reading() as session:
         report, _ = _admitted(request, session, id)
     return _document(market, report, run, document)

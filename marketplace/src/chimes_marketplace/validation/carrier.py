@@ -150,6 +150,7 @@ class Carrier:
             "record_sha256": left.record,
             "lock_sha256": left.lock,
             "log_sha256": left.log,
+            "rules_sha256": left.rules,
         }
         return {name: self._blobs.put(data) for name, data in documents.items() if data}
 

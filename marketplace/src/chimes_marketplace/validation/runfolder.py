@@ -21,12 +21,16 @@ LOG_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What a job left; None where it left nothing of that name that may be read. ``log``: all logs in one text."""
+    """What a job left; None where it left nothing of that name that may be read. ``log``: all logs in one text.
+
+    ``rules``: those it was given.
+    """
 
     verdict: bytes | None
     record: bytes | None
     lock: bytes | None
     log: bytes
+    rules: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class RunFolder:
             record=_read(self.out / "run.json"),
             lock=_read(self.out / "pylock.toml"),
             log=_logs(self.out / "logs"),
+            rules=_read(self.rules),
         )
 
     def remove(self) -> None:

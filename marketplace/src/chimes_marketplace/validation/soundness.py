@@ -22,7 +22,7 @@ __all__ = ["Difference", "Soundness", "compare"]
 
 BLOB_FIX = "restore it from a backup of the data folder's blobs"
 ROW_FIX = "restore database and blobs from one backup, and report how it came to this"
-DOCUMENTS = ("verdict_sha256", "record_sha256", "lock_sha256", "log_sha256")
+DOCUMENTS = ("verdict_sha256", "record_sha256", "lock_sha256", "log_sha256", "rules_sha256")
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class Run(SQLModel, table=True):
     record_sha256: str | None = None
     lock_sha256: str | None = None
     log_sha256: str | None = None
+    rules_sha256: str | None = None
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
     admitted_at: datetime | None = Field(default=None, sa_type=Moment)
     started_at: datetime | None = Field(default=None, sa_type=Moment)

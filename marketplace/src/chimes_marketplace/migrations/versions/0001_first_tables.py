@@ -191,6 +191,7 @@ def make_runs() -> None:
         sa.Column("record_sha256", sa.String(), nullable=True),
         sa.Column("lock_sha256", sa.String(), nullable=True),
         sa.Column("log_sha256", sa.String(), nullable=True),
+        sa.Column("rules_sha256", sa.String(), nullable=True),
         sa.Column("created_at", sa.DateTime(), nullable=False),
         sa.Column("admitted_at", sa.DateTime(), nullable=True),
         sa.Column("started_at", sa.DateTime(), nullable=True),
