@@ -19,6 +19,7 @@ __all__ = ["PIPE", "Completed", "Process", "descendants", "kill_tree", "run"]
 
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
+KILL_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -148,13 +149,13 @@ def _feed(stream: IO[bytes], data: bytes) -> None:
         stream.write(data)
 
 
-def descendants(pid: int) -> list[int]:
-    """The processes below ``pid``, children first, from ``/proc``; empty where there is none."""
+def descendants(*pids: int) -> list[int]:
+    """The processes below ``pids``, children first, from ``/proc``; empty where there is none."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir() if Path("/proc").is_dir() else ():
         if entry.name.isdigit() and (parent := _parent(entry)) is not None:
             children.setdefault(parent, []).append(int(entry.name))
-    found, queue = [], [pid]
+    found, queue = [], list(pids)
     while queue:
         below = children.get(queue.pop(0), [])
         found += below
@@ -162,35 +163,64 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def kill_tree(pid: int, *, grace_s: float = 0.0) -> None:
+    """End ``pid``, its process group and all its descendants: SIGTERM, after ``grace_s`` SIGKILL.
+
+    Returns once none of them runs, at the latest ``KILL_S`` after the SIGKILL: what waits for a device ends later.
+    """
+    tree = _Tree(pid)
+    if grace_s > 0:
+        tree.signal(signal.SIGTERM)
+        tree.wait(grace_s)
+    # Stopped first, so that nobody forks while the tree is walked.
+    tree.signal(signal.SIGSTOP)
+    tree.signal(signal.SIGKILL)
+    tree.wait(KILL_S)
+
+
+class _Tree:
+    """A process and all that was seen below it: who loses its parent on the way out still belongs to it."""
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._seen: dict[int, str] = {}
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send ``number`` to the group of the root and to everybody who is or was below it."""
+        living = self._living()
+        self._seen |= {pid: _began(pid) for pid in [*living, *descendants(self._root, *living)]}
+        with contextlib.suppress(OSError):
+            os.killpg(self._root, number)
+        for pid in {self._root, *self._living()}:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+
+    def wait(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and (_began(self._root) or self._living()):
+            time.sleep(0.01)
+
+    def _living(self) -> list[int]:
+        # By its start, too: the number of a process that has ended may be another's by now.
+        return [pid for pid, began in self._seen.items() if began and _began(pid) == began]
+
+
 def _parent(entry: Path) -> int | None:
+    fields = _stat(entry)
+    return None if fields is None else int(fields[1])
+
+
+def _began(pid: int) -> str:
+    """The tick at which ``pid`` started; empty when it does not run."""
+    fields = _stat(Path("/proc") / str(pid))
+    return "" if fields is None else fields[19]
+
+
+def _stat(entry: Path) -> list[str] | None:
+    """What ``/proc/PID/stat`` says from the state on; None for who is gone or waits to be reaped."""
     try:
         fields = (entry / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
     except OSError:
         return None
     # A leader whose other threads live on also shows as a zombie: it is not dead.
-    return None if fields[0] == "Z" and int(fields[17]) <= 1 else int(fields[1])
-
-
-def kill_tree(pid: int, *, grace_s: float = 0.0) -> None:
-    """End ``pid``, its process group and all its descendants: SIGTERM, after ``grace_s`` SIGKILL."""
-    if grace_s > 0:
-        _signal_all(pid, signal.SIGTERM)
-        deadline = time.monotonic() + grace_s
-        while time.monotonic() < deadline and _alive(pid):
-            time.sleep(0.02)
-    # Stopped first, so that nobody forks while the tree is walked.
-    _signal_all(pid, signal.SIGSTOP)
-    _signal_all(pid, signal.SIGKILL)
-
-
-def _alive(pid: int) -> bool:
-    return _parent(Path("/proc") / str(pid)) is not None
-
-
-def _signal_all(pid: int, number: signal.Signals) -> None:
-    targets = [pid, *descendants(pid)]
-    with contextlib.suppress(OSError):
-        os.killpg(pid, number)
-    for target in targets:
-        with contextlib.suppress(OSError):
-            os.kill(target, number)
+    return None if fields[0] == "Z" and int(fields[17]) <= 1 else fields

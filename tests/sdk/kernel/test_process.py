@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -59,6 +60,26 @@ def test_killing_a_tree_ends_grandchildren_in_sessions_of_their_own(grace_s: flo
     kill_tree(process.pid, grace_s=grace_s)
     process.stdout.close()
     assert process.kill() < 0
+    assert gone(grandchild)
+
+
+STUBBORN = """
+import signal, subprocess, sys, time
+program = (
+    "import os, signal, time; os.setsid(); signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print(os.getpid(), flush=True); time.sleep(60)"
+)
+subprocess.Popen([sys.executable, "-c", program])
+time.sleep(60)
+"""
+
+
+def test_who_ignores_the_term_and_loses_its_parent_by_it_is_killed_after_the_grace() -> None:
+    process = Process([sys.executable, "-c", STUBBORN], stdout=PIPE)
+    grandchild = int(process.stdout.readline())
+    kill_tree(process.pid, grace_s=0.3)
+    process.stdout.close()
+    assert process.wait() == -signal.SIGTERM
     assert gone(grandchild)
 
 
