@@ -88,6 +88,7 @@ class _Model:
     signature: Mapping[str, object] = field(default_factory=dict)
     load: str = "pass"
     harness: str = ""
+    requires: tuple[str, ...] = ()
 
     def pack(self, folder: Path) -> Path:
         """The wheel."""
@@ -108,7 +109,7 @@ class _Model:
                 "acme_sound-1.0.dist-info/extra_metadata/CHANGELOG.md": b"Changes\n=======\n\n1.0\n---\n\n- All.\n",
             },
             readme=CARD,
-            requires=(f"chimes=={__version__}", "pyarrow>=20", "numpy"),
+            requires=(f"chimes=={__version__}", "pyarrow>=20", "numpy", *self.requires),
             entry_points={"chimes": {"sound": "acme_sound.plugin"}},
         )
 
@@ -131,6 +132,16 @@ MODELS = (
             predict="upper = pc.utf8_upper(batch.column(0)).cast(pa.large_string())\n"
             "kinds = pa.array([str(t)[:1] for t in batch.column(1).to_pylist()], pa.string())\n"
             "columns = [upper, kinds.dictionary_encode()]",
+        ).pack,
+    ),
+    Sound(
+        "imports what asks for IPv6 and makes a lock",
+        _Model(
+            inputs='("x", pa.float64())',
+            outputs='("y", pa.float64())',
+            load="import joblib, requests",
+            predict="columns = [batch.column(0)]",
+            requires=("joblib", "requests"),
         ).pack,
     ),
     Sound(

@@ -82,6 +82,29 @@ def test_dependencies_that_do_not_exist_fail_s21_and_nothing_is_imported(tmp_pat
     }
 
 
+def test_a_library_may_import_what_asks_for_ipv6_and_makes_a_lock(tmp_path: Path) -> None:
+    report = check(library(tmp_path, {"acme_lib.py": "import joblib\nimport requests\n"}, "joblib", "requests"))
+    assert report.is_clean, [(finding.code, finding.message, finding.said) for finding in report.findings]
+
+
+def test_what_the_library_itself_changes_beside_its_dependencies_is_its_own(tmp_path: Path) -> None:
+    changes = "import joblib, os\nos.environ['ACME_LIB'] = '1'\n"
+    report = check(library(tmp_path, {"acme_lib/__init__.py": changes}, "joblib"))
+    (finding,) = report.findings
+    assert (finding.code, finding.message) == ("S09", "importing the library changes the environment")
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["s.bind(('::1', 5353))", "s.bind(('::', 0))", "s.connect_ex(('::1', 80))", "socket.socket()", "pass # no bind"],
+)
+def test_a_library_that_asks_for_more_than_ipv6_opens_a_socket(tmp_path: Path, more: str) -> None:
+    probe = "import socket\ns = socket.socket(socket.AF_INET6)\n"
+    bind = "" if more.startswith(("s.bind", "pass")) else "s.bind(('::1', 0))\n"
+    report = check(library(tmp_path, {"acme_lib.py": f"{probe}{bind}{more}\n"}))
+    assert {"S09", "S22"} <= {finding.code for finding in report.findings}
+
+
 def test_the_sdk_is_a_library_like_any_other(tmp_path: Path) -> None:
     wheel = sdk_wheel(tmp_path)
     assert "A12" in {finding.code for finding in check(wheel, sandbox=False).findings}

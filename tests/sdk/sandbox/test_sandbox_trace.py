@@ -129,6 +129,8 @@ def test_a_line_is_understood(lines: list[bytes], event: Event) -> None:
     [
         b'12 openat(AT_FDCWD</work>, "/etc/a", O_RDONLY|O_CLOEXEC) = 3</etc/a>',
         b'12 openat(AT_FDCWD</work>, "/dev/null", O_RDWR) = 3</dev/null>',
+        b'12 openat(AT_FDCWD</work>, "/dev/shm/sem.D6nnLh", O_RDWR|O_CREAT|O_EXCL, 0600) = 3</dev/shm/sem.D6nnLh>',
+        b'12 link("/dev/shm/sem.D6nnLh", "/dev/shm/sem.joblib-1-or5ih1zn") = 0',
         b'12 openat(AT_FDCWD</work>, "/proc/self/fd/2", O_WRONLY) = 3<pipe:[7]>',
         b"12 openat(AT_FDCWD</work>, 0x7f, O_RDWR) = -1 EFAULT (Bad address)",
         b'12 mkdir("/tmp", 0777) = -1 EEXIST (File exists)',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import socket
 from collections.abc import Iterable
 
 from chimes.checks.check import Facts, Finding
@@ -20,6 +21,11 @@ FOLDERS = ("tmp", "cache", "artifacts")
 WATCHED = ("write", "network", "signal", "memory", "disk")
 WHO_WATCHES = ("0", "1", "2", "-1")
 """Targets of a signal that mean the processes that run the plugin, or everybody."""
+IPV6_PROBES = (
+    {("network", "socket", "AF_INET6 SOCK_STREAM"), ("network", "bind", "[::1]:0")},
+    {("network", "socket.__new__", repr(int(socket.AF_INET6))), ("network", "socket.bind", "('::1', 0)")},
+)
+"""How urllib3, and so requests, asks at import for IPv6, in the trace's words and in Python's: nothing is sent."""
 
 
 class S09(EntryCheck):
@@ -35,11 +41,12 @@ class S09(EntryCheck):
 
     def look(self, subject: EntrySubject) -> Facts:
         """Events and changes, and how the import failed if it did."""
+        events = _without_probe(subject.events)
         facts = {
             "what": subject.what,
-            "events": [list(event) for event in subject.events],
+            "events": [list(event) for event in events],
             "changed": subject.entry.get("changed", []),
-            **_cause(subject.events),
+            **_cause(events),
         }
         return facts if subject.failure is None else {**facts, "failed": subject.failure.to_json()}
 
@@ -128,7 +135,7 @@ def trespasses(seen: Iterable[tuple[str, str, str]], root: str, files: Iterable[
     allowed = [*(f"{root}/{name}" for name in FOLDERS), *files]
     kept = sorted(
         (kind, action, target)
-        for kind, action, target in seen
+        for kind, action, target in _without_probe(seen)
         if kind in WATCHED and target != root and not _is_allowed(kind, target, allowed, has_network)
     )
     return {"events": [list(event) for event in kept], **_cause(kept)}
@@ -147,6 +154,12 @@ _PROXIES: dict[str, type[Proxy]] = {
     "connector": _proxy("connector"),
     "backend": _proxy("backend"),
 }
+
+
+def _without_probe(seen: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    events = list(seen)
+    network = {event for event in events if event[0] == "network"}
+    return [event for event in events if event not in network] if network in IPV6_PROBES else events
 
 
 def _is_allowed(kind: str, target: str, folders: list[str], has_network: bool) -> bool:

@@ -32,7 +32,7 @@ LIBRARY_CHECKS = (S09, LibraryStays)
 IMPORTING = "importing the library"
 INSIDE = "/chimes"
 CHILD = (librarychild, frames, ownprocess)
-MOST, DEEPEST = 32, 4
+MOST, DEEPEST, BROUGHT = 32, 4, 10_000
 MODULE = re.compile(r"\.(?:py|so|[-\w]+\.so)$")
 
 
@@ -88,26 +88,27 @@ class LibraryJudge:
     logs: tuple[str, ...] = ()
 
     def run(self) -> list[Result]:
-        """Import the modules in two fresh children; S21, then the checks of what was seen."""
+        """Import the modules in two fresh children, the second after what they need; S21, then the others."""
         self.progress(IMPORTING)
         subject = self.imported()
         if subject.failure is None:
-            again = self.imported()
+            again = self.imported(first=subject.entry["brought"])
             subject.failure = again.failure
             subject.events = tuple(sorted({*subject.events, *again.events}))
-            if again.failure is None and subject.entry != again.entry:
+            if again.failure is None and subject.entry["failures"] != again.entry["failures"]:
                 subject.failure = StepFailedError(IMPORTING, answer="changing")
+            subject.entry = again.entry
         unimportable = subject.entry.get("failures", []) if subject.failure is None else []
         first = judge_one(S21(), {**self.dependencies, "unimportable": unimportable}, None)
         return [first, *(judge_one(check(), subject, None) for check in LIBRARY_CHECKS)]
 
-    def imported(self) -> EntrySubject:
-        """Import the modules in a fresh child."""
+    def imported(self, first: Sequence[str] = ()) -> EntrySubject:
+        """Import the modules in a fresh child, after modules of others."""
         entry: dict[str, Any] = {}
         failure = None
         with Children(self.place, self.env) as children:
             try:
-                entry = _read(children.entry(IMPORTING, self.rules.call_s), self.place.program[1:])
+                entry = _read(children.entry(IMPORTING, self.rules.call_s, first=first), self.place.program[1:])
             except StepFailedError as failed:
                 failure = failed
             children.stop()
@@ -131,7 +132,8 @@ def _read(told: Any, asked: Sequence[str]) -> dict[str, Any]:
         if names != [name for name in asked if name in names]:
             raise ValueError(names)
         changed = [str(what)[:100] for what in told["changed"][:20]]
-        json.dumps(changed)
+        brought = [str(name)[:200] for name in told["brought"][:BROUGHT]]
+        json.dumps([changed, brought])
     except (KeyError, TypeError, ValueError) as error:
         raise StepFailedError(IMPORTING, answer="type", said=str(error)[:2000]) from error
-    return {"failures": failures, "changed": changed}
+    return {"failures": failures, "changed": changed, "brought": brought}

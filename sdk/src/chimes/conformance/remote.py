@@ -13,7 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, get_args
@@ -119,10 +119,13 @@ class Children:
         """Whether no child runs: the next session starts in an empty place."""
         return self._running is None
 
-    def entry(self, step: str, timeout_s: float) -> Any:
-        """Import the entry modules in a fresh child; what it tells, as it is. Raises StepFailedError."""
+    def entry(self, step: str, timeout_s: float, *, first: Sequence[str] = ()) -> Any:
+        """Import the entry modules in a fresh child; what it tells, as it is. Raises StepFailedError.
+
+        ``first``: modules that a library's child imports before it looks at what the library's own change.
+        """
         self.stop()
-        value, _ = self.ask({"op": "entry"}, [], step, timeout_s)
+        value, _ = self.ask({"op": "entry", "first": list(first)}, [], step, timeout_s)
         if isinstance(value, dict):
             self.events.update(audited(value.get("audited")))
         return value

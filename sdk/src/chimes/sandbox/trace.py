@@ -21,7 +21,10 @@ FIRST, MAIN = 1, 2
 HARMLESS_SIGNALS = ("SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG")
 OUT_OF_DISK = ("ENOSPC", "EFBIG", "EDQUOT")
 PENDING = ("EINPROGRESS", "EALREADY", "EISCONN")
-QUIET = re.compile(r"/dev/(?:null|zero|full|u?random|tty|ptmx|pts/\w+|std\w+|fd/[012])|/proc/[\w-]+/fd/[012]")
+QUIET = re.compile(
+    r"/dev/(?:null|zero|full|u?random|tty|ptmx|pts/\w+|std\w+|fd/[012])|/proc/[\w-]+/fd/[012]"
+    r"|/dev/shm/sem\.[\w.-]+"  # a named semaphore: a lock between processes, as joblib makes one when it is imported
+)
 MEMORY = re.compile(r"/proc/([\w-]+)(?:/task/\d+)?/mem")
 PROCESS = re.compile(r"/proc/(\d+)")
 WRITING = re.compile(r"O_(?:WRONLY|RDWR|CREAT|TRUNC|TMPFILE)")
