@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session, create_engine
+
+from chimes_marketplace.errors import MarketplaceError
 
 __all__ = ["Database", "Moment", "Session", "now"]
 
@@ -56,11 +60,18 @@ class Database:
         """A session whose changes are committed together at the end, or not at all after an exception.
 
         On SQLite writers wait for each other from the start, so what was read before a change still holds.
+        Raises MarketplaceError ``disk-full`` where the database has no room to grow.
         """
         engine = self.engine.execution_options(writing=True)
-        with Session(engine, expire_on_commit=False) as session:
-            yield session
-            session.commit()
+        try:
+            with Session(engine, expire_on_commit=False) as session:
+                yield session
+                session.commit()
+        except DBAPIError as error:
+            if not _is_full(error.orig):
+                raise
+            message = "the marketplace's disk is full: its database cannot grow"
+            raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room") from error
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -69,6 +80,13 @@ class Database:
 
 def _is_sqlite(url: str) -> bool:
     return url.startswith("sqlite")
+
+
+def _is_full(error: BaseException | None) -> bool:
+    """Whether the driver says that there is no room: SQLite by its code, PostgreSQL by the SQL standard's."""
+    return (
+        getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == "53100"
+    )
 
 
 def _prepare_sqlite(engine: Engine) -> None:
