@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, text
+from sqlalchemy import JSON, BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
 from chimes_marketplace.database import Moment, now
@@ -65,7 +65,7 @@ class File(SQLModel, table=True):
     filename: str = Field(index=True)
     form: str
     sha256: str
-    size_bytes: int
+    size_bytes: int = Field(sa_type=BigInteger)
     requires_python: str | None = None
     metadata_sha256: str | None = None
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))

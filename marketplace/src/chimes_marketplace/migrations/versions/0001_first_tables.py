@@ -151,7 +151,7 @@ def make_files() -> None:
         sa.Column("filename", sa.String(), nullable=False),
         sa.Column("form", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),
-        sa.Column("size_bytes", sa.Integer(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("requires_python", sa.String(), nullable=True),
         sa.Column("metadata_sha256", sa.String(), nullable=True),
         sa.Column("findings", sa.JSON(), nullable=False),
