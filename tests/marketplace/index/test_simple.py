@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from backports import zstd
 from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.tables import Submission
 from litestar.testing import TestClient
@@ -19,6 +20,16 @@ from uploads import client_of, move, send
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 UV = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 JSON = "application/vnd.pypi.simple.v1+json"
+ENCODINGS = {
+    "identity": None,
+    "gzip": "gzip",
+    "gzip;q=0": None,
+    "gzip; q = 0.000": None,
+    "zstd;q=x": None,
+    "gzip, deflate": "gzip",
+    "zstd, gzip, br": "zstd",
+    "gzip, zstd;q=0.5": "gzip",
+}
 
 
 class Anchors(HTMLParser):
@@ -132,9 +143,11 @@ def test_each_form_and_encoding_has_its_own_tag_and_is_not_sent_twice(
         move(market, added["submission"], "listed")
     tags = set()
     for accept in (JSON, "text/html", "application/vnd.pypi.simple.v1+html"):
-        for encoding in ("identity", "gzip", "gzip;q=0"):
+        plain = page(client, "/simple/acme-tools/", accept, **{"Accept-Encoding": "identity"}).content
+        for encoding, chosen in ENCODINGS.items():
             answer = page(client, "/simple/acme-tools/", accept, **{"Accept-Encoding": encoding})
-            assert answer.headers.get("content-encoding") == ("gzip" if encoding == "gzip" else None)
+            assert answer.headers.get("content-encoding") == chosen
+            assert (zstd.decompress(answer.content) if chosen == "zstd" else answer.content) == plain
             tags.add(answer.headers["etag"])
             again = page(
                 client,
@@ -145,7 +158,7 @@ def test_each_form_and_encoding_has_its_own_tag_and_is_not_sent_twice(
             assert (again.status_code, again.content) == (304, b"")
             assert again.headers["etag"] == answer.headers["etag"]
             assert again.headers["cache-control"] == "no-cache"
-    assert len(tags) == 6
+    assert len(tags) == 9
 
 
 def test_new_listing_changes_the_tag(
