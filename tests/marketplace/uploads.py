@@ -101,11 +101,11 @@ def send(
     )
 
 
-def move(market: Market, submission: int, state: str) -> None:
+def move(market: Market, submission: int, state: str, findings: Sequence[dict[str, Any]] = ()) -> None:
     """Put a submission into a state, as a validation and people would in the end."""
     with market.database.writing() as session:
         row = get_submission(session, id=submission)
-        row.state = state
+        row.state, row.findings = state, list(findings)
         session.add(row)
         if state == "listed":
             list_them(session, submission_id=submission, at=now(), components=[], level="verified")

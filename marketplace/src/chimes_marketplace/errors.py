@@ -29,6 +29,7 @@ CODES = MappingProxyType(
         "not-found": (404, "there is no such thing"),
         "not-yours": (403, "it belongs to another member, or the token is for another project"),
         "range-outside": (416, "the file does not have the bytes that were asked for"),
+        "too-slow": (408, "nothing came for too long, and the upload is not whole"),
         "still-running": (409, "another server uses the same data folder"),
     }
 )

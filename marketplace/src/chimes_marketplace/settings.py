@@ -25,11 +25,12 @@ MIB = 1 << 20
 class Settings:
     """All settings. Every field but ``data`` may be set as ``CHIMES_MARKETPLACE_<FIELD>``.
 
-    ``upload_bytes``: the largest file that is taken. ``quiet_s``: a submission closes when no file of it
-    came for so long. ``slots``: validations that run at once. ``run_s``: the most that one may take.
-    ``control_s``: how long a lane that passed its control run is trusted. ``name``: what the site is called.
-    ``public_url``: the address that people use, where a proxy stands before the server; else the request's.
-    ``rules``: the content of a file of rules, as for ``chimes check --rules``; the setting names the file.
+    ``upload_bytes``: the largest file that is taken. ``silence_s``: an upload of which nothing comes for so long is
+    broken off. ``quiet_s``: a submission closes when no file of it came for so long. ``slots``: validations that run
+    at once. ``run_s``: the most that one may take. ``control_s``: how long a lane that passed its control run is
+    trusted. ``name``: what the site is called. ``public_url``: the address that people use, where a proxy stands
+    before the server; else the request's. ``rules``: the content of a file of rules, as for ``chimes check --rules``;
+    the setting names the file.
     """
 
     data: Path
@@ -38,6 +39,7 @@ class Settings:
     public_url: str = ""
     upload_bytes: int = 1024 * MIB
     quiet_s: float = 5.0
+    silence_s: float = 60.0
     slots: int = 1
     run_s: float = 1800.0
     control_s: float = 600.0
@@ -47,7 +49,8 @@ class Settings:
     def read(cls, data: Path, environ: Mapping[str, str] | None = None) -> Settings:
         """From the environment. Raises MarketplaceError ``bad-setting`` for a value that is none."""
         environ = os.environ if environ is None else environ
-        types = {"upload_bytes": int, "quiet_s": float, "slots": int, "run_s": float, "control_s": float}
+        seconds = ("quiet_s", "silence_s", "run_s", "control_s")
+        types = {"upload_bytes": int, "slots": int, **dict.fromkeys(seconds, float)}
         found: dict[str, object] = {}
         for name in ("database_url", "name", "public_url", *types):
             text = environ.get(PREFIX + name.upper(), "")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chimes_marketplace.catalog.projects import get_project
+from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.market import Market
 from litestar.testing import TestClient
 from market_factories import add_author, make_market, make_sdist, make_wheel
@@ -37,7 +39,7 @@ def other_bytes(folder: Path) -> Path:
     return make_wheel(folder / "other", files={"acme_tools/answer.py": "ANSWER = 42\n"})
 
 
-@pytest.mark.parametrize("state", ["staged", "validating", "held", "listed", "rejected", "cancelled", "infra"])
+@pytest.mark.parametrize("state", ["staged", "validating", "held", "listed", "rejected"])
 def test_same_file_again_changes_nothing(
     client: TestClient[Any], market: Market, token: str, tmp_path: Path, state: str
 ) -> None:
@@ -48,6 +50,74 @@ def test_same_file_again_changes_nothing(
     assert again.status_code == 200
     assert (again.json()["submission"], again.json()["state"]) == (first["submission"], state)
     assert len(list_all_files(market)) == 1
+
+
+@pytest.mark.parametrize("state", ["cancelled", "infra"])
+def test_same_file_again_after_no_verdict_is_judged_anew(
+    client: TestClient[Any], market: Market, token: str, tmp_path: Path, state: str
+) -> None:
+    wheel = make_wheel(tmp_path)
+    first = send(client, token, wheel).json()
+    move(market, first["submission"], state)
+    again = send(client, token, wheel).json()
+    assert (again["submission"] != first["submission"], again["state"]) == (True, "staged")
+
+
+def finding(code: str, where: str | None) -> dict[str, Any]:
+    """An error as a decision keeps it."""
+    return {"code": code, "severity": "error", "blocks": "verified", "message": "m", "fix": "f", "where": where}
+
+
+def test_who_was_rejected_for_another_file_is_judged_anew_and_the_culprit_is_not(
+    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+) -> None:
+    bad, good = make_wheel(tmp_path), make_sdist(tmp_path)
+    first = send(client, token, bad).json()
+    send(client, token, good)
+    move(market, first["submission"], "rejected", findings=[finding("S21", f"{bad.name}: acme_tools")])
+    assert send(client, token, bad).json()["submission"] == first["submission"]
+    second = send(client, token, good).json()
+    corrected = send(client, token, other_bytes(tmp_path)).json()
+    assert second["submission"] == corrected["submission"] != first["submission"]
+
+
+def test_an_sdist_that_was_rejected_without_a_wheel_comes_in_with_it(
+    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+) -> None:
+    sdist = make_sdist(tmp_path)
+    first = send(client, token, sdist).json()
+    move(market, first["submission"], "rejected", findings=[finding("A20", None)])
+    second = send(client, token, make_wheel(tmp_path)).json()
+    move(market, second["submission"], "listed")
+    third = send(client, token, sdist).json()
+    assert third["submission"] not in (first["submission"], second["submission"])
+
+
+def test_a_plugin_and_a_library_are_no_wheels_of_one_release(
+    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+) -> None:
+    first = send(client, token, make_wheel(tmp_path)).json()
+    move(market, first["submission"], "listed")
+    files = {"acme_tools/plugin.py": ""}
+    other = make_wheel(tmp_path, tag="py3-none-linux_x86_64", files=files, entry_points={"x": "acme_tools.plugin"})
+    answer = send(client, token, other)
+    assert (answer.status_code, [each["code"] for each in answer.json()["findings"]][-1]) == (400, "A18")
+
+
+def test_what_is_not_listed_says_nothing_of_a_listed_release(
+    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+) -> None:
+    first = send(client, token, make_wheel(tmp_path, metadata=["Keywords: public"])).json()
+    move(market, first["submission"], "validating")
+    other = make_wheel(tmp_path, tag="py3-none-linux_x86_64", metadata=["Keywords: secret"])
+    second = send(client, token, other).json()
+    move(market, first["submission"], "listed")
+    move(market, second["submission"], "cancelled")
+    with market.database.reading() as session:
+        project = get_project(session, name="acme-tools")
+        assert project.id is not None
+        (release,) = list_releases(session, project_id=project.id)
+        assert release.about["keywords"] == ["public"]
 
 
 @pytest.mark.parametrize("state", ["staged", "validating", "held"])

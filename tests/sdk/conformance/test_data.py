@@ -133,3 +133,14 @@ def test_rules_with_a_mistake_are_refused_with_a_fix(tmp_path: Path, text: str) 
     with pytest.raises(ConfigError) as caught:
         Rules.read(file)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("dtype", [pa.string(), pa.large_string(), pa.string_view(), pa.binary()], ids=str)
+def test_text_that_somebody_could_strip_or_fold_is_there_whatever_the_seed(dtype: pa.DataType) -> None:
+    for seed in range(20):
+        values = random_array(dtype, 10, random.Random(seed), nullable=True).to_pylist()
+        texts = [
+            value.decode("latin-1") if isinstance(value, bytes) else value for value in values if value is not None
+        ]
+        assert any(text != text.strip() for text in texts)
+        assert "" in texts

@@ -51,21 +51,32 @@ def list_them(
     """Make all files of a submission public at once.
 
     These components join the release's (of one that it had, the new result counts), its level is the lowest that
-    any of its submissions was listed with, and the project's serial rises. A file that is listed already keeps its
-    moment. Raises IntegrityError when another file of the name was listed before.
+    any of its submissions was listed with, and the project's serial rises. What is listed first says what the release
+    is about. A file that is listed already keeps its moment. Raises IntegrityError when another file of the name was
+    listed before.
     """
     files = list_files(session, submission_id=submission_id)
+    new = {file.release_id for file in files if not list_files(session, release_id=file.release_id, listed=True)}
     for file in files:
         file.listed_at = file.listed_at or at
         session.add(file)
     for release_id in {file.release_id for file in files}:
         release = session.get_one(Release, release_id)
+        if release_id in new:
+            _describe(release, [file for file in files if file.release_id == release_id])
         release.components = _joined(release.components, components)
         release.level = min(release.level or level, level, key=LEVELS.index)
         project = session.get_one(Project, release.project_id, with_for_update=True)
         project.serial += 1
         session.add_all([release, project])
     session.flush()
+
+
+def _describe(release: Release, files: Sequence[File]) -> None:
+    # A wheel says what it is and requires; an sdist may leave that open.
+    file = next((file for file in files if file.form == "wheel"), files[0])
+    release.about = file.about or release.about
+    release.type = file.type or release.type
 
 
 def _joined(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ class Release(SQLModel, table=True):
     version: str
     type: str
     about: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    """Core metadata of the file that was judged last, as JSON with the keys of packaging's RawMetadata."""
+    """Core metadata of what was listed first, before that of the newest upload; keys of packaging's RawMetadata."""
     components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     """What was listed: kind, name, level of each component; empty before."""
     level: str | None = None
@@ -46,7 +46,8 @@ class Release(SQLModel, table=True):
 class File(SQLModel, table=True):
     """One file of one submission. Its bytes are the blob ``sha256``; a wheel's METADATA is ``metadata_sha256``.
 
-    ``form``: wheel or sdist. ``findings``: those of the upload, as JSON. Public from ``listed_at`` on, never before.
+    ``form``: wheel or sdist. ``type``: what a wheel is, plugin or library. ``about``: its core metadata, with the keys
+    of packaging's RawMetadata. ``findings``: those of the upload, as JSON. Public from ``listed_at`` on, never before.
     """
 
     __table_args__ = (
@@ -64,6 +65,10 @@ class File(SQLModel, table=True):
     submission_id: int = Field(foreign_key="submission.id")
     filename: str = Field(index=True)
     form: str
+    type: str | None = None
+    about: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSON, nullable=False, server_default=text("'{}'"))
+    )
     sha256: str
     size_bytes: int = Field(sa_type=BigInteger)
     requires_python: str | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -13,9 +14,7 @@ from litestar.concurrency import sync_to_thread
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from chimes_marketplace.blobs.localblobs import Incoming
-from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.submissions.form import DIGESTS, METADATA_FIELDS, UploadForm
 
 __all__ = ["Receiving", "boundary_of"]
@@ -51,16 +50,19 @@ def boundary_of(content_type: str) -> str:
 class Receiving:
     """One body on its way into ``incoming``; ``filename`` is that of the file, None before it began.
 
-    From the moment in which name and version are known until ``close`` the release counts as arriving.
+    From the moment in which name and version are known until ``close`` it is ``arriving``: what that gives for them,
+    in a thread, is entered.
     """
 
-    def __init__(self, incoming: Incoming, *, limit_bytes: int, arrivals: Arrivals) -> None:
+    def __init__(
+        self, incoming: Incoming, *, limit_bytes: int, arriving: Callable[[str, str], AbstractContextManager[object]]
+    ) -> None:
         self.filename: str | None = None
         self._incoming = incoming
         self._limit_bytes = limit_bytes
-        self._arrivals = arrivals
-        self._arriving = contextlib.ExitStack()
-        self._is_arriving = False
+        self._arriving = arriving
+        self._under_way = contextlib.ExitStack()
+        self._is_under_way = False
         self._fields: dict[str, list[str]] = {}
         self._text_bytes = 0
         self._segment: MultipartSegment | None = None
@@ -78,7 +80,7 @@ class Receiving:
 
     def close(self) -> None:
         """The upload is over, whatever became of it."""
-        self._arriving.close()
+        self._under_way.close()
 
     async def read(self, boundary: str, body: AsyncIterator[bytes]) -> None:
         """All of it. Raises MarketplaceError ``bad-form``, ``file-too-large``, ``disk-full``."""
@@ -107,7 +109,7 @@ class Receiving:
             case MultipartSegment():
                 self._begin(event)
             case None:
-                self._end()
+                await self._end()
             case _ if self._segment is not None and self._segment.name == CONTENT:
                 await self._keep(event)
             case _:
@@ -134,7 +136,7 @@ class Receiving:
         if self._text_bytes > TEXT_BYTES:
             raise _bad(f"the form's text is larger than {TEXT_BYTES} bytes", "shorten the README")
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         assert self._segment is not None
         name = self._segment.name or ""
         if name == CONTENT or self._segment.filename is not None:
@@ -145,9 +147,9 @@ class Receiving:
             raise _bad(f"the field {quote(name)} is not UTF-8") from error
         self._fields.setdefault(name, []).append(text)
         project, version = self._fields.get("name"), self._fields.get("version")
-        if project and version and not self._is_arriving:
-            self._is_arriving = True
-            self._arriving.enter_context(self._arrivals.arriving(normalised(project[0]), version[0].strip()))
+        if project and version and not self._is_under_way:
+            self._is_under_way = True
+            self._under_way.enter_context(await sync_to_thread(self._arriving, project[0].strip(), version[0].strip()))
 
     async def _keep(self, data: bytes) -> None:
         if self._incoming.size_bytes + len(self._batch) + len(data) > self._limit_bytes:

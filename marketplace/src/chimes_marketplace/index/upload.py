@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from litestar import Request, Response, post
@@ -14,15 +17,16 @@ from litestar.response import Redirect
 
 from chimes_marketplace.accounts.tokens import Caller
 from chimes_marketplace.blobs.localblobs import Incoming
+from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.guards import find_caller
 from chimes_marketplace.index.receiving import Receiving, boundary_of
 from chimes_marketplace.links import Links
 from chimes_marketplace.market import Market
-from chimes_marketplace.submissions.form import RETIRED, UploadForm, check_action, read_form
+from chimes_marketplace.submissions.form import RETIRED, UploadForm, check_action, check_release, read_form
 from chimes_marketplace.submissions.gate import Examined, examine
-from chimes_marketplace.submissions.intake import Arrived, Receipt, accept, screen
+from chimes_marketplace.submissions.intake import Arrived, Receipt, accept, check_uploader, screen
 
 __all__ = ["upload"]
 
@@ -31,7 +35,7 @@ RESERVE_BYTES = 64 << 20
 """What must stay free on the disk, for the database above all."""
 FRAME_BYTES = 16 << 20
 """More than the form around a file can be."""
-DRAIN_BYTES = 64 << 20
+DRAIN_BYTES, DRAIN_S = 64 << 20, 10.0
 """What is still read of a refused upload: a client that cannot send all of it may never look at the answer."""
 
 
@@ -43,7 +47,7 @@ async def upload(request: Ask, market: NamedDependency[Market]) -> Response[Any]
     body = request.stream()
     try:
         answer = await _receive(request, market, body)
-    except MarketplaceError:
+    except Exception:
         await _drain(body)
         raise
     return Response(answer, media_type="application/json")
@@ -57,9 +61,10 @@ async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> 
     boundary = boundary_of(request.headers.get("content-type", ""))
     _check_room(market, request.headers.get("content-length", ""))
     incoming = await sync_to_thread(market.blobs.receive)
-    receiving = Receiving(incoming, limit_bytes=market.settings.upload_bytes, arrivals=market.arrivals)
+    arriving = partial(_arriving, market, caller)
+    receiving = Receiving(incoming, limit_bytes=market.settings.upload_bytes, arriving=arriving)
     try:
-        await receiving.read(boundary, _connected(body))
+        await receiving.read(boundary, _connected(body, market.settings.silence_s))
         check_action([*actions, *receiving.fields.get(":action", ())])
         form = read_form(receiving.fields, receiving.filename)
         receiving.check_digests(form)
@@ -124,22 +129,42 @@ def _accept(request: Ask, market: Market, arrived: Arrived) -> dict[str, Any]:
     return answer
 
 
-async def _connected(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+def _arriving(market: Market, caller: Caller, name: str, version: str) -> AbstractContextManager[object]:
+    """Who may upload to a release keeps its submission open meanwhile, and nobody else does."""
     try:
-        async for chunk in body:
-            yield chunk
-    except HTTPException as error:
-        message = "the client went away before the file was whole"
-        raise MarketplaceError("bad-form", message, fix="upload again; nothing was kept") from error
+        check_release(name, version)
+        with market.database.reading() as session:
+            check_uploader(session, caller=caller, name=name)
+    except MarketplaceError:
+        # Said when the form is whole: it may have another fault that comes first.
+        return contextlib.nullcontext()
+    return market.arrivals.arriving(normalised(name), version)
+
+
+async def _connected(body: AsyncIterator[bytes], silence_s: float) -> AsyncIterator[bytes]:
+    while True:
+        try:
+            async with asyncio.timeout(silence_s):
+                chunk = await anext(body)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            message = f"nothing came for {silence_s:g} s, and the file is not whole"
+            raise MarketplaceError("too-slow", message, fix="upload again; nothing was kept") from error
+        except HTTPException as error:
+            message = "the client went away before the file was whole"
+            raise MarketplaceError("bad-form", message, fix="upload again; nothing was kept") from error
+        yield chunk
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:
     left = DRAIN_BYTES
-    with contextlib.suppress(HTTPException):
-        async for chunk in body:
-            left -= len(chunk)
-            if left < 0:
-                return
+    with contextlib.suppress(HTTPException, TimeoutError):
+        async with asyncio.timeout(DRAIN_S):
+            async for chunk in body:
+                left -= len(chunk)
+                if left < 0:
+                    return
 
 
 def _answer(links: Links, receipt: Receipt) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _version(value: str) -> str:
 def _requirement(value: str) -> str:
     try:
         found = Requirement(value)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return _text(value)
     extras = f"[{','.join(sorted(map(canonicalize_name, found.extras)))}]" if found.extras else ""
     source = f" @ {found.url}" if found.url else _specifiers(str(found.specifier))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from chimes.checks.check import Check, Facts, Finding
 from chimes.checks.wording import listed, quote
 
-__all__ = ["UPLOAD_CHECKS", "FormAgrees", "Immutable", "NameDistinct", "Neighbourhood", "Taken"]
+__all__ = ["UPLOAD_CHECKS", "FormAgrees", "Immutable", "NameDistinct", "Neighbourhood", "OneType", "Taken", "Types"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,15 @@ class Taken:
     known_as: str
     submission: int
     state: str
+
+
+@dataclass(frozen=True)
+class Types:
+    """A wheel's type, and those of the wheels of its release that are listed or being judged."""
+
+    filename: str
+    type: str
+    others: tuple[str, ...]
 
 
 class NameDistinct(Check[Neighbourhood]):
@@ -82,6 +91,29 @@ class Immutable(Check[Taken]):
         return [self.finding(f"{there} in submission {number}", fix, where=facts["filename"])]
 
 
+class OneType(Check[Types]):
+    """Are all wheels of a release plugins, or all libraries?
+
+    People install one of them and expect what the release's page says; a plugin is asked other things than a library.
+    """
+
+    code = "A18"
+    blocks = "upload"
+
+    def observe(self, subject: Types) -> Facts:
+        """What the wheel is, and what those are that are listed or being judged."""
+        return {"filename": subject.filename, "type": subject.type, "others": list(subject.others)}
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        """One finding, whatever their number."""
+        other = [type for type in facts["others"] if type != facts["type"]]
+        if not other:
+            return []
+        message = f"{quote(facts['filename'])} is a {facts['type']}, other wheels of this release are a {other[0]}"
+        fix = "give all wheels the same entry points of group chimes, or raise the version"
+        return [self.finding(message, fix, where=facts["filename"])]
+
+
 class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
     """Do the upload's form and the metadata in the file say the same?
 
@@ -110,9 +142,10 @@ class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
         return findings
 
 
-UPLOAD_CHECKS: tuple[type[Check[Neighbourhood]] | type[Check[Taken]] | type[FormAgrees], ...] = (
+UPLOAD_CHECKS: tuple[type[Check[Neighbourhood]] | type[Check[Taken]] | type[FormAgrees] | type[OneType], ...] = (
     NameDistinct,
     Immutable,
     FormAgrees,
+    OneType,
 )
 """All of them, in the order of their codes."""

@@ -7,13 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from chimes.checks.fields import LONGEST
 from chimes.checks.wording import quote
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from chimes_marketplace.errors import MarketplaceError
 
-__all__ = ["DIGESTS", "METADATA_FIELDS", "RETIRED", "UploadForm", "check_action", "is_absent", "read_form"]
+__all__ = [
+    "DIGESTS",
+    "METADATA_FIELDS",
+    "RETIRED",
+    "UploadForm",
+    "check_action",
+    "check_release",
+    "is_absent",
+    "read_form",
+]
 
 DIGESTS = MappingProxyType({"md5_digest": 32, "sha256_digest": 64, "blake2_256_digest": 64})
 """Field of a digest to its length in hexadecimal digits."""
@@ -79,10 +89,11 @@ def read_form(fields: Mapping[str, Sequence[str]], filename: str | None) -> Uplo
     for protocol in fields.get("protocol_version", ()):
         if protocol != "1":
             raise _bad(f"the protocol_version {quote(protocol)} is unknown", "send protocol_version=1, or none")
+    _check_lengths(fields)
     single = {field: _single(fields, field) for field in REQUIRED}
     if filename is None:
         raise _bad("the form has no file 'content'", CLIENT)
-    _check_name(single["name"], single["version"])
+    check_release(single["name"], single["version"])
     _check_filename(filename, single["filetype"])
     return UploadForm(
         name=single["name"],
@@ -103,7 +114,17 @@ def _single(fields: Mapping[str, Sequence[str]], field: str) -> str:
     return values[0]
 
 
-def _check_name(name: str, version: str) -> None:
+def _check_lengths(fields: Mapping[str, Sequence[str]]) -> None:
+    for field, values in fields.items():
+        # As in the metadata, but for one that is in the plural here.
+        most = LONGEST.get(field.replace("_", "-").removesuffix("s"))
+        longest = max(map(len, values), default=0)
+        if most is not None and longest > most:
+            raise _bad(f"a {field} of the form has {longest} characters, more than are read", f"use at most {most}")
+
+
+def check_release(name: str, version: str) -> None:
+    """Whether a project may be called so, and a release of it. Raises MarketplaceError ``bad-form``."""
     try:
         canonicalize_name(name, validate=True)
     except InvalidName as error:
@@ -112,9 +133,12 @@ def _check_name(name: str, version: str) -> None:
     if len(name) > LONGEST_NAME:
         raise _bad(f"the name {quote(name)} has {len(name)} characters", f"use at most {LONGEST_NAME}")
     try:
+        if len(version) > LONGEST["version"]:
+            raise InvalidVersion(version)
         Version(version)
     except InvalidVersion as error:
-        raise _bad(f"{quote(version)} is no version", "write it like 1.2.0 (PEP 440)") from error
+        fix = f"write it like 1.2.0 (PEP 440), in at most {LONGEST['version']} characters"
+        raise _bad(f"{quote(version)} is no version", fix) from error
 
 
 def _check_filename(filename: str, filetype: str) -> None:
@@ -129,7 +153,8 @@ def _check_filename(filename: str, filetype: str) -> None:
 
 
 def _digests(fields: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
-    found = {field: fields[field][0].strip().lower() for field in DIGESTS if any(fields.get(field, ()))}
+    given = {field for field in DIGESTS if any(value.strip() for value in fields.get(field, ()))}
+    found = {field: _single(fields, field).lower() for field in given}
     if not found:
         message = f"the form has no digest of the file: none of {', '.join(DIGESTS)}"
         raise MarketplaceError("bad-digest", message, fix=CLIENT)

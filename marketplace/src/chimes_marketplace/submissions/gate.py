@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from chimes.checks.fields import parse_headers
 from chimes.checks.rules import FileRules
 from chimes.checks.run import run_checks
 from chimes.checks.subject import Subject, open_subject
@@ -91,6 +92,9 @@ def finding_json(finding: dict[str, Any]) -> dict[str, Any]:
 
 def _about(subject: Subject) -> dict[str, Any]:
     data = (subject.metadata if subject.frame.readable else None) or b""
+    if not parse_headers(data).fields:
+        # Nothing, or more than is read: a mail parser takes its time for it.
+        return {}
     try:
         raw, _ = parse_email(data.decode("utf-8"))
     except Exception:

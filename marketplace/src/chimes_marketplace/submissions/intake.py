@@ -12,18 +12,19 @@ from sqlmodel import Session, col, select
 
 from chimes_marketplace.accounts.tokens import Caller
 from chimes_marketplace.catalog.files import list_files
+from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.catalog.projects import add_project, find_lookalikes, find_project, is_listed
 from chimes_marketplace.catalog.releases import add_release, find_release, has_listed
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import now
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.submissions.checks import Immutable, NameDistinct, Neighbourhood, Taken
+from chimes_marketplace.submissions.checks import Immutable, NameDistinct, Neighbourhood, OneType, Taken, Types
 from chimes_marketplace.submissions.form import UploadForm
 from chimes_marketplace.submissions.gate import Examined, finding_json, refusal
 from chimes_marketplace.submissions.states import OPEN, find_staged, get_submission, open_submission
 from chimes_marketplace.submissions.tables import Submission
 
-__all__ = ["Arrived", "Receipt", "accept", "screen"]
+__all__ = ["Arrived", "Receipt", "accept", "check_uploader", "screen"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +63,11 @@ def screen(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt | N
         known, submission = _find_known(session, release, arrived) or (None, None)
         if known is not None and submission is not None:
             if known.filename == arrived.form.filename and known.sha256 == arrived.sha256:
-                joins = not _is_settled(known, submission) and find_staged(session, release_id=known.release_id)
-                if not joins:
+                if not _is_judged_anew(session, known, submission):
                     return Receipt(project=project, release=release, submission=submission, file=known, is_new=False)
             elif _is_settled(known, submission):
                 findings = [*_taken(arrived, known, submission), *findings]
+        findings = [*findings, *_mixed(session, release, arrived)]
     error = refusal(arrived.form.filename, findings)
     if error is not None:
         raise error
@@ -94,6 +95,8 @@ def accept(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt:
         submission_id=submission.id,
         filename=arrived.form.filename,
         form=arrived.examined.form,
+        type=arrived.examined.type,
+        about=arrived.examined.about,
         sha256=arrived.sha256,
         size_bytes=arrived.size_bytes,
         requires_python=arrived.examined.requires_python,
@@ -104,6 +107,12 @@ def accept(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt:
     session.add_all([file, submission])
     session.flush()
     return Receipt(project=project, release=release, submission=submission, file=file, is_new=True)
+
+
+def check_uploader(session: Session, *, caller: Caller, name: str) -> None:
+    """Whether the caller may upload to a project of that name. Raises MarketplaceError ``not-yours``."""
+    name = normalised(name)
+    _check_owner(caller, name, find_project(session, name=name))
 
 
 def _check_owner(caller: Caller, name: str, project: Project | None) -> None:
@@ -149,6 +158,34 @@ def _identity(filename: str) -> object:
 def _is_settled(file: File, submission: Submission) -> bool:
     """Whether the bytes of that name must not change: listed, or being judged."""
     return file.listed_at is not None or submission.state in OPEN
+
+
+def _is_judged_anew(session: Session, file: File, submission: Submission) -> bool:
+    """Whether the same bytes again begin or join a submission; else they change nothing.
+
+    Never where they are settled. Where they were rejected only if that was not for themselves: an sdist that had no
+    wheel, a good file beside a bad one.
+    """
+    if _is_settled(file, submission):
+        return False
+    if submission.state != "rejected" or find_staged(session, release_id=file.release_id) is not None:
+        return True
+    errors = [each for each in submission.findings if each["severity"] == "error" and each["blocks"] != "review"]
+    # Without an error a person has rejected it.
+    return bool(errors) and not any(str(each["where"]).startswith(file.filename) for each in errors)
+
+
+def _mixed(session: Session, release: Release, arrived: Arrived) -> list[dict[str, Any]]:
+    if arrived.examined.form != "wheel" or arrived.examined.type is None:
+        return []
+    others = [
+        file.type
+        for file in list_files(session, release_id=release.id)
+        if file.type and _is_settled(file, get_submission(session, id=file.submission_id))
+    ]
+    check = OneType()
+    types = Types(arrived.form.filename, arrived.examined.type, tuple(sorted(set(others))))
+    return [finding_json(each.to_json()) for each in check.judge(check.observe(types))]
 
 
 def _taken(arrived: Arrived, known: File, submission: Submission) -> Sequence[dict[str, Any]]:

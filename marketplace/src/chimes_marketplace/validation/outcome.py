@@ -37,7 +37,7 @@ def decide_one(blobs: LocalBlobs, session: Session, id: int) -> None:
     if not {file.id for file in files if file.form == "wheel"} <= done:
         # It was closed after this pass of the reconciler made the runs: the next one makes its own.
         return
-    judged = [_judged(blobs, submission, release.type, file, last.get(file.id)) for file in files]
+    judged = [_judged(blobs, submission, release, file, last.get(file.id)) for file in files]
     listed = list_files(session, release_id=release.id, listed=True)
     has_wheel = any(file.form == "wheel" for file in listed)
     found = decision.decide(judged, listed_level=release.level if has_wheel else None)
@@ -73,7 +73,8 @@ def try_again(session: Session, id: int) -> None:
             raise
 
 
-def _judged(blobs: LocalBlobs, submission: Submission, type: str, file: File, run: Run | None) -> Judged:
+def _judged(blobs: LocalBlobs, submission: Submission, release: Release, file: File, run: Run | None) -> Judged:
+    type = file.type or release.type
     expected = Expected(filename=file.filename, sha256=file.sha256, nonce=submission.nonce or "", type=type)
     ran = None
     if run is not None and run.outcome is not None:

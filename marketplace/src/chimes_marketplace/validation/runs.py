@@ -148,5 +148,5 @@ def _task(session: Session, run: Run) -> Task:
         sha256=file.sha256,
         nonce=submission.nonce or "",
         project=session.get_one(Project, release.project_id).name,
-        type=release.type,
+        type=file.type or release.type,
     )

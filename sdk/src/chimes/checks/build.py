@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from chimes.errors import BuildError, InfrastructureError
 from chimes.process import run
@@ -146,7 +146,7 @@ def _is_installed(text: str) -> bool:
         if requirement.marker is not None and not requirement.marker.evaluate():
             return True
         return requirement.specifier.contains(metadata.version(requirement.name), prereleases=True)
-    except (InvalidRequirement, metadata.PackageNotFoundError):
+    except (ValueError, KeyError, RecursionError, metadata.PackageNotFoundError):
         return False
 
 

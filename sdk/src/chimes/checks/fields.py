@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-__all__ = ["Headers", "parse_headers", "values_of"]
+__all__ = ["LONGEST", "Headers", "parse_headers", "values_of"]
 
 LINE_END = re.compile(r"\r\n|\r|\n")
 FIELD = re.compile(r"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
 MAX_LINES = 20_000
 MAX_HEADER_CHARACTERS = 2 << 20
 MAX_DISTINCT = 100
+MAX_REPEATED = 2_000
+LONGEST = MappingProxyType(
+    {
+        **dict.fromkeys(("metadata-version", "version"), 128),
+        **dict.fromkeys(("name", "provides-extra", "dynamic", "classifier", "description-content-type"), 256),
+        **dict.fromkeys(("requires-python", "license-expression", "tag"), 1_000),
+        **dict.fromkeys(("requires-dist", "provides-dist", "obsoletes-dist"), 2_000),
+    }
+)
+"""Characters that a value may have whose grammar takes long to read, in the worst case longer than anybody waits."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +32,7 @@ class Headers:
     """The fields in order (name as written, value with its folds), the text below them, and defects.
 
     A defect is (kind, line number, the line's beginning). ``fields`` is empty where the text is no header
-    text at all.
+    text at all, or has more in it than is read.
     """
 
     fields: tuple[tuple[str, str], ...] = ()
@@ -66,7 +78,21 @@ def parse_headers(data: bytes) -> Headers:
             defects.append(("control", number, line[:80]))
     if len({name.lower() for name, _ in fields}) > MAX_DISTINCT:
         return Headers(defects=(("too-many", len(fields), ""),))
+    if excess := tuple(_excess(fields)):
+        return Headers(defects=excess)
     return Headers(tuple(fields), body, tuple(defects[:20]))
+
+
+def _excess(fields: Sequence[tuple[str, str]]) -> Iterator[tuple[str, int, str]]:
+    """A defect for each field that stands too often or has too long a value."""
+    counts = Counter(name.lower() for name, _ in fields)
+    for name in sorted(name for name, count in counts.items() if count > MAX_REPEATED):
+        yield "too-often", counts[name], name
+    longest: dict[str, int] = {}
+    for name, value in fields:
+        longest[name.lower()] = max(longest.get(name.lower(), 0), len(value))
+    for name in sorted(name for name, length in longest.items() if length > LONGEST.get(name, length)):
+        yield "too-large", longest[name], name
 
 
 def _split(text: str) -> tuple[str, str]:

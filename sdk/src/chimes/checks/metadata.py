@@ -17,6 +17,7 @@ from chimes.checks.metadatafields import (
     SINGLE,
     VERSIONS,
     classifier_problem,
+    has_comparable_marker,
     is_valid,
     is_web_url,
     requirement_url,
@@ -37,6 +38,8 @@ DEFECTS = {
     "encoding": "line {line} of {file} is not UTF-8",
     "too-long": "{file} has {line} header lines, more than are read",
     "too-many": "{file} has more different fields than are read",
+    "too-often": "{file} has the field {text} {line} times, more often than is read",
+    "too-large": "{file} has a {text} of {line} characters, more than are read",
     "folded-first": "{file} opens with a folded line ({text}): a mail parser loses every field below it",
     "no-colon": "line {line} of {file} has no colon ({text}): a mail parser loses every field below it",
     "control": "line {line} of {file} has a control character ({text})",
@@ -160,6 +163,9 @@ def _judge_requirements(fields: Fields) -> Problems:
         if requirement_url(value):
             message = f"the requirement {quote(value)} names a direct URL"
             yield message, "require a released version by name", "Requires-Dist"
+        if not has_comparable_marker(value):
+            message = f"the requirement {quote(value)} compares what has no order"
+            yield message, "compare versions with <, >= or ~=, and words with == or in", "Requires-Dist"
 
 
 def _judge_extras(fields: Fields) -> Problems:

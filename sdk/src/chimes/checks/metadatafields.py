@@ -5,13 +5,24 @@ from __future__ import annotations
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
 from packaging.metadata import Metadata, parse_email
 from packaging.requirements import Requirement
 from trove_classifiers import classifiers, deprecated_classifiers
 
 from chimes.checks.licences import is_valid_expression
 
-__all__ = ["ADDED", "FIX", "SINGLE", "VERSIONS", "classifier_problem", "is_valid", "is_web_url", "requirement_url"]
+__all__ = [
+    "ADDED",
+    "FIX",
+    "SINGLE",
+    "VERSIONS",
+    "classifier_problem",
+    "has_comparable_marker",
+    "is_valid",
+    "is_web_url",
+    "requirement_url",
+]
 
 VERSIONS = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6")
 
@@ -91,6 +102,19 @@ def requirement_url(value: str) -> str | None:
         return Requirement(value).url
     except (ValueError, RecursionError):
         return None
+
+
+def has_comparable_marker(value: str) -> bool:
+    """Whether what stands behind ``;`` can be answered (``os_name ~= "posix"`` cannot); true for no requirement."""
+    try:
+        marker = Requirement(value).marker
+        if marker is not None:
+            marker.evaluate({"extra": ""})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return False
+    except (ValueError, RecursionError):
+        pass
+    return True
 
 
 def classifier_problem(value: str) -> tuple[str, str] | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from packaging.markers import UndefinedEnvironmentName
 from packaging.metadata import RawMetadata, parse_email
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
 
+from chimes.checks.wording import quote
 from chimes.conformance.environment.interpreter import site_packages
 
 __all__ = ["dependency_problems", "read_description"]
@@ -52,8 +51,8 @@ def _unmet(owner: str, text: str, versions: dict[str, str]) -> str | None:
         if version is None:
             return f"{owner} requires {requirement.name}, which is not installed"
         fits = requirement.specifier.contains(version, prereleases=True)
-    except (InvalidRequirement, InvalidVersion, UndefinedEnvironmentName):
-        return f"{owner} has the requirement {text!r}, which cannot be understood"
+    except (ValueError, KeyError, RecursionError):
+        return f"{owner} has the requirement {quote(text)}, which cannot be understood"
     return None if fits else f"{owner} requires {requirement.name}{requirement.specifier}, installed is {version}"
 
 

@@ -25,6 +25,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from chimes.checks.wording import quote
 from chimes.conformance.environment.interpreter import base_python
 from chimes.conformance.environment.sdkwheel import NAME, staged_sdk_wheel
 from chimes.conformance.environment.uvtool import is_about_requirements, run_uv, uv_reason
@@ -98,10 +99,17 @@ def _declared(wheel: Path) -> tuple[str, list[str]]:
     name = metadata.get("name", wheel.name)
     _check_python(name, metadata.get("requires_python"))
     found = [_requirement(text) for text in metadata.get("requires_dist", [])]
-    wanted = [item for item in found if item.marker is None or item.marker.evaluate({"extra": ""})]
+    wanted = [item for item in found if _is_wanted(item)]
     for item in wanted:
         item.marker = None
     return name, [str(item) for item in wanted]
+
+
+def _is_wanted(item: Requirement) -> bool:
+    try:
+        return item.marker is None or item.marker.evaluate({"extra": ""})
+    except (ValueError, KeyError) as error:
+        raise ResolutionError(f"{quote(str(item))} compares what has no order", reason="declaration") from error
 
 
 def _metadata(wheel: Path) -> RawMetadata:
@@ -117,10 +125,10 @@ def _metadata(wheel: Path) -> RawMetadata:
 def _requirement(text: str) -> Requirement:
     try:
         requirement = Requirement(text)
-    except InvalidRequirement as error:
-        raise ResolutionError(f"{text!r} is not a requirement", reason="declaration") from error
+    except (InvalidRequirement, RecursionError) as error:
+        raise ResolutionError(f"{quote(text)} is not a requirement", reason="declaration") from error
     if requirement.url is not None:
-        raise ResolutionError(f"{text!r} names an address instead of a version", reason="declaration")
+        raise ResolutionError(f"{quote(text)} names an address instead of a version", reason="declaration")
     return requirement
 
 
