@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from chimes_marketplace.catalog.names import normalised
 
@@ -69,13 +69,14 @@ def _applicable(lines: Sequence[str], extras: frozenset[str]) -> list[Requiremen
     for line in lines[:LONGEST]:
         try:
             requirement = Requirement(line)
-        except InvalidRequirement:
+            marker = requirement.marker
+            if marker is not None and "extra" in str(marker):
+                if not any(marker.evaluate({"extra": extra}) for extra in extras):
+                    continue
+                requirement.marker = None
+        except (ValueError, KeyError, RecursionError):
+            # Of a file from before such a line was refused.
             continue
-        marker = requirement.marker
-        if marker is not None and "extra" in str(marker):
-            if not any(marker.evaluate({"extra": extra}) for extra in extras):
-                continue
-            requirement.marker = None
         found.append(requirement)
     return found
 

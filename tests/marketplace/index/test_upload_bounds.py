@@ -1,0 +1,74 @@
+"""Uploads whose text is made to take long or to break what parses it: each is refused at once, by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from market_factories import add_author, make_market, make_wheel
+from uploads import client_of, send
+
+DEEP = "a; " + "(" * 900 + "os_name=='x'" + ")" * 900
+
+
+def digests_of(path: Path) -> dict[str, str | None]:
+    """The form's digests of other bytes than the ones that the rest of it was made from."""
+    return {"sha256_digest": hashlib.sha256(path.read_bytes()).hexdigest(), "blake2_256_digest": None}
+
+
+@pytest.fixture
+def sender(tmp_path: Path) -> Iterator[tuple[TestClient[Any], str]]:
+    market = make_market(tmp_path)
+    token = add_author(market)
+    with client_of(market) as client:
+        yield client, token
+    market.database.close()
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        ([("version", "1" * 5000)], "version"),
+        ([("requires_dist", "a" + ">=1," * 5000 + "<2")], "requires_dist"),
+        ([("requires_python", ">=3," * 5000 + "<4")], "requires_python"),
+        ([("classifiers", "x" * 5000)], "classifiers"),
+        ([("sha256_digest", "0" * 64)], "sha256_digest"),
+    ],
+)
+def test_a_field_of_the_form_that_nobody_needs_is_refused_by_name(
+    sender: tuple[TestClient[Any], str], tmp_path: Path, more: list[tuple[str, str]], word: str
+) -> None:
+    answer = send(*sender, make_wheel(tmp_path), more=more)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad-form")
+    assert word in answer.json()["message"]
+
+
+def test_a_deep_requirement_is_compared_as_text(sender: tuple[TestClient[Any], str], tmp_path: Path) -> None:
+    answer = send(*sender, make_wheel(tmp_path), more=[("requires_dist", DEEP)])
+    assert (answer.status_code, answer.json()["code"]) == (400, "form-differs")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"Requires-Dist: {DEEP}"],
+        ["Requires-Dist: a" + ">=1," * 200_000 + "<2"],
+        ["Requires-Dist: b"] * 15_000,
+        ["Classifier: x"] * 200_000,
+        ["Requires-Dist: foo; os_name ~= 'posix'"],
+    ],
+    ids=["deep", "long", "many", "very many", "without order"],
+)
+def test_metadata_that_nobody_could_read_are_refused_with_a_finding(
+    sender: tuple[TestClient[Any], str], tmp_path: Path, lines: list[str]
+) -> None:
+    wheel = make_wheel(tmp_path, metadata=lines)
+    answer = send(
+        *sender, make_wheel(tmp_path / "form"), filename=wheel.name, data=wheel.read_bytes(), change=digests_of(wheel)
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "checks-failed")
+    assert "A04" in {each["code"] for each in answer.json()["findings"]}
