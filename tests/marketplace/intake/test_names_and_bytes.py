@@ -12,7 +12,7 @@ from chimes_marketplace.catalog.projects import get_project
 from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.market import Market
 from litestar.testing import TestClient
-from market_factories import add_author, make_market, make_sdist, make_wheel
+from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import client_of, list_all_files, move, send
 
 
@@ -118,6 +118,17 @@ def test_what_is_not_listed_says_nothing_of_a_listed_release(
         assert project.id is not None
         (release,) = list_releases(session, project_id=project.id)
         assert release.about["keywords"] == ["public"]
+
+
+def test_the_release_shows_of_each_name_the_file_that_counts(
+    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+) -> None:
+    first = send(client, token, make_wheel(tmp_path)).json()
+    move(market, first["submission"], "rejected")
+    second = send(client, token, other_bytes(tmp_path)).json()
+    address = "/api/v1/projects/acme-tools/releases/0.1.0"
+    (file,) = client.get(address, headers=basic(token)).json()["files"]
+    assert (file["sha256"], file["submission"]) == (second["sha256"], second["submission"])
 
 
 @pytest.mark.parametrize("state", ["staged", "validating", "held"])

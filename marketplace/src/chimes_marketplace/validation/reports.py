@@ -20,7 +20,10 @@ __all__ = ["ReleaseReport", "SubmissionReport", "read_release", "read_submission
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseReport:
-    """A release as one reader sees it. ``submissions`` are newest first, the first one's report is shown."""
+    """A release as one reader sees it. ``submissions`` are newest first, the first one's report is shown.
+
+    ``files``: of each name the one that counts, which is the listed one or else the newest.
+    """
 
     project: Project
     member: Member
@@ -77,8 +80,13 @@ def read_release(session: Session, *, project: Project, release: Release, full: 
         release=release,
         state=release_state(session, release_id=release.id) if full else "listed",
         submissions=tuple(submissions),
-        files=tuple(files),
+        files=_that_count(files),
     )
+
+
+def _that_count(files: list[File]) -> tuple[File, ...]:
+    ranked = sorted(files, key=lambda file: (file.filename, file.listed_at is not None, file.id or 0))
+    return tuple({file.filename: file for file in ranked}.values())
 
 
 def read_submission(session: Session, *, id: int) -> SubmissionReport:
