@@ -55,9 +55,8 @@ def may_read(caller: Caller | None, *, member_id: int, project: str) -> None:
     Raises MarketplaceError ``credentials-required`` for nobody, ``not-yours`` for a stranger.
     """
     if caller is None:
-        raise MarketplaceError(
-            "credentials-required", f"{project} has nothing listed that this could show to everybody", fix=HOW
-        )
+        message = f"what is not listed of {project} is for its member alone, and the request has no token"
+        raise MarketplaceError("credentials-required", message, fix=HOW)
     if caller.is_admin:
         _check_scope(caller, project)
     else:

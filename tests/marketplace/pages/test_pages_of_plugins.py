@@ -153,3 +153,17 @@ def test_static_files_are_kept_for_ever_under_their_digest(client: TestClient[Li
     assert again.status_code == 304
     assert client.get("/static/none.css").status_code == 404
     assert client.get("/static/..%2f..%2fapp.py").status_code == 404
+
+
+def test_a_summary_cannot_turn_the_text_around_it(client: TestClient[Litestar], market: Market) -> None:
+    put(market, about={"summary": "safe \u202eevil"})
+    for page in ("/", "/plugins/", "/plugins/acme-tools/"):
+        text = client.get(page).text
+        assert "\u202e" not in text
+        assert r"safe \u202eevil" in text
+
+
+def test_a_requirement_that_cannot_be_answered_breaks_no_page(client: TestClient[Litestar], market: Market) -> None:
+    odd = ["foo; extra == 'x' and os_name ~= 'posix'", f"a; {'(' * 2000}os_name=='x'{')' * 2000}"]
+    put(market, about={"requires_dist": ["acme-tools[x]", *odd]})
+    assert client.get("/plugins/acme-tools/").status_code == 200

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from chimes_marketplace.pages import words
 from chimes_marketplace.pages.assets import asset_path
+from chimes_marketplace.pages.findings import printable
 from chimes_marketplace.pages.languages import translations
 
 __all__ = ["render"]
@@ -38,7 +39,14 @@ def _environment(language: str) -> Environment:
     )
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
-    environment.filters |= {"size": size, "moment": moment, "iso": iso, "seconds": seconds, "remember": remember}
+    environment.filters |= {
+        "size": size,
+        "moment": moment,
+        "iso": iso,
+        "seconds": seconds,
+        "remember": remember,
+        "printable": printable,
+    }
     environment.globals |= {"asset": asset_path, "words": words, "language": language}
     return environment
 
