@@ -102,7 +102,11 @@ def test_a_folder_whose_database_is_none_is_refused(tell: Tell, data: Path) -> N
 
 @pytest.mark.parametrize(
     ("address", "reason"),
-    [("nonsense", "no address of a database"), ("nosuch://alice:hush@host/x", "no driver")],
+    [
+        ("nonsense", "no address of a database"),
+        ("postgresql://alice:hush@host:port/x", "no address of a database"),
+        ("nosuch://alice:hush@host/x", "no driver"),
+    ],
 )
 def test_a_database_address_that_is_none_is_refused_without_its_password(
     tell: Tell, data: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+# A table refers to those of other areas: whoever writes rows needs all of them, not only those of its verb.
+import chimes_marketplace.tables  # noqa: F401
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.migrations import migrate
@@ -58,24 +60,22 @@ def opened(settings: Settings) -> Iterator[Database]:
         try:
             migrate(database)
             yield database
-        except SQLAlchemyError as error:
-            raise _unusable(settings, error) from error
+        except DBAPIError as error:
+            # The driver's own words, without the statement; an address with a password is never among them.
+            raise _unusable(settings, str(error.orig)) from error
 
 
 def _connected(settings: Settings) -> Database:
     try:
         return Database(settings.database)
-    except (SQLAlchemyError, ImportError) as error:
-        raise _unusable(settings, error) from error
+    except (ImportError, NoSuchModuleError) as error:
+        raise _unusable(settings, "there is no driver for it") from error
+    except (ArgumentError, ValueError) as error:
+        raise _unusable(settings, "it is no address of a database") from error
 
 
-def _unusable(settings: Settings, error: Exception) -> MarketplaceError:
+def _unusable(settings: Settings, reason: str) -> MarketplaceError:
     where = "CHIMES_MARKETPLACE_DATABASE_URL" if settings.database_url else str(settings.data / "marketplace.db")
-    if isinstance(error, (ImportError, NoSuchModuleError)):
-        reason = "there is no driver for it"
-    else:
-        # The driver's own words, without the statement; an address with a password is never among them.
-        reason = str(getattr(error, "orig", None) or "it is no address of a database")
     return MarketplaceError(
         "bad-setting",
         f"the database {where} cannot be used: {reason}",

@@ -1,0 +1,52 @@
+"""Each command in a process of its own, as a shell starts it: nothing is imported but what the command imports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from chimes.process import run
+from chimes_marketplace.commands import group
+from market_factories import COMMAND, make_market, run_env
+from shelf_factories import put
+
+ACCOUNTS = (
+    "member add acme --name Acme --type industry",
+    "member list",
+    "user add alice --member acme",
+    "user list",
+    "token create --user alice",
+    "token list --user alice",
+    "token revoke 1",
+    "fsck",
+)
+DECISIONS = (
+    "submission list --state held",
+    "submission approve 1 --reason seen",
+    "submission reject 2 --reason seen",
+)
+
+
+def tell(data: Path, command: str) -> None:
+    done = run([str(COMMAND), *command.split(), "--data", str(data)], env=run_env(), timeout_s=60)
+    assert (done.returncode, done.stderr) == (0, b""), command
+    assert done.stdout, command
+
+
+def test_every_command_does_its_work_in_a_process_of_its_own(tmp_path: Path) -> None:
+    for command in ACCOUNTS:
+        tell(tmp_path / "data", command)
+    market = make_market(tmp_path)
+    for version in ("1.0", "2.0"):
+        put(market, version=version, state="held")
+    for command in DECISIONS:
+        tell(tmp_path / "data", command)
+
+
+def test_every_command_but_the_server_is_told_here() -> None:
+    told = (*ACCOUNTS, *DECISIONS)
+    context = click.Context(group)
+    for verb in group.list_commands(context):
+        command = group.get_command(context, verb)
+        for name in command.commands if isinstance(command, click.Group) else ():
+            assert any(each.startswith(f"{verb} {name} ") or each == f"{verb} {name}" for each in told), (verb, name)
