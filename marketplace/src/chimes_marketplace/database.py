@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, DateTime, Engine, QueuePool, event
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Session, create_engine
 
@@ -17,7 +18,11 @@ from chimes_marketplace.errors import MarketplaceError
 
 __all__ = ["Database", "Moment", "Session", "now"]
 
-BUSY_MS = 30_000
+BUSY_S = 30.0
+"""How long to wait for whoever has locked the database, or for a free connection."""
+FULL = "53100"
+BUSY = frozenset({"40001", "40P01", "53300", "55P03"})
+"""PostgreSQL's words for: not serialisable, deadlock, too many connections, locked."""
 
 
 class Moment(TypeDecorator[datetime]):
@@ -43,16 +48,20 @@ def now() -> datetime:
 class Database:
     """Sessions of one database. Safe to use from many threads; a session belongs to one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, busy_s: float = BUSY_S) -> None:
         self.url = url
-        self.engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000} if _is_sqlite(url) else {})
+        waits = {"timeout": busy_s} if _is_sqlite(url) else {}
+        self.engine = create_engine(url, poolclass=QueuePool, pool_timeout=busy_s, connect_args=waits)
         if _is_sqlite(url):
             _prepare_sqlite(self.engine)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state of the database and changes nothing. What it read stays readable afterwards."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        """A session that sees one state of the database and changes nothing. What it read stays readable afterwards.
+
+        Raises MarketplaceError ``busy`` where others keep the database from being read.
+        """
+        with _refusing(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
@@ -60,33 +69,51 @@ class Database:
         """A session whose changes are committed together at the end, or not at all after an exception.
 
         On SQLite writers wait for each other from the start, so what was read before a change still holds.
-        Raises MarketplaceError ``disk-full`` where the database has no room to grow.
+        Raises MarketplaceError ``disk-full`` where the database has no room to grow, ``busy`` where others hold it.
         """
         engine = self.engine.execution_options(writing=True)
-        try:
-            with Session(engine, expire_on_commit=False) as session:
-                yield session
-                session.commit()
-        except DBAPIError as error:
-            if not _is_full(error.orig):
-                raise
-            message = "the marketplace's disk is full: its database cannot grow"
-            raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room") from error
+        with _refusing(), Session(engine, expire_on_commit=False) as session:
+            yield session
+            session.commit()
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """As ``writing``, for who changes the tables themselves."""
+        with _refusing(), self.engine.execution_options(writing=True).begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
 
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        refusal = _refusal_of(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _refusal_of(error: SQLAlchemyError) -> MarketplaceError | None:
+    """What to answer to a failure of the database that is nobody's mistake and may be over soon; None for others."""
+    cause = error.orig if isinstance(error, DBAPIError) else None
+    # SQLite has finer codes above the first eight bits.
+    sqlite, sqlstate = getattr(cause, "sqlite_errorcode", 0) & 0xFF, getattr(cause, "sqlstate", None)
+    if sqlite == sqlite3.SQLITE_FULL or sqlstate == FULL:
+        message = "the marketplace's disk is full: its database cannot grow"
+        return MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
+    if sqlite == sqlite3.SQLITE_BUSY or sqlstate in BUSY or isinstance(error, NoConnectionError):
+        message = "the marketplace's database is held by others for too long"
+        return MarketplaceError("busy", message, fix="try again in a few seconds; if it stays, tell the operator")
+    return None
+
+
 def _is_sqlite(url: str) -> bool:
     return url.startswith("sqlite")
-
-
-def _is_full(error: BaseException | None) -> bool:
-    """Whether the driver says that there is no room: SQLite by its code, PostgreSQL by the SQL standard's."""
-    return (
-        getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == "53100"
-    )
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -94,7 +121,7 @@ def _prepare_sqlite(engine: Engine) -> None:
     def connect(connection: Any, record: Any) -> None:
         # The driver would begin transactions by itself, and too late.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

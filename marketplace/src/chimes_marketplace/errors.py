@@ -14,6 +14,7 @@ CODES = MappingProxyType(
         "bad-form": (400, "the upload's form cannot be read, or lacks a field"),
         "bad-request": (400, "a request's path, query or body cannot be read"),
         "bad-setting": (400, "a setting of the marketplace has no usable value"),
+        "busy": (503, "the marketplace's database is held by others for too long"),
         "checks-failed": (400, "the file has findings that stand in the way of an upload"),
         "conflict": (409, "the thing is not in a state in which that can be done"),
         "credentials-refused": (403, "the token is unknown, revoked or expired"),

@@ -18,6 +18,7 @@ __all__ = ["HANDLERS", "protect", "refuse", "wants_json"]
 
 LOG = logging.getLogger("chimes_marketplace")
 NO_PAGES = ("/api", "/files", "/healthz", "/legacy", "/schema", "/simple", "/static")
+RETRY_S = 5
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PROTECTION = (
     (b"x-content-type-options", b"nosniff"),
@@ -44,6 +45,8 @@ def refuse(request: Request[Any, Any, Any], error: MarketplaceError) -> Response
     headers = {"Cache-Control": "no-store", "Vary": "Accept, User-Agent"}
     if error.status == 401:
         headers["WWW-Authenticate"] = CHALLENGE
+    if error.status == 503:
+        headers["Retry-After"] = str(RETRY_S)
     if wants_json(request):
         return Response(error.to_json(), status_code=error.status, media_type=MediaType.JSON, headers=headers)
     if _wants_page(request):

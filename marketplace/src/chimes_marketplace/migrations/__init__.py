@@ -51,7 +51,7 @@ def head() -> str:
 @contextlib.contextmanager
 def _alone(database: Database) -> Iterator[Connection]:
     # SQLite lets one in at a time from the start of a writing transaction; PostgreSQL is asked for a lock.
-    with database.engine.execution_options(writing=True).begin() as connection:
+    with database.changing() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         yield connection
