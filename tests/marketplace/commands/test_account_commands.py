@@ -93,6 +93,27 @@ def test_the_data_folder_may_be_named_before_the_verb_and_after_it(
     assert "add --data DIR, or set CHIMES_DATA_DIR" in tell("member", "list").err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "member list",
+        "user add alice --member acme",
+        "user list",
+        "token create --user alice",
+        "token list --user alice",
+        "token revoke 1",
+        "submission list",
+        "submission approve 1 --reason x",
+    ],
+)
+def test_only_serve_and_member_add_make_a_database(tell: Tell, data: Path, command: str) -> None:
+    data.mkdir()
+    told = tell(*command.split())
+    assert (told.status, "there is no database" in told.err) == (2, True)
+    assert "give --data the folder that the server uses" in told.err
+    assert not list(data.iterdir())
+
+
 def test_a_folder_whose_database_is_none_is_refused(tell: Tell, data: Path) -> None:
     data.mkdir()
     (data / "marketplace.db").write_text("no database at all, but a long enough text" * 20)

@@ -185,3 +185,26 @@ def test_a_whole_blob_that_no_row_names_is_only_noted(tell: Tell, tmp_path: Path
 def test_a_folder_that_is_none_is_refused(tell: Tell, data: Path) -> None:
     assert tell("fsck").status == 2
     assert not data.exists()
+
+
+@pytest.mark.parametrize("left", ["blobs", "nothing"])
+def test_a_folder_without_its_database_is_refused_and_left_as_it_is(
+    tell: Tell, tmp_path: Path, data: Path, left: str
+) -> None:
+    if left == "blobs":
+        fill(tmp_path).database.close()
+        (data / "marketplace.db").unlink()
+    else:
+        data.mkdir()
+    before = sorted(data.rglob("*"))
+    told = tell("fsck")
+    assert (told.status, told.out, f"no database '{data / 'marketplace.db'}'" in told.err) == (2, "", True)
+    assert "backup" in told.err
+    assert sorted(data.rglob("*")) == before
+
+
+def test_a_database_without_tables_is_refused(tell: Tell, data: Path) -> None:
+    data.mkdir()
+    (data / "marketplace.db").touch()
+    told = tell("fsck")
+    assert (told.status, "marketplace.db has no tables" in told.err) == (2, True)

@@ -9,7 +9,7 @@ import pytest
 from chimes_marketplace.accounts.members import add_member, list_members
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.migrations import head, migrate
+from chimes_marketplace.migrations import check, head, migrate
 from market_factories import make_market
 from sqlalchemy import inspect, text
 
@@ -40,7 +40,18 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     with market.database.writing() as session:
         session.connection().execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(MarketplaceError) as caught:
-        migrate(market.database)
-    assert (caught.value.code, "9999" in caught.value.message) == ("conflict", True)
+    for refusing in (migrate, check):
+        with pytest.raises(MarketplaceError) as caught:
+            refusing(market.database)
+        assert (caught.value.code, "9999" in caught.value.message) == ("conflict", True)
     assert head() != "9999"
+
+
+def test_who_may_not_migrate_leaves_a_database_without_tables_as_it_is(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'marketplace.db'}")
+    with pytest.raises(MarketplaceError) as caught:
+        check(database)
+    assert (caught.value.code, inspect(database.engine).get_table_names()) == ("not-found", [])
+    migrate(database)
+    check(database)
+    database.close()

@@ -1,4 +1,4 @@
-"""The data folder of a command: named by an option or the environment, opened and migrated."""
+"""The data folder of a command: named by an option or the environment, opened, and made where that may be."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 import chimes_marketplace.tables  # noqa: F401
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.migrations import migrate
+from chimes_marketplace.migrations import check, migrate
 from chimes_marketplace.settings import Settings
 
 __all__ = ["data_option", "make_folder", "opened", "read_settings"]
 
+USED = "give --data the folder that the server uses; serve and member add make one"
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -39,11 +40,7 @@ def read_settings(data: Path, *, make: bool = False) -> Settings:
     if make:
         make_folder(data)
     elif not data.is_dir():
-        raise MarketplaceError(
-            "not-found",
-            f"there is no data folder {str(data)!r}",
-            fix="give --data the folder that the server uses; serve and member add make one",
-        )
+        raise MarketplaceError("not-found", f"there is no data folder {str(data)!r}", fix=USED)
     return Settings.read(data)
 
 
@@ -54,11 +51,16 @@ def make_folder(data: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
-    """The database of that marketplace, migrated. Raises MarketplaceError where it cannot be used."""
+def opened(settings: Settings, *, make: bool = False) -> Iterator[Database]:
+    """The database of that marketplace. Raises MarketplaceError where it cannot be used.
+
+    ``make``: make or migrate it where that is needed; else nothing is changed, and one that is not there is refused.
+    """
     with contextlib.closing(_connected(settings)) as database:
+        if not make:
+            _check_file(settings, database)
         try:
-            migrate(database)
+            (migrate if make else check)(database)
             yield database
         except DBAPIError as error:
             # The driver's own words, without the statement; an address with a password is never among them.
@@ -72,6 +74,16 @@ def _connected(settings: Settings) -> Database:
         raise _unusable(settings, "there is no driver for it") from error
     except (ArgumentError, ValueError) as error:
         raise _unusable(settings, "it is no address of a database") from error
+
+
+def _check_file(settings: Settings, database: Database) -> None:
+    url = database.engine.url
+    name = url.database or ""
+    if url.get_backend_name() != "sqlite" or name.startswith(("file:", ":memory:")) or Path(name).exists():
+        return
+    # SQLite would make an empty one.
+    message = f"there is no database {name!r}, so {str(settings.data)!r} is no data folder, or its database is lost"
+    raise MarketplaceError("not-found", message, fix=f"{USED}; restore a lost one from a backup")
 
 
 def _unusable(settings: Settings, reason: str) -> MarketplaceError:

@@ -36,7 +36,7 @@ def command() -> None:
 @data_option
 def add(slug: str, name: str, type_: str, data: Path) -> None:
     """Add the member SLUG; a data folder that is not there is made."""
-    with opened(read_settings(data, make=True)) as database, database.writing() as session:
+    with opened(read_settings(data, make=True), make=True) as database, database.writing() as session:
         add_member(session, slug=slug, name=name, type=type_)
     click.echo(f"added the member {slug}")
 

@@ -53,7 +53,7 @@ def command(host: str, port: int, data: Path) -> None:
         # Litestar, granian and what validates take most of a second: no other command needs them.
         from chimes_marketplace.commands.server import run  # noqa: PLC0415
 
-        with opened(settings) as database:
+        with opened(settings, make=True) as database:
             blobs = LocalBlobs(settings.data / "blobs")
             blobs.forget_incoming()
             shown = f"[{host}]" if ":" in host else host

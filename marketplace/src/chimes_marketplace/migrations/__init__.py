@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
 
-__all__ = ["head", "migrate"]
+__all__ = ["check", "head", "migrate"]
 
 FOLDER = Path(__file__).parent
 LOCK = 20_615_843
@@ -29,16 +29,29 @@ def migrate(database: Database) -> None:
     version has migrated.
     """
     with _alone(database) as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current == head():
-            return
-        if current is not None and current not in _revisions():
-            raise MarketplaceError(
-                "conflict",
-                f"the database is at revision {current}, which this version does not know",
-                fix="install the chimes-marketplace that migrated it, or restore the backup from before",
-            )
-        command.upgrade(_config(connection), "head")
+        if _known(connection) != head():
+            command.upgrade(_config(connection), "head")
+
+
+def check(database: Database) -> None:
+    """Whether the tables are those of this code; changes nothing.
+
+    Raises MarketplaceError ``not-found`` where there are none, ``conflict`` for those of another version.
+    """
+    with database.reading() as session:
+        current = _known(session.connection())
+    if current is None:
+        raise MarketplaceError(
+            "not-found",
+            f"the database {database.engine.url.render_as_string()} has no tables",
+            fix="restore it from a backup; serve and member add make a new one",
+        )
+    if current != head():
+        raise MarketplaceError(
+            "conflict",
+            f"the database is at revision {current}, and this version works with {head()}",
+            fix="end the server of the older version and start this one: it migrates the database",
+        )
 
 
 def head() -> str:
@@ -55,6 +68,18 @@ def _alone(database: Database) -> Iterator[Connection]:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
         yield connection
+
+
+def _known(connection: Connection) -> str | None:
+    """The revision that the database is at. Raises MarketplaceError ``conflict`` for one of a newer version."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in _revisions():
+        raise MarketplaceError(
+            "conflict",
+            f"the database is at revision {current}, which this version does not know",
+            fix="install the chimes-marketplace that migrated it, or restore the backup from before",
+        )
+    return current
 
 
 def _config(connection: Connection) -> Config:
