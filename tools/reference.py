@@ -18,7 +18,7 @@ from chimes.kinds import predicates
 from chimes.registration import Registration
 from chimes.registry import HOOKS
 from chimes.runtime import assignability, pipeline
-from chimes_marketplace import commands as marketplace
+from chimes_marketplace.commands import line as marketplace
 from chimes_marketplace.errors import CODES
 from chimes_marketplace.submissions.checks import UPLOAD_CHECKS
 from chimes_marketplace.validation.checks import A20

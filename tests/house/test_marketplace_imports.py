@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "alembic": {"migrations"},
     "subprocess": set(),
     "multiprocessing": set(),
-    "importlib": {"commands"},
+    "importlib": {"commands.line"},
     "runpy": set(),
 }
 """Library to the parts of the marketplace that may import it."""

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes_marketplace.commands import main
+from chimes_marketplace.commands.line import call
 from telling import Tell, Told
 
 
@@ -24,7 +24,7 @@ def tell(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         monkeypatch.setattr(sys, "argv", ["chimes-marketplace", *map(str, arguments)])
         status = 0
         try:
-            main()
+            call()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 0
         printed = capsys.readouterr()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chimes_marketplace.accounts.tokens import authenticate
-from chimes_marketplace.commands import VERBS
+from chimes_marketplace.commands.line import VERBS
 from chimes_marketplace.database import Database
 from market_factories import make_market
 from telling import Tell

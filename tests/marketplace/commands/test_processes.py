@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from chimes.process import run
-from chimes_marketplace.commands import group
+from chimes_marketplace.commands.line import group
 from market_factories import COMMAND, make_market, run_env
 from shelf_factories import put
 

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
 from chimes.process import Completed, run
 from market_factories import COMMAND, make_market, run_env, serve
 from sqlalchemy import text
+
+SIGNALLED = """
+import os, sys
+from chimes_marketplace.commands import main
+
+class Watch:
+    def find_spec(self, name, path, target=None):
+        if name == moment:
+            os.kill(os.getpid(), int(number))
+
+moment, number, *sys.argv[1:] = sys.argv[1:]
+sys.meta_path.insert(0, Watch())
+main()
+"""
+"""A server that gets a signal at the moment in which it begins to import that module."""
 
 
 def told(*arguments: object, **settings: Any) -> Completed:
@@ -35,6 +53,14 @@ def test_a_server_starts_answers_and_ends_with_status_0(tmp_path: Path) -> None:
     log = (tmp_path / "serve.log").read_text()
     assert f"serving {server.url}/" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["click", "chimes_marketplace.commands.serve", "litestar", "granian"])
+def test_a_server_that_has_hardly_begun_ends_with_status_0(tmp_path: Path, moment: str, number: signal.Signals) -> None:
+    serving = ["--data", str(tmp_path / "data"), "serve", "--port", "0"]
+    done = run([sys.executable, "-c", SIGNALLED, moment, str(int(number)), *serving], env=run_env(), timeout_s=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_a_killed_server_starts_again_and_forgets_what_was_half_there(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -42,8 +41,6 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 @data_option
 def command(host: str, port: int, data: Path) -> None:
     """Serve the index, the API and the pages, and validate what is submitted."""
-    # Until the server listens for it: nothing is under way that would have to be finished.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     make_folder(data)

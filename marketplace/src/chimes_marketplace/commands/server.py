@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import click
@@ -15,6 +14,7 @@ from litestar import Litestar
 
 from chimes_marketplace.app import create_app
 from chimes_marketplace.blobs.localblobs import LocalBlobs
+from chimes_marketplace.commands.signals import ending
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.market import Market
@@ -49,12 +49,17 @@ def run(
 
 
 async def _serve(app: Litestar, reconciler: Reconciler, host: str, port: int, ready: str) -> None:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    with ending(lambda: loop.call_soon_threadsafe(stopping.set)):
+        await _serve_until(stopping, app, reconciler, host, port, ready)
+
+
+async def _serve_until(
+    stopping: asyncio.Event, app: Litestar, reconciler: Reconciler, host: str, port: int, ready: str
+) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
     server = Server(app, address=host, port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=False)
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     serving = asyncio.ensure_future(server.serve())
     stopped = asyncio.ensure_future(stopping.wait())
     starting = asyncio.ensure_future(_listening(host, port))

@@ -1,0 +1,87 @@
+"""The verbs of the command line, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from chimes.errors import ChimesError
+
+from chimes_marketplace import __version__
+from chimes_marketplace.errors import MarketplaceError
+
+__all__ = ["VERBS", "call", "group"]
+
+# The lazy list: verb -> one line of help. The verb's command is `command` in chimes_marketplace.commands.<verb>.
+VERBS = {
+    "serve": "Run the marketplace on this machine.",
+    "member": "Members: add, list.",
+    "user": "Users of members: add, list.",
+    "token": "Upload tokens: create, list, revoke.",
+    "submission": "Submissions: list; approve or reject those that are held.",
+    "fsck": "Compare the database with the files.",
+}
+
+EPILOG = """\b
+Examples:
+  chimes-marketplace serve --data market --port 8080
+  chimes-marketplace member add acme --name "Acme Institute" --type research --data market
+  chimes-marketplace token create --user alice --data market
+
+Every command takes --data DIR, or CHIMES_DATA_DIR, and works while the server runs.
+
+Exit status: 0 done, 1 the subject failed, 2 the command could not do its work.
+"""
+
+
+class LazyGroup(click.Group):
+    """Knows the verbs by name and imports a verb's module when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order people meet them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"chimes_marketplace.commands.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Print the list without importing any verb."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chimes-marketplace")
+@click.option("--data", type=click.Path(path_type=Path), help="The data folder, for the command that follows.")
+@click.pass_context
+def group(ctx: click.Context, data: Path | None) -> None:
+    """Operate a marketplace: a package index that lists a plugin only after running it."""
+    ctx.obj = data
+
+
+def call() -> None:
+    """Do what the arguments say: what cannot be done becomes a code, one sentence and one fix, with exit status 2."""
+    try:
+        group(prog_name="chimes-marketplace")
+    except MarketplaceError as error:
+        _refuse(error.code, error.message, error.fix)
+    except ChimesError as error:
+        _refuse(error.code, str(error), error.hint)
+    except OSError as error:
+        what = f"{str(error.filename)!r} cannot be used" if error.filename else "the system refused"
+        fix = "see to the path, to your rights on it and to the space on its disk"
+        _refuse("bad-setting", f"{what}: {error.strerror or error}", fix)
+
+
+def _refuse(code: str, message: str, fix: str | None) -> NoReturn:
+    click.echo(f"chimes-marketplace: {code}: {message}", err=True)
+    if fix:
+        click.echo(f"  fix: {fix}", err=True)
+    sys.exit(2)
