@@ -59,7 +59,8 @@ def wants_json(request: Request[Any, Any, Any]) -> bool:
     accept, path = _accepted(request), request.scope["path"]
     if path.startswith("/api/") or request.headers.get("user-agent", "").startswith("uv/"):
         return True
-    quality = max((q for name, q in accept.items() if name == "application/json" or name.endswith("+json")), default=0)
+    plain = accept.get("application/json", accept.get("application/*", 0))
+    quality = max([plain, *(q for name, q in accept.items() if name.endswith("+json"))])
     return quality > 0 and quality >= accept.get("text/html", 0)
 
 

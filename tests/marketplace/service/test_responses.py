@@ -70,6 +70,8 @@ def client() -> Any:
     [
         ("/page", {"Accept": "application/json"}),
         ("/page", {"Accept": "text/html;q=0.5, application/vnd.pypi.simple.v1+json"}),
+        ("/page", {"Accept": "application/*"}),
+        ("/page", {"Accept": "application/*;q=0.5, text/plain"}),
         ("/page", {"Accept": "*/*", "User-Agent": "uv/0.13.9"}),
         ("/api/v1/thing", {"Accept": "*/*"}),
     ],
@@ -94,6 +96,7 @@ def test_programs_are_refused_in_json_of_exactly_that_type(client: Any, path: st
         ("/page", "text/plain"),
         ("/page", "text/html;q=0.1, text/plain"),
         ("/page", "application/json;q=0"),
+        ("/page", "application/json;q=0, application/*"),
         ("/page", "application/json;q=x, ;;,/,text/html;q=nan"),
         ("/simple/thing", "text/html"),
     ],
