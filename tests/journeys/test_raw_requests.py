@@ -152,8 +152,13 @@ def alive(target: Target) -> Iterator[None]:
 def test_no_host_fails_the_server_or_gets_into_a_page(target: Target) -> None:
     answers = target.ask_all([message(path, JSON, host=host) for path in target.doors for host in HOSTS])
     assert not [answer for answer in answers if b"<script" in answer.body]
-    (moved,) = target.ask_all([message(b"/simple/acme-tools", host=b"[")])
+    wrong = [b"/reports/0/", b"/api/v1/submissions/0", b"/api/v1/projects?q=" + b"x" * 201, b"/plugins/?type=zzz"]
+    refused = target.ask_all([message(path, JSON, host=host) for path in wrong for host in HOSTS])
+    assert {answer.status for answer in refused} == {400}
+    (moved,) = target.ask_all([message(b"/simple/acme-tools", host=None, version=b"1.0")])
     assert (moved.status, moved.headers["location"]) == (301, f"{target.server.url}/simple/acme-tools/")
+    (whole,) = target.ask_all([message(b"http://chimes.example/simple/")])
+    assert whole.status == 200
     target.ask_all([message(path, host=None, version=b"1.0") for path in target.doors])
 
 

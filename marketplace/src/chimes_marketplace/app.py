@@ -12,6 +12,7 @@ import chimes_marketplace.index.routes
 import chimes_marketplace.pages.routes
 from chimes_marketplace import __version__
 from chimes_marketplace.api.health import show_health
+from chimes_marketplace.links import check_host
 from chimes_marketplace.market import Market
 from chimes_marketplace.responses import HANDLERS, protect
 
@@ -31,6 +32,7 @@ def create_app(market: Market) -> Litestar:
             *chimes_marketplace.pages.routes.ROUTES,
         ],
         dependencies={"market": Provide(lambda: market, sync_to_thread=False)},
+        guards=[check_host],
         exception_handlers=HANDLERS,
         before_send=[protect],
         request_max_body_size=BODY_BYTES,

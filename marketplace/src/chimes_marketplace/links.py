@@ -8,12 +8,15 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
 
 from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.tables import Submission
 
-__all__ = ["Links"]
+__all__ = ["Links", "check_host"]
 
 HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -51,6 +54,19 @@ class Links:
         if file.listed_at is not None:
             return f"{self.base}/{path}"
         return None if submission is None else f"{self.base}/stage/{submission.secret}/{path}"
+
+
+def check_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guards every route: what cannot stand in an address is no Host header (RFC 9112, 3.2); to have none is allowed.
+
+    Raises MarketplaceError ``bad-request``.
+    """
+    for host in connection.headers.getall("host", []):
+        if host and not _is_host(host):
+            message = f"the Host header {host[:200]!r} is none"
+            raise MarketplaceError(
+                "bad-request", message, fix="send the name of this server, and its port if it has one"
+            )
 
 
 def _asked(request: Request[Any, Any, Any]) -> str:

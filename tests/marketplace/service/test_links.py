@@ -33,16 +33,22 @@ def test_the_host_that_was_asked_stands_in_every_link(tmp_path: Path, host: str)
 
 
 @pytest.mark.parametrize("host", NONE)
-def test_what_is_no_host_gets_into_no_link(tmp_path: Path, host: str) -> None:
-    sent = {b"Host": host.encode("latin-1"), b"Accept": b"text/html"}
+def test_what_is_no_host_is_refused_and_gets_into_no_link(tmp_path: Path, host: str) -> None:
+    paths = ("/", "/plugins/acme-tools/", "/reports/1/", "/simple/acme-tools", "/healthz", "/schema/openapi.json")
+    wrong = ("/reports/0/", "/api/v1/submissions/0", f"/api/v1/projects?q={'x' * 201}", "/plugins/?type=zzz")
     with client_of(shelved(tmp_path)) as client:
-        for path in ("/", "/plugins/acme-tools/", "/reports/1/", "/plugins/nothing/", "/api/v1/projects/acme-tools"):
-            answer = client.get(path, headers=sent)
-            # The framework refuses some by itself; for others this server's own address stands.
-            assert answer.status_code in (400, 404 if "nothing" in path else 200), answer.text
-            assert f"http://{host}" not in answer.text
-        moved = client.get("/simple/acme-tools", headers=sent)
-        assert moved.status_code == 400 or moved.headers["location"].startswith("http://testserver.local:80/simple/")
+        for path in (*paths, *wrong):
+            answer = client.get(path, headers={b"Host": host.encode("latin-1"), b"Accept": b"application/json"})
+            assert (answer.status_code, answer.json()["code"]) == (400, "bad-request"), path
+        page = client.get("/plugins/acme-tools/", headers={b"Host": host.encode("latin-1"), b"Accept": b"text/html"})
+        assert (page.status_code, f"http://{host}" in page.text) == (400, False)
+        assert client.post("/api/v1/submissions/0/close", headers={"Host": "x:99999"}).status_code == 400
+
+
+def test_where_no_host_is_named_the_servers_own_address_stands(tmp_path: Path) -> None:
+    with client_of(shelved(tmp_path)) as client:
+        moved = client.get("/simple/acme-tools", headers={"Host": ""})
+        assert moved.headers["location"].startswith("http://testserver.local:80/simple/")
 
 
 def test_the_public_address_is_stronger_than_any_host(tmp_path: Path) -> None:
