@@ -168,3 +168,25 @@ def test_addresses_follow_the_public_one(tmp_path: Path) -> None:
     put(market)
     with TestClient(create_app(market)) as client:
         assert client.get(RELEASE).json()["report_url"] == "https://chimes.hubei.example/market/reports/1/"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/projects", "/api/v1/projects/acme-tools", RELEASE, "/api/v1/submissions/1"])
+def test_no_cache_keeps_what_somebody_with_a_token_was_shown(
+    client: TestClient[Litestar], market: Market, alice: dict[str, str], path: str
+) -> None:
+    put(market)
+    for who, rule in ((alice, "private, no-store"), ({}, "no-cache")):
+        answer = client.get(path, headers=who)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, rule)
+        assert answer.headers["vary"] == "Authorization"
+
+
+def test_no_cache_keeps_what_was_changed_or_refused(
+    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+) -> None:
+    shelved = put(market, state="staged")
+    closed = client.post(f"/api/v1/submissions/{shelved.id}/close", headers=alice)
+    assert (closed.status_code, closed.headers["cache-control"]) == (200, "private, no-store")
+    answer = client.get(f"/api/v1/submissions/{shelved.id}")
+    assert (answer.status_code, answer.headers["cache-control"]) == (401, "no-store")
+    assert "Authorization" in answer.headers["vary"]

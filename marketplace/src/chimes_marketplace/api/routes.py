@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
+from chimes_marketplace.api.caching import say_who_may_keep
 from chimes_marketplace.api.projects import list_projects, show_project
 from chimes_marketplace.api.releases import show_release
 from chimes_marketplace.api.submissions import (
@@ -22,6 +23,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     Router(
         "/api/v1",
         tags=["api"],
+        middleware=[say_who_may_keep],
         route_handlers=[
             list_projects,
             show_project,
