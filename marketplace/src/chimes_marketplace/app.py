@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from litestar import Litestar, Router
+from typing import Any
+
+from litestar import Litestar, Response, Router
 from litestar.di import Provide
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -49,5 +52,12 @@ def _documented(name: str) -> OpenAPIConfig:
         use_handler_docstrings=True,
         path="/schema",
         render_plugins=[JsonRenderPlugin()],
-        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False),
+        openapi_router=Router("/schema", route_handlers=[], include_in_schema=False, after_request=_refuse_absent),
     )
+
+
+async def _refuse_absent(response: Response[Any]) -> Response[Any]:
+    """Beside the document the framework answers with a page of its own that there is nothing."""
+    if response.status_code == 404:
+        raise NotFoundException
+    return response

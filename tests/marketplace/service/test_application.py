@@ -74,6 +74,15 @@ def test_no_page_of_the_documentation_loads_a_script(market: Market, path: str) 
     assert "<script" not in ask(market, path).text
 
 
+@pytest.mark.parametrize("path", ["/schema/swagger", "/schema/openapi.yaml", "/schema/anything", "/schema/no/such"])
+def test_what_is_not_there_beside_the_document_is_refused_as_everywhere(market: Market, path: str) -> None:
+    with TestClient(create_app(market)) as client:
+        program = client.get(path, headers={"Accept": "application/json"})
+        browser = client.get(path, headers={"Accept": "text/html"})
+    assert (program.status_code, program.json()["code"]) == (404, "not-found")
+    assert (browser.status_code, "[not-found]" in browser.text) == (404, True)
+
+
 def test_every_operation_has_a_name_of_its_own(market: Market) -> None:
     names = list(_operations(ask(market, "/schema/openapi.json").json()))
     assert len(names) == len(set(names))
