@@ -24,6 +24,7 @@ ORDER = [
     "market",
     "guards",
     "responses",
+    "head",
     "links",
     "readers",
     "index",
@@ -34,7 +35,7 @@ ORDER = [
 ]
 AREAS = {"accounts", "blobs", "catalog", "submissions", "validation"}
 FACES = {"index", "api", "pages"}
-WEB = {"guards", "responses", "links", "readers", "app", *FACES}
+WEB = {"guards", "responses", "head", "links", "readers", "app", *FACES}
 MAY_IMPORT = {
     "litestar": WEB | {"commands.server"},
     "granian": {"commands.server"},

@@ -15,6 +15,7 @@ import chimes_marketplace.index.routes
 import chimes_marketplace.pages.routes
 from chimes_marketplace import __version__
 from chimes_marketplace.api.health import show_health
+from chimes_marketplace.head import allow_head, with_head
 from chimes_marketplace.links import check_host
 from chimes_marketplace.market import Market
 from chimes_marketplace.responses import HANDLERS, protect
@@ -27,7 +28,7 @@ BODY_BYTES = 1 << 20
 
 def create_app(market: Market) -> Litestar:
     """The ASGI application of that marketplace. It starts nothing and ends nothing."""
-    return Litestar(
+    app = Litestar(
         [
             show_health,
             *chimes_marketplace.index.routes.ROUTES,
@@ -37,11 +38,13 @@ def create_app(market: Market) -> Litestar:
         dependencies={"market": Provide(lambda: market, sync_to_thread=False)},
         guards=[check_host],
         exception_handlers=HANDLERS,
-        before_send=[protect],
+        before_send=[protect, allow_head],
         request_max_body_size=BODY_BYTES,
         openapi_config=_documented(market.settings.name),
         logging_config=None,
     )
+    app.asgi_handler = with_head(app.asgi_handler)
+    return app
 
 
 def _documented(name: str) -> OpenAPIConfig:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from litestar import HttpMethod, Request, Response, route
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
@@ -31,12 +31,7 @@ METADATA = ".metadata"
 CHUNK = 1 << 18
 
 
-@route(
-    "/files/{sha256:str}/{filename:str}",
-    http_method=[HttpMethod.GET, HttpMethod.HEAD],
-    sync_to_thread=True,
-    tags=["index"],
-)
+@get("/files/{sha256:str}/{filename:str}", sync_to_thread=True, tags=["index"])
 def send_file(
     request: Ask, market: NamedDependency[Market], sha256: FromPath[str], filename: FromPath[str]
 ) -> Response[Any]:

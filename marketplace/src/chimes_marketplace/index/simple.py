@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
-from litestar import HttpMethod, Request, Response, route
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
@@ -26,11 +26,10 @@ from chimes_marketplace.readers import find_named
 __all__ = ["canonical_address", "listed_page", "show_project", "show_project_to_uploader", "show_root"]
 
 Ask = Request[Any, Any, Any]
-READ = [HttpMethod.GET, HttpMethod.HEAD]
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-@route("/simple", http_method=READ, sync_to_thread=True, tags=["index"])
+@get("/simple", sync_to_thread=True, tags=["index"])
 def show_root(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
     """All projects that have something listed (PEP 503, PEP 691)."""
     moved = canonical_address(request, market, "/simple/")
@@ -41,13 +40,13 @@ def show_root(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
     return represent(request, json=lambda: root_json(names), html=lambda: root_html(names), cache=REVALIDATE)
 
 
-@route("/simple/{name:str}", http_method=READ, sync_to_thread=True, tags=["index"])
+@get("/simple/{name:str}", sync_to_thread=True, tags=["index"])
 def show_project(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
     """The listed files of a project."""
     return _project_page(request, market, name, folder="/simple")
 
 
-@route("/legacy/+simple/{name:str}", http_method=READ, sync_to_thread=True, tags=["index"])
+@get("/legacy/+simple/{name:str}", sync_to_thread=True, tags=["index"])
 def show_project_to_uploader(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
     """The same page where hatch looks before it uploads."""
     return _project_page(request, market, name, folder="/legacy/+simple")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar import HttpMethod, Request, Response, route
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
@@ -27,11 +27,10 @@ from chimes_marketplace.submissions.tables import Submission
 __all__ = ["send_staged_file", "show_stage", "show_staged_project"]
 
 Ask = Request[Any, Any, Any]
-READ = [HttpMethod.GET, HttpMethod.HEAD]
 UP = "../../"
 
 
-@route("/stage/{secret:str}/simple", http_method=READ, sync_to_thread=True, tags=["stage"])
+@get("/stage/{secret:str}/simple", sync_to_thread=True, tags=["stage"])
 def show_stage(request: Ask, market: NamedDependency[Market], secret: FromPath[str]) -> Response[Any]:
     """All listed projects and the submission's. Whoever knows the address may read."""
     with market.database.reading() as session:
@@ -43,7 +42,7 @@ def show_stage(request: Ask, market: NamedDependency[Market], secret: FromPath[s
     return represent(request, json=lambda: root_json(names), html=lambda: root_html(names), cache=PRIVATE)
 
 
-@route("/stage/{secret:str}/simple/{name:str}", http_method=READ, sync_to_thread=True, tags=["stage"])
+@get("/stage/{secret:str}/simple/{name:str}", sync_to_thread=True, tags=["stage"])
 def show_staged_project(
     request: Ask, market: NamedDependency[Market], secret: FromPath[str], name: FromPath[str]
 ) -> Response[Any]:
@@ -67,7 +66,7 @@ def show_staged_project(
     )
 
 
-@route("/stage/{secret:str}/files/{sha256:str}/{filename:str}", http_method=READ, sync_to_thread=True, tags=["stage"])
+@get("/stage/{secret:str}/files/{sha256:str}/{filename:str}", sync_to_thread=True, tags=["stage"])
 def send_staged_file(
     request: Ask, market: NamedDependency[Market], secret: FromPath[str], sha256: FromPath[str], filename: FromPath[str]
 ) -> Response[Any]:
