@@ -23,7 +23,7 @@ def show_refusal(request: Request[Any, Any, Any], error: MarketplaceError) -> Re
         return plain
     page = show(request, _market(request), "error.html", {"error": error}, private=True, status=error.status)
     for name, value in plain.headers.items():
-        if name.lower() == "www-authenticate":
+        if name.lower() in ("retry-after", "www-authenticate"):
             page.headers[name] = value
     return page
 
