@@ -7,6 +7,43 @@ import pytest
 from chimes.sandbox import Limits
 
 Inside = Callable[..., Any]
+FILL = """
+    import os, socket, time
+    def fill(write):
+        try:
+            while True:
+                write(bytes(1 << 16))
+        except OSError:
+            pass
+    def pipes():
+        while True:
+            reader, writer = os.pipe()
+            os.set_blocking(writer, False)
+            fill(lambda data: os.write(writer, data))
+            kept.append((reader, writer))
+    def pairs():
+        while True:
+            both = socket.socketpair()
+            keep(*both)
+    def connections():
+        server = socket.create_server(("127.0.0.1", 0))
+        while True:
+            keep(socket.create_connection(server.getsockname()), server.accept()[0])
+    def keep(*both):
+        for one in both:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+            one.setblocking(False)
+            fill(one.send)
+        kept.extend(both)
+    kept = []
+    for _ in range(PROCESSES):
+        if os.fork() == 0:
+            try:
+                HOW()
+            except OSError:
+                time.sleep(1000)
+    time.sleep(1000)
+"""
 MIB = 1 << 20
 
 FORK_BOMB = """
@@ -73,6 +110,33 @@ def test_files_in_memory_count_as_memory(inside: Inside) -> None:
     """
     limits = Limits(memory_bytes=150 * MIB, disk_bytes=100 * MIB)
     assert inside(code, limits=limits).cause == "memory"
+
+
+@pytest.mark.parametrize(("how", "processes"), [("pairs", 10), ("connections", 2), ("pipes", 40)])
+@pytest.mark.parametrize("trace", [True, False])
+def test_what_the_kernel_keeps_in_sockets_and_pipes_counts(
+    inside: Inside, how: str, processes: int, trace: bool
+) -> None:
+    code = FILL.replace("PROCESSES", str(processes)).replace("HOW", how)
+    limits = Limits(memory_bytes=300 * MIB, processes=60, wall_s=60)
+    assert inside(code, limits=limits, trace=trace).cause == "memory"
+
+
+def test_many_sockets_and_pipes_that_are_used_as_usual_are_nobodys_fault(inside: Inside) -> None:
+    code = """
+        import asyncio, multiprocessing, socket
+        from concurrent.futures import ThreadPoolExecutor
+        if __name__ == "__main__":
+            pairs = [socket.socketpair() for _ in range(30)]
+            for one, other in pairs:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+                one.sendall(b"x" * 1000)
+            with multiprocessing.get_context("fork").Pool(8) as pool, ThreadPoolExecutor(8) as threads:
+                print(sum(pool.map(abs, range(100))), sum(threads.map(abs, range(100))))
+            asyncio.run(asyncio.sleep(0.2))
+    """
+    outcome = inside(code, limits=Limits(memory_bytes=200 * MIB))
+    assert (outcome.said, outcome.cause) == ("4950 4950\n", None)
 
 
 @pytest.mark.parametrize("turn", range(5))
