@@ -123,6 +123,30 @@ ATTACKS = (
         cause="killed",
         phrase="reaches into another process's memory",
     ),
+    in_predict(
+        "takes the time of the process that watches it",
+        "import resource\nresource.prlimit(_os.getppid(), resource.RLIMIT_CPU, (0, 0))",
+        *PREDICT,
+        "S22",
+        cause="killed",
+        phrase="ended or attacked the process that watches it",
+    ),
+    swallowed(
+        "slows the process that watches it down",
+        "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+        cause="killed",
+        phrase="the component sets limits or priorities of a process that it did not start",
+    ),
+    in_predict(
+        "lets a pipe end the process that watches it",
+        """
+        import fcntl
+        fcntl.fcntl(_os.pipe()[0], fcntl.F_SETOWN, _os.getppid())
+        """,
+        *PREDICT,
+        cause="own",
+        phrase="predict raised PermissionError where it had to succeed",
+    ),
     in_predict("leaves in the middle", "_os._exit(0)", *PREDICT, cause="crashed", phrase="predict ended the process"),
     in_predict(
         "leaves as if it had been told to",

@@ -228,11 +228,17 @@ def test_the_cause_with_precedence_wins_whatever_ends_the_sandbox(inside: Inside
         "os.kill(0, signal.SIGKILL)",
         "signal.pidfd_send_signal(os.pidfd_open(2), signal.SIGKILL)",
         "open('/proc/2/mem', 'r+b')",
+        "resource.prlimit(2, resource.RLIMIT_CPU, (0, 0))",
+        "resource.prlimit(2, resource.RLIMIT_CPU, (0, 9))",
+        "resource.prlimit(2, resource.RLIMIT_NOFILE, (0, 0))",
+        "os.sched_setaffinity(2, {0})",
+        "os.setpriority(os.PRIO_PROCESS, 2, 19)",
+        "os.setpriority(os.PRIO_USER, 0, 19)",
     ],
 )
 def test_a_child_that_attacks_its_parent_is_named(inside: Inside, attack: str) -> None:
     outcome = inside(f"""
-        import os, signal
+        import os, resource, signal
         if os.fork() == 0:
             try:
                 {attack}
@@ -259,6 +265,48 @@ def test_who_ends_its_own_children_attacks_nobody(inside: Inside) -> None:
     """)
     assert (outcome.status, outcome.cause) == (0, None)
     assert outcome.of("signal") >= {("kill", "other", False)}
+
+
+def test_who_limits_or_orders_itself_and_its_children_attacks_nobody(inside: Inside) -> None:
+    outcome = inside("""
+        import os, resource, subprocess, threading
+        child = subprocess.Popen(["/usr/bin/sleep", "1000"])
+        for pid in (0, os.getpid(), child.pid):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (100, 100))
+            os.setpriority(os.PRIO_PROCESS, pid, 5)
+            os.sched_setaffinity(pid, os.sched_getaffinity(pid))
+        os.sched_setaffinity(threading.get_native_id(), os.sched_getaffinity(0))
+        child.kill()
+        child.wait()
+    """)
+    assert (outcome.status, outcome.cause) == (0, None)
+    assert outcome.of("signal") == {("kill", "other", False)}
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        "fcntl.fcntl(reader, fcntl.F_SETOWN, os.getppid())",
+        "fcntl.fcntl(reader, 15, bytes(4) + os.getppid().to_bytes(4, 'little'))",
+        "fcntl.ioctl(reader, 0x8901, os.getppid().to_bytes(4, 'little'))",
+    ],
+)
+def test_nobody_is_ended_by_the_signals_of_a_descriptor(inside: Inside, owner: str) -> None:
+    outcome = inside(f"""
+        import fcntl, os
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            try:
+                {owner}
+            except PermissionError:
+                fcntl.fcntl(reader, 10, 9)
+                fcntl.fcntl(reader, fcntl.F_SETFL, os.O_NONBLOCK | 0o20000)
+                os.write(writer, b"x")
+                print("refused", flush=True)
+            os._exit(0)
+        os.wait()
+    """)
+    assert (outcome.said, outcome.status, outcome.cause) == ("refused\n", 0, None)
 
 
 def test_a_thread_that_aborts_attacks_nobody(inside: Inside) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import struct
 
 import pytest
@@ -11,9 +12,14 @@ ALLOWED = 0x7FFF0000
 X86, ARM, I386 = 0xC000003E, 0xC00000B7, 0x40000003
 
 
+@functools.cache
+def parsed(machine: str) -> list[tuple[int, ...]]:
+    return list(struct.iter_unpack("<HBBI", build_filter(machine)))
+
+
 def answer(machine: str, architecture: int, number: int, *arguments: int) -> int:
     """What the program says of a system call, read as the kernel reads it."""
-    program = list(struct.iter_unpack("<HBBI", build_filter(machine)))
+    program = parsed(machine)
     data = struct.pack("<IIQ6Q", number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
     position = value = 0
     while True:
@@ -63,10 +69,18 @@ def test_buffers_of_sockets_keep_their_size(machine: str, architecture: int, cal
 
 
 @pytest.mark.parametrize(("machine", "architecture", "call"), [("x86_64", X86, 72), ("aarch64", ARM, 25)])
-def test_pipes_keep_their_size(machine: str, architecture: int, call: int) -> None:
+def test_pipes_keep_their_size_and_no_descriptor_signals_for_another(
+    machine: str, architecture: int, call: int
+) -> None:
     refused = [command for command in range(1100) if answer(machine, architecture, call, 3, command) != ALLOWED]
-    assert refused == [1031]
+    assert refused == [8, 15, 1031]
     assert answer(machine, architecture, call, 3, 1031) == refusal(errno.EPERM)
+
+
+@pytest.mark.parametrize(("machine", "architecture", "call"), [("x86_64", X86, 16), ("aarch64", ARM, 29)])
+def test_no_descriptor_signals_for_another_by_ioctl_either(machine: str, architecture: int, call: int) -> None:
+    refused = [request for request in range(0x10000) if answer(machine, architecture, call, 3, request) != ALLOWED]
+    assert refused == [0x8901, 0x8902]
 
 
 @pytest.mark.parametrize(("architecture", "number"), [(I386, 1), (ARM, 1), (X86, 0x40000001), (X86, 0xFFFFFFFF)])

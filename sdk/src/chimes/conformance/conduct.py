@@ -202,6 +202,8 @@ def _words(kind: str, action: str, target: str) -> str:
             return f"writes in {place_of(target)}"
         case "process":
             return "starts a process"
+        case "signal" if action in ("limit", "schedule"):
+            return "sets limits or priorities of a process that it did not start"
         case "signal":
             return "sends a signal to a process that it did not start"
         case "memory":

@@ -5,7 +5,8 @@ memory files, System V memory and semaphores, and pages given to a pipe belong t
 measured; a foreign architecture's calls have other numbers; a filter of one's own with a listener lets
 calls through past the trace. All of them answer as on a kernel that lacks them, and libraries fall back.
 A larger buffer of a socket or pipe would hold memory that nobody counts: sockets keep theirs without a word,
-as the kernel does with one that asks for too much, and pipes are refused theirs.
+as the kernel does with one that asks for too much, and pipes are refused theirs. Who shall have the signals
+of a descriptor cannot be said: the signal that ends another process would come from nobody.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ FAMILIES = (0, 1, 2, 10, 16, 17)
 """Unspecified, Unix, IPv4, IPv6, netlink, packet: what stays inside a network namespace, and is seen."""
 SOL_SOCKET, BUFFERS = 1, (7, 8, 32, 33)
 """SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE."""
+OWNERS, OWNERS_BY_IOCTL = (8, 15), (0x8901, 0x8902)
+"""F_SETOWN, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP."""
 F_SETPIPE_SZ = 1031
 
 
@@ -44,6 +47,7 @@ class _Machine:
     socket: int
     setsockopt: int
     fcntl: int
+    ioctl: int
 
 
 # io_uring_setup, io_uring_enter, io_uring_register, clone3 (its flags cannot be read), memfd_secret: alike everywhere.
@@ -58,6 +62,7 @@ MACHINES = {
         socket=41,
         setsockopt=54,
         fcntl=72,
+        ioctl=16,
     ),
     "aarch64": _Machine(
         audit=0xC00000B7,
@@ -67,6 +72,7 @@ MACHINES = {
         socket=198,
         setsockopt=208,
         fcntl=25,
+        ioctl=29,
     ),
 }
 
@@ -94,7 +100,8 @@ def build_filter(machine: str | None = None) -> bytes:
         *_call(known.unshare, *namespace),
         *_call(known.socket, *_among(0, FAMILIES, (RETURN, 0, 0, ALLOW), foreign)),
         *_call(known.setsockopt, *_buffers()),
-        *_call(known.fcntl, *_among(1, (F_SETPIPE_SZ,), refused)),
+        *_call(known.fcntl, *_among(1, (F_SETPIPE_SZ, *OWNERS), refused)),
+        *_call(known.ioctl, *_among(1, OWNERS_BY_IOCTL, refused)),
         (RETURN, 0, 0, ALLOW),
     ]
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from chimes.sandbox.calls import Call, address, join, parse_call, parse_number, parse_path, unquote
 from chimes.sandbox.command import ENV
 from chimes.sandbox.events import OWN, EventLog
-from chimes.sandbox.syscalls import ADDRESSES, CHANGES, FORKS, OPENS, RAW, SIGNALS
+from chimes.sandbox.syscalls import ADDRESSES, CHANGES, CONTROLS, FORKS, OPENS, RAW, SIGNALS
 from chimes.sandbox.watch import Identity, identify
 
 __all__ = ["Trace"]
@@ -18,6 +18,8 @@ MARK = "/chimes-mark/"
 FIRST, MAIN = 1, 2
 """Process numbers inside: bubblewrap's own, and the one that the sandbox was made for."""
 
+WATCHERS = ("0", "1", "2", "-1")
+"""Targets that mean these two, or everybody."""
 HARMLESS_SIGNALS = ("SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG")
 OUT_OF_DISK = ("ENOSPC", "EFBIG", "EDQUOT")
 PENDING = ("EINPROGRESS", "EALREADY", "EISCONN")
@@ -58,11 +60,13 @@ class Trace:
         self._identities: dict[int, Identity | None] = {}
         self._descriptors: dict[int, int] = {}
         self._before: set[int] = set()
+        self._has_foreign_limits = False
         self._handlers: dict[str, Callable[[int, Call], None]] = {
             **dict.fromkeys(CHANGES, self._change),
             **dict.fromkeys(OPENS, self._open),
             **dict.fromkeys(ADDRESSES, self._address),
             **dict.fromkeys(SIGNALS, self._signal),
+            **dict.fromkeys(CONTROLS, self._control),
             **dict.fromkeys(FORKS, self._fork),
             **dict.fromkeys(("ptrace", "process_vm_writev"), self._reach),
             **dict.fromkeys(("execve", "execveat"), self._execute),
@@ -102,10 +106,16 @@ class Trace:
             return
         if text[0] == "+":
             self._exit(pid)
-        elif text.startswith("--- SIGX"):
-            self.seen.add("time" if text.startswith("--- SIGXCPU") else "disk")
+        elif text.startswith("--- SIG"):
+            self._told(text)
         else:
             self._returned(pid, text)
+
+    def _told(self, text: str) -> None:
+        if text.startswith("--- SIGXFSZ"):
+            self.seen.add("disk")
+        elif text.startswith("--- SIGXCPU") and "SI_KERNEL" in text and not self._has_foreign_limits:
+            self.seen.add("time")
 
     def _exit(self, pid: int) -> None:
         if text := self._unfinished.pop(pid, None):
@@ -258,6 +268,21 @@ class Trace:
             return False
         # "All" never means the sender.
         return target in ("0", "1", "2") or (target == "self" and is_main) or (target == "-1" and not is_main)
+
+    def _control(self, pid: int, call: Call) -> None:
+        verb, position = CONTROLS[call.name]
+        whom, sort = parse_number(call.arg(position)), call.arg(0)
+        if whom is None or (verb == "limit" and call.arg(2) == "NULL"):
+            return
+        target = "-1" if sort.endswith("_USER") else self._name(pid, whom.value)
+        if target not in WATCHERS or (target == "0" and not sort.endswith("_PGRP")):
+            return
+        if verb == "limit":
+            # Its end is the attack's doing, not a limit's, whichever is seen first.
+            self._has_foreign_limits = True
+            self.seen.discard("time")
+        self.seen.add("killed")
+        self.events.add("signal", verb, target, refused=bool(call.error))
 
     def _name(self, pid: int, number: int | None) -> str:
         own = self._identities.get(pid)
