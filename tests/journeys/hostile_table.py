@@ -38,6 +38,12 @@ NETWORK = (
         cause="own",
         phrase="the component opens a network socket",
     ),
+    swallowed(
+        "asks for a socket that reaches the machine, and hides the signal",
+        "(signal.signal(signal.SIGSYS, lambda *_: None), socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach())",
+        cause="own",
+        phrase="the component opens a network socket",
+    ),
 )
 FILES = (
     at_import(
@@ -146,6 +152,12 @@ ATTACKS = (
         *PREDICT,
         cause="own",
         phrase="predict raised PermissionError where it had to succeed",
+    ),
+    swallowed(
+        "mounts what it likes over its folder",
+        "ctypes.CDLL(None).mount(b'none', b'/work', b'tmpfs', 0, None)",
+        cause="own",
+        phrase="the component asks the system for what only its administrator may do",
     ),
     in_predict("leaves in the middle", "_os._exit(0)", *PREDICT, cause="crashed", phrase="predict ended the process"),
     in_predict(

@@ -300,6 +300,41 @@ def test_a_process_that_the_trace_cannot_follow_can_do_nothing_that_is_traced(in
     assert outcome.said == "ENOSYS False\n"
 
 
-def test_no_socket_reaches_the_machine_that_this_one_may_run_on(inside: Inside) -> None:
-    outcome = inside("import socket; socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)")
-    assert "Address family not supported" in outcome.complained
+@pytest.mark.parametrize("make", ["socket(AF_VSOCK, SOCK_STREAM)", "socket(38, SOCK_SEQPACKET)", "socketpair(30)"])
+def test_a_socket_that_would_reach_the_machine_is_seen_and_ends_who_asked_for_it(inside: Inside, make: str) -> None:
+    outcome = inside(f"""
+        from socket import *
+        try:
+            {make}
+        except OSError:
+            pass
+    """)
+    assert (outcome.status, outcome.cause) == (159, None)
+    assert outcome.events == (Event("network", "socket", "another family", True),)
+
+
+def test_a_socket_that_would_reach_the_machine_is_never_made_whoever_handles_the_signal(inside: Inside) -> None:
+    outcome = inside("""
+        import os, signal, socket
+        signal.signal(signal.SIGSYS, lambda *_: None)
+        made = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach()
+        print(os.path.exists(f"/proc/self/fd/{made}"))
+    """)
+    assert outcome.said == "False\n"
+    assert outcome.of("network") == {("socket", "another family", True)}
+
+
+def test_what_only_the_administrator_may_do_is_seen_when_it_is_refused(inside: Inside) -> None:
+    outcome = inside("""
+        import ctypes, os
+        libc = ctypes.CDLL(None)
+        libc.unshare(0x400)
+        libc.unshare(0x40000000)
+        libc.mount(b"none", b"/work", b"tmpfs", 0, None)
+        libc.syscall({"x86_64": 321, "aarch64": 280}[os.uname().machine], 5, bytes(128), 128)
+        try:
+            os.chroot("/work")
+        except PermissionError:
+            pass
+    """)
+    assert outcome.of("system") == {(name, "", True) for name in ("unshare", "mount", "bpf", "chroot")}

@@ -18,7 +18,7 @@ __all__ = ["S09", "S22", "LibraryStays"]
 
 SHOWN = 10
 FOLDERS = ("tmp", "cache", "artifacts")
-WATCHED = ("write", "network", "signal", "memory", "disk")
+WATCHED = ("write", "network", "signal", "memory", "disk", "system")
 WHO_WATCHES = ("0", "1", "2", "-1")
 """Targets of a signal that mean the processes that run the plugin, or everybody."""
 IPV6_PROBES = (
@@ -210,4 +210,6 @@ def _words(kind: str, action: str, target: str) -> str:
             return "reaches into another process's memory"
         case "disk":
             return "fills the disk"
+        case "system":
+            return "asks the system for what only its administrator may do"
     return f"does something that the sandbox watches ({action})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ADDRESSES", "CHANGES", "CONTROLS", "FORKS", "OPENS", "RAW", "SIGNALS", "TRACED"]
+__all__ = ["ADDRESSES", "CHANGES", "CONTROLS", "FORKS", "OPENS", "PRIVILEGED", "RAW", "SIGNALS", "TRACED"]
 
 # Call -> (verb, positions of folder and path). No folder: the call takes a path alone.
 CHANGES: dict[str, tuple[str, tuple[tuple[int | None, int], ...]]] = {
@@ -52,6 +52,11 @@ CONTROLS = {
     "ioprio_set": ("schedule", 1),
 }
 FORKS = ("clone", "fork", "vfork")
+PRIVILEGED = (
+    *("mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "open_tree", "move_mount", "fsopen"),
+    *("bpf", "init_module", "finit_module", "delete_module", "kexec_load", "reboot", "swapon", "swapoff"),
+    *("sethostname", "setdomainname", "settimeofday", "clock_settime", "iopl", "ioperm"),
+)
 RAW = (
     *("write", "pwrite64", "writev", "pwritev", "pwritev2"),
     *("fallocate", "ftruncate", "sendfile", "copy_file_range", "splice"),
@@ -67,4 +72,4 @@ OTHERS = (
     "fchdir",
     "set_robust_list",
 )
-TRACED = (*CHANGES, *OPENS, *ADDRESSES, *SIGNALS, *CONTROLS, *FORKS, *RAW, *OTHERS)
+TRACED = (*CHANGES, *OPENS, *ADDRESSES, *SIGNALS, *CONTROLS, *FORKS, *PRIVILEGED, *RAW, *OTHERS)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from chimes.sandbox.calls import Call, address, join, parse_call, parse_number, parse_path, unquote
 from chimes.sandbox.command import ENV
 from chimes.sandbox.events import OWN, EventLog
-from chimes.sandbox.syscalls import ADDRESSES, CHANGES, CONTROLS, FORKS, OPENS, RAW, SIGNALS
+from chimes.sandbox.syscalls import ADDRESSES, CHANGES, CONTROLS, FORKS, OPENS, PRIVILEGED, RAW, SIGNALS
 from chimes.sandbox.watch import Identity, identify
 
 __all__ = ["Trace"]
@@ -34,6 +34,7 @@ READING = re.compile(
     r'openat\((?:AT_FDCWD|\d+)(?:<([^<>]*)>)?, "(?!/chimes-mark/)[^"\\]*(?:\\.[^"\\]*)*"'
     r", O_RDONLY(?:\|O_(?:CLOEXEC|DIRECTORY|NOFOLLOW|NONBLOCK|LARGEFILE|NOCTTY|NOATIME|PATH))*\) "
 )
+FOREIGN_SOCKET = re.compile(r"--- SIGSYS \{.*si_code=SYS_SECCOMP,.* si_syscall=__NR_socket(?:pair)?,")
 LINE_LENGTH = 1 << 16
 
 
@@ -69,6 +70,7 @@ class Trace:
             **dict.fromkeys(CONTROLS, self._control),
             **dict.fromkeys(FORKS, self._fork),
             **dict.fromkeys(("ptrace", "process_vm_writev"), self._reach),
+            **dict.fromkeys(PRIVILEGED, self._ask),
             **dict.fromkeys(("execve", "execveat"), self._execute),
             **dict.fromkeys(("chdir", "fchdir"), self._enter),
             "socket": self._socket,
@@ -107,12 +109,14 @@ class Trace:
         if text[0] == "+":
             self._exit(pid)
         elif text.startswith("--- SIG"):
-            self._told(text)
+            self._told(pid, text)
         else:
             self._returned(pid, text)
 
-    def _told(self, text: str) -> None:
-        if text.startswith("--- SIGXFSZ"):
+    def _told(self, pid: int, text: str) -> None:
+        if FOREIGN_SOCKET.match(text) and self.started and pid not in self._before:
+            self.events.add("network", "socket", "another family", refused=True)
+        elif text.startswith("--- SIGXFSZ"):
             self.seen.add("disk")
         elif text.startswith("--- SIGXCPU") and "SI_KERNEL" in text and not self._has_foreign_limits:
             self.seen.add("time")
@@ -231,6 +235,11 @@ class Trace:
         path = self._path(pid, call, *((None, 0) if call.name == "execve" else (0, 1)))
         if path is not None:
             self.events.add("process", "execve", path, refused=bool(call.error))
+
+    def _ask(self, pid: int, call: Call) -> None:
+        # Whoever may do it, as with a table of descriptors of its own, does nothing that matters here.
+        if call.error == "EPERM":
+            self.events.add("system", call.name, "", refused=True)
 
     def _enter(self, pid: int, call: Call) -> None:
         if call.error:
