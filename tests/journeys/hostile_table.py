@@ -57,6 +57,12 @@ FILES = (
     swallowed("writes beside its modules", "open(__file__ + '.x', 'w')", cause="own", phrase="writes in /env"),
     swallowed("writes beside its folders", "open('/work/elsewhere', 'w')", cause="own", phrase="writes in /work"),
     swallowed(
+        "leaves a socket beside its folders",
+        "socket.socket(socket.AF_UNIX).bind('/tmp/' + os.urandom(4).hex())",
+        cause="own",
+        phrase="the component writes in /tmp",
+    ),
+    swallowed(
         "writes to the system through a link in its own folder",
         "(os.symlink('/etc', self.context.tmp / os.urandom(4).hex()),"
         " open(next(p for p in self.context.tmp.iterdir() if p.is_symlink()) / 'x', 'w'))",

@@ -324,6 +324,21 @@ def test_a_socket_that_would_reach_the_machine_is_never_made_whoever_handles_the
     assert outcome.of("network") == {("socket", "another family", True)}
 
 
+def test_a_socket_with_a_path_is_a_file_that_was_written(inside: Inside) -> None:
+    outcome = inside("""
+        import contextlib, os, socket
+        os.chdir("/tmp")
+        for path in ("/work/whole", "part", "/tmp/part", b"\\0without a file", "/etc/refused"):
+            with contextlib.suppress(OSError):
+                socket.socket(socket.AF_UNIX).bind(path)
+    """)
+    assert outcome.events == (
+        Event("write", "bind", "/etc/refused", True),
+        Event("write", "bind", "/tmp/part", False),
+        Event("write", "bind", "/work/whole", False),
+    )
+
+
 def test_what_only_the_administrator_may_do_is_seen_when_it_is_refused(inside: Inside) -> None:
     outcome = inside("""
         import ctypes, os

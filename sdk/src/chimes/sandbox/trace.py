@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
-from chimes.sandbox.calls import Call, address, join, parse_call, parse_number, parse_path, unquote
+from chimes.sandbox.calls import Call, address, join, local_path, parse_call, parse_number, parse_path, unquote
 from chimes.sandbox.command import ENV
 from chimes.sandbox.events import OWN, EventLog
 from chimes.sandbox.syscalls import ADDRESSES, CHANGES, CONTROLS, FORKS, OPENS, PRIVILEGED, RAW, SIGNALS
@@ -195,7 +195,7 @@ class Trace:
 
     def _write(self, pid: int, verb: str, path: str, error: str) -> None:
         # What it wanted to make was there already: nothing would have changed anywhere.
-        if error == "EEXIST" or not path.startswith("/") or QUIET.fullmatch(path):
+        if error in ("EEXIST", "EADDRINUSE") or not path.startswith("/") or QUIET.fullmatch(path):
             return
         if memory := MEMORY.fullmatch(path):
             self._memory(pid, verb, memory[1], path, error)
@@ -220,7 +220,10 @@ class Trace:
             self.events.add("network", "socket", f"{family} {kind}", refused=bool(call.error))
 
     def _address(self, pid: int, call: Call) -> None:
-        if where := address(call.arg(ADDRESSES[call.name])):
+        said = call.arg(ADDRESSES[call.name])
+        if call.name == "bind" and (path := local_path(said)):
+            self._write(pid, "bind", join(self._folder(pid), path), call.error)
+        if where := address(said):
             action = "send" if call.name.startswith("send") else call.name
             self.events.add("network", action, where, refused=bool(call.error) and call.error not in PENDING)
 
