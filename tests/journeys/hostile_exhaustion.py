@@ -164,6 +164,19 @@ DISK = (
         cause="disk",
         phrase="the component fills the disk",
     ),
+    in_predict(
+        "makes empty files without end",
+        """
+        number = 0
+        while True:
+            _os.close(_os.open(f"/tmp/{number}", _os.O_CREAT | _os.O_WRONLY))
+            number += 1
+        """,
+        *PREDICT,
+        "S22",
+        cause="disk",
+        phrase="predict wrote more than allowed",
+    ),
     at_import(
         "fills the disk at import and removes the traces",
         FILL.format(path="/dev/shm/big"),

@@ -195,6 +195,14 @@ def test_a_file_that_grows_too_large_is_a_matter_of_the_disk(inside: Inside) -> 
     assert inside(code, limits=Limits(file_bytes=MIB)).cause == "disk"
 
 
+@pytest.mark.parametrize("make", ["open(f'/tmp/{number}', 'w').close()", "os.mkdir(f'/work/{number}')"])
+@pytest.mark.parametrize("trace", [True, False])
+def test_files_without_number_are_a_matter_of_the_disk_however_small(inside: Inside, make: str, trace: bool) -> None:
+    outcome = inside(f"import os\nfor number in range(1 << 30): {make}", limits=Limits(disk_bytes=8 * MIB), trace=trace)
+    assert (outcome.status, outcome.cause) == (137, "disk")
+    assert outcome.of("disk") == ({("write", "ENOSPC", True)} if trace else set())
+
+
 @pytest.mark.parametrize("trace", [True, False])
 def test_an_endless_sleep_is_ended_for_time(inside: Inside, trace: bool) -> None:
     outcome = inside("import time; time.sleep(1000)", limits=Limits(wall_s=0.3), trace=trace)

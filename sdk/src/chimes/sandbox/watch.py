@@ -29,22 +29,27 @@ QUEUES = re.compile(rb"^ *\d+: \S+ \S+ \S+ ([0-9A-F]+):([0-9A-F]+) ", re.M)
 
 @dataclass(frozen=True)
 class Usage:
-    """Of a whole sandbox: ``tasks`` are processes and threads, ``is_full`` says that a folder of its has no room."""
+    """Of a whole sandbox: ``tasks`` are processes and threads.
+
+    ``is_full``: a folder of its has no room. ``is_crowded``: one holds more files than pages, so that its size says
+    nothing any more.
+    """
 
     memory_bytes: int
     tasks: int
     is_full: bool
+    is_crowded: bool
 
 
 def measure(first: int, limits: Limits) -> Usage:
     """What the tree from process ``first`` on uses; shared pages are told apart where it would pass the limit."""
     threads = _tree(first)
-    folders, is_full = _folders(first, limits.disk_bytes)
+    folders, is_full, is_crowded = _folders(first, limits.disk_bytes)
     beside = folders + _sockets(first) + _pipes(threads)
     memory = beside + sum(map(_resident, threads))
     if memory > limits.memory_bytes:
         memory = beside + sum(map(_proportional, threads))
-    return Usage(memory, sum(threads.values()), is_full)
+    return Usage(memory, sum(threads.values()), is_full, is_crowded)
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,8 @@ def _read(path: str) -> bytes:
         return b""
 
 
-def _folders(first: int, size: int) -> tuple[int, bool]:
-    used, is_full = 0, False
+def _folders(first: int, size: int) -> tuple[int, bool, bool]:
+    used, is_full, is_crowded = 0, False, False
     for folder in PRIVATE:
         with contextlib.suppress(OSError):
             status = os.statvfs(f"/proc/{first}/root{folder}")
@@ -159,4 +164,5 @@ def _folders(first: int, size: int) -> tuple[int, bool]:
                 inodes = status.f_files - status.f_ffree
                 used += (status.f_blocks - status.f_bfree) * status.f_frsize + inodes * INODE_BYTES
                 is_full |= status.f_bavail == 0
-    return used, is_full
+                is_crowded |= inodes > status.f_blocks
+    return used, is_full, is_crowded
