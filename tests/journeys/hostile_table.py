@@ -102,6 +102,13 @@ ATTACKS = (
     ),
     swallowed("kills the first process", "os.kill(1, 9)", cause="killed", phrase="sends a signal to a process"),
     at_import(
+        "starts a thread that is gone when it has been imported",
+        "import threading\n_thread = threading.Thread(target=int)\n_thread.start()\n_thread.join()",
+        "S09",
+        cause="own",
+        phrase="importing the entry module starts a thread",
+    ),
+    at_import(
         "kills its parent at import",
         "try:\n    _os.kill(_os.getppid(), 9)\nexcept OSError:\n    pass",
         *IMPORT,

@@ -231,8 +231,8 @@ class Trace:
         if call.error == "EAGAIN":
             self.seen.add("processes")
             self.exhausted_at = self.exhausted_at or time.monotonic()
-        if not any("CLONE_THREAD" in arg for arg in call.args):
-            self.events.add("process", "fork", "", refused=bool(call.error))
+        is_thread = any("CLONE_THREAD" in arg for arg in call.args)
+        self.events.add("process", "thread" if is_thread else "fork", "", refused=bool(call.error))
 
     def _execute(self, pid: int, call: Call) -> None:
         path = self._path(pid, call, *((None, 0) if call.name == "execve" else (0, 1)))
