@@ -97,6 +97,32 @@ MEMORY = (
         phrase="predict used more memory than allowed",
     ),
     in_predict(
+        "fills the kernel's memory with what it sends to itself",
+        """
+        import socket, time
+        for _ in range(10):
+            if _os.fork() == 0:
+                kept = []
+                try:
+                    while True:
+                        kept.append(socket.socketpair())
+                        for end in kept[-1]:
+                            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+                            end.setblocking(False)
+                            try:
+                                while True:
+                                    end.send(bytes(1 << 16))
+                            except BlockingIOError:
+                                pass
+                except OSError:
+                    time.sleep(1e6)
+        time.sleep(1e6)
+        """,
+        *PREDICT,
+        cause="memory",
+        phrase="predict used more memory than allowed",
+    ),
+    in_predict(
         "asks for more memory than there is",
         "bytearray(1 << 40)",
         *PREDICT,
@@ -137,6 +163,19 @@ DISK = (
         "S22",
         cause="disk",
         phrase="the component fills the disk",
+    ),
+    in_predict(
+        "makes empty files without end",
+        """
+        number = 0
+        while True:
+            _os.close(_os.open(f"/tmp/{number}", _os.O_CREAT | _os.O_WRONLY))
+            number += 1
+        """,
+        *PREDICT,
+        "S22",
+        cause="disk",
+        phrase="predict wrote more than allowed",
     ),
     at_import(
         "fills the disk at import and removes the traces",

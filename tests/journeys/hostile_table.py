@@ -38,6 +38,12 @@ NETWORK = (
         cause="own",
         phrase="the component opens a network socket",
     ),
+    swallowed(
+        "asks for a socket that reaches the machine, and hides the signal",
+        "(signal.signal(signal.SIGSYS, lambda *_: None), socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach())",
+        cause="own",
+        phrase="the component opens a network socket",
+    ),
 )
 FILES = (
     at_import(
@@ -50,6 +56,12 @@ FILES = (
     swallowed("writes to /etc in predict", "open('/etc/x', 'w')", cause="own", phrase="writes in /etc"),
     swallowed("writes beside its modules", "open(__file__ + '.x', 'w')", cause="own", phrase="writes in /env"),
     swallowed("writes beside its folders", "open('/work/elsewhere', 'w')", cause="own", phrase="writes in /work"),
+    swallowed(
+        "leaves a socket beside its folders",
+        "socket.socket(socket.AF_UNIX).bind('/tmp/' + os.urandom(4).hex())",
+        cause="own",
+        phrase="the component writes in /tmp",
+    ),
     swallowed(
         "writes to the system through a link in its own folder",
         "(os.symlink('/etc', self.context.tmp / os.urandom(4).hex()),"
@@ -90,6 +102,13 @@ ATTACKS = (
     ),
     swallowed("kills the first process", "os.kill(1, 9)", cause="killed", phrase="sends a signal to a process"),
     at_import(
+        "starts a thread that is gone when it has been imported",
+        "import threading\n_thread = threading.Thread(target=int)\n_thread.start()\n_thread.join()",
+        "S09",
+        cause="own",
+        phrase="importing the entry module starts a thread",
+    ),
+    at_import(
         "kills its parent at import",
         "try:\n    _os.kill(_os.getppid(), 9)\nexcept OSError:\n    pass",
         *IMPORT,
@@ -122,6 +141,36 @@ ATTACKS = (
         "ctypes.CDLL(None).ptrace(16, os.getppid(), None, None)",
         cause="killed",
         phrase="reaches into another process's memory",
+    ),
+    in_predict(
+        "takes the time of the process that watches it",
+        "import resource\nresource.prlimit(_os.getppid(), resource.RLIMIT_CPU, (0, 0))",
+        *PREDICT,
+        "S22",
+        cause="killed",
+        phrase="ended or attacked the process that watches it",
+    ),
+    swallowed(
+        "slows the process that watches it down",
+        "os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+        cause="killed",
+        phrase="the component sets limits or priorities of a process that it did not start",
+    ),
+    in_predict(
+        "lets a pipe end the process that watches it",
+        """
+        import fcntl
+        fcntl.fcntl(_os.pipe()[0], fcntl.F_SETOWN, _os.getppid())
+        """,
+        *PREDICT,
+        cause="own",
+        phrase="predict raised PermissionError where it had to succeed",
+    ),
+    swallowed(
+        "mounts what it likes over its folder",
+        "ctypes.CDLL(None).mount(b'none', b'/work', b'tmpfs', 0, None)",
+        cause="own",
+        phrase="the component asks the system for what only its administrator may do",
     ),
     in_predict("leaves in the middle", "_os._exit(0)", *PREDICT, cause="crashed", phrase="predict ended the process"),
     in_predict(

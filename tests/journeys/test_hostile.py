@@ -138,6 +138,12 @@ def test_a_hostile_library_is_named_and_changes_nothing(hostile: HostileLibrary,
     assert (one.out / "verdict.json").read_bytes() == (other.out / "verdict.json").read_bytes()
 
 
+def test_a_library_may_start_threads_when_it_is_imported(host: Path, tmp_path: Path) -> None:
+    code = b"import threading\nthread = threading.Thread(target=int)\nthread.start()\nthread.join()\n"
+    ran = check(write_wheel(tmp_path, name="threads", version="1.0", files={"threads.py": code}), host)
+    assert {ran.results[code]["verdict"] for code in ("S09", "S21", "S22")} == {"pass"}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_nonce_gives_other_inputs_and_the_same_one_the_same_bytes(kind: Any, host: Path) -> None:
     wheel = strict_wheel(kind, host.parent / "wheels")

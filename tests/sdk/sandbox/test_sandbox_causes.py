@@ -7,6 +7,43 @@ import pytest
 from chimes.sandbox import Limits
 
 Inside = Callable[..., Any]
+FILL = """
+    import os, socket, time
+    def fill(write):
+        try:
+            while True:
+                write(bytes(1 << 16))
+        except OSError:
+            pass
+    def pipes():
+        while True:
+            reader, writer = os.pipe()
+            os.set_blocking(writer, False)
+            fill(lambda data: os.write(writer, data))
+            kept.append((reader, writer))
+    def pairs():
+        while True:
+            both = socket.socketpair()
+            keep(*both)
+    def connections():
+        server = socket.create_server(("127.0.0.1", 0))
+        while True:
+            keep(socket.create_connection(server.getsockname()), server.accept()[0])
+    def keep(*both):
+        for one in both:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+            one.setblocking(False)
+            fill(one.send)
+        kept.extend(both)
+    kept = []
+    for _ in range(PROCESSES):
+        if os.fork() == 0:
+            try:
+                HOW()
+            except OSError:
+                time.sleep(1000)
+    time.sleep(1000)
+"""
 MIB = 1 << 20
 
 FORK_BOMB = """
@@ -75,6 +112,33 @@ def test_files_in_memory_count_as_memory(inside: Inside) -> None:
     assert inside(code, limits=limits).cause == "memory"
 
 
+@pytest.mark.parametrize(("how", "processes"), [("pairs", 10), ("connections", 2), ("pipes", 40)])
+@pytest.mark.parametrize("trace", [True, False])
+def test_what_the_kernel_keeps_in_sockets_and_pipes_counts(
+    inside: Inside, how: str, processes: int, trace: bool
+) -> None:
+    code = FILL.replace("PROCESSES", str(processes)).replace("HOW", how)
+    limits = Limits(memory_bytes=300 * MIB, processes=60, wall_s=60)
+    assert inside(code, limits=limits, trace=trace).cause == "memory"
+
+
+def test_many_sockets_and_pipes_that_are_used_as_usual_are_nobodys_fault(inside: Inside) -> None:
+    code = """
+        import asyncio, multiprocessing, socket
+        from concurrent.futures import ThreadPoolExecutor
+        if __name__ == "__main__":
+            pairs = [socket.socketpair() for _ in range(30)]
+            for one, other in pairs:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+                one.sendall(b"x" * 1000)
+            with multiprocessing.get_context("fork").Pool(8) as pool, ThreadPoolExecutor(8) as threads:
+                print(sum(pool.map(abs, range(100))), sum(threads.map(abs, range(100))))
+            asyncio.run(asyncio.sleep(0.2))
+    """
+    outcome = inside(code, limits=Limits(memory_bytes=200 * MIB))
+    assert (outcome.said, outcome.cause) == ("4950 4950\n", None)
+
+
 @pytest.mark.parametrize("turn", range(5))
 def test_a_fork_bomb_is_ended_for_processes_every_time(inside: Inside, turn: int) -> None:
     outcome = inside(FORK_BOMB, limits=Limits(processes=40, memory_bytes=400 * MIB))
@@ -131,6 +195,14 @@ def test_a_file_that_grows_too_large_is_a_matter_of_the_disk(inside: Inside) -> 
     assert inside(code, limits=Limits(file_bytes=MIB)).cause == "disk"
 
 
+@pytest.mark.parametrize("make", ["open(f'/tmp/{number}', 'w').close()", "os.mkdir(f'/work/{number}')"])
+@pytest.mark.parametrize("trace", [True, False])
+def test_files_without_number_are_a_matter_of_the_disk_however_small(inside: Inside, make: str, trace: bool) -> None:
+    outcome = inside(f"import os\nfor number in range(1 << 30): {make}", limits=Limits(disk_bytes=8 * MIB), trace=trace)
+    assert (outcome.status, outcome.cause) == (137, "disk")
+    assert outcome.of("disk") == ({("write", "ENOSPC", True)} if trace else set())
+
+
 @pytest.mark.parametrize("trace", [True, False])
 def test_an_endless_sleep_is_ended_for_time(inside: Inside, trace: bool) -> None:
     outcome = inside("import time; time.sleep(1000)", limits=Limits(wall_s=0.3), trace=trace)
@@ -164,11 +236,17 @@ def test_the_cause_with_precedence_wins_whatever_ends_the_sandbox(inside: Inside
         "os.kill(0, signal.SIGKILL)",
         "signal.pidfd_send_signal(os.pidfd_open(2), signal.SIGKILL)",
         "open('/proc/2/mem', 'r+b')",
+        "resource.prlimit(2, resource.RLIMIT_CPU, (0, 0))",
+        "resource.prlimit(2, resource.RLIMIT_CPU, (0, 9))",
+        "resource.prlimit(2, resource.RLIMIT_NOFILE, (0, 0))",
+        "os.sched_setaffinity(2, {0})",
+        "os.setpriority(os.PRIO_PROCESS, 2, 19)",
+        "os.setpriority(os.PRIO_USER, 0, 19)",
     ],
 )
 def test_a_child_that_attacks_its_parent_is_named(inside: Inside, attack: str) -> None:
     outcome = inside(f"""
-        import os, signal
+        import os, resource, signal
         if os.fork() == 0:
             try:
                 {attack}
@@ -195,6 +273,48 @@ def test_who_ends_its_own_children_attacks_nobody(inside: Inside) -> None:
     """)
     assert (outcome.status, outcome.cause) == (0, None)
     assert outcome.of("signal") >= {("kill", "other", False)}
+
+
+def test_who_limits_or_orders_itself_and_its_children_attacks_nobody(inside: Inside) -> None:
+    outcome = inside("""
+        import os, resource, subprocess, threading
+        child = subprocess.Popen(["/usr/bin/sleep", "1000"])
+        for pid in (0, os.getpid(), child.pid):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (100, 100))
+            os.setpriority(os.PRIO_PROCESS, pid, 5)
+            os.sched_setaffinity(pid, os.sched_getaffinity(pid))
+        os.sched_setaffinity(threading.get_native_id(), os.sched_getaffinity(0))
+        child.kill()
+        child.wait()
+    """)
+    assert (outcome.status, outcome.cause) == (0, None)
+    assert outcome.of("signal") == {("kill", "other", False)}
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        "fcntl.fcntl(reader, fcntl.F_SETOWN, os.getppid())",
+        "fcntl.fcntl(reader, 15, bytes(4) + os.getppid().to_bytes(4, 'little'))",
+        "fcntl.ioctl(reader, 0x8901, os.getppid().to_bytes(4, 'little'))",
+    ],
+)
+def test_nobody_is_ended_by_the_signals_of_a_descriptor(inside: Inside, owner: str) -> None:
+    outcome = inside(f"""
+        import fcntl, os
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            try:
+                {owner}
+            except PermissionError:
+                fcntl.fcntl(reader, 10, 9)
+                fcntl.fcntl(reader, fcntl.F_SETFL, os.O_NONBLOCK | 0o20000)
+                os.write(writer, b"x")
+                print("refused", flush=True)
+            os._exit(0)
+        os.wait()
+    """)
+    assert (outcome.said, outcome.status, outcome.cause) == ("refused\n", 0, None)
 
 
 def test_a_thread_that_aborts_attacks_nobody(inside: Inside) -> None:

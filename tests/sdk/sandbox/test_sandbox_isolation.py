@@ -88,11 +88,14 @@ def test_processes_of_the_host_are_not_visible(inside: Inside) -> None:
         ("libc.unshare(0x10000000) and complain()", "EPERM"),
         ("libc.unshare(0x00020000) and complain()", "EPERM"),
         ("libc.shmget(0, 4096, 0o1600) < 0 and complain()", "ENOSYS"),
+        ("libc.semget(0, 32000, 0o1600) < 0 and complain()", "ENOSYS"),
+        ("libc.vmsplice(1, None, 0, 0) and complain()", "ENOSYS"),
+        ("fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)", "EPERM"),
     ],
 )
 def test_what_would_pass_by_the_limits_or_the_trace_is_absent(inside: Inside, call: str, refusal: str) -> None:
     outcome = inside(f"""
-        import ctypes, errno, os
+        import ctypes, errno, fcntl, os
         libc = ctypes.CDLL(None, use_errno=True)
         def complain():
             raise OSError(ctypes.get_errno(), "refused")
@@ -102,6 +105,18 @@ def test_what_would_pass_by_the_limits_or_the_trace_is_absent(inside: Inside, ca
             print(errno.errorcode[error.errno])
     """)
     assert outcome.said.strip() == refusal
+
+
+def test_a_socket_that_asks_for_a_larger_buffer_keeps_its_own(inside: Inside) -> None:
+    outcome = inside("""
+        import socket
+        client = socket.socketpair()[0]
+        before = client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * before)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * before)
+        print(before == client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+    """)
+    assert outcome.said == "True\n"
 
 
 def test_two_sandboxes_at_a_time_have_different_users() -> None:

@@ -114,6 +114,7 @@ print(end("open('/etc/passwd', 'w')"))
 print(end("import os\\nwhile True:\\n try: os.fork()\\n except OSError: pass", processes=30)[0])
 print(end("kept = []\\nwhile True: kept.append(bytearray(1 << 20))", memory_bytes=100 << 20)[0])
 print(end("import time; open('/tmp/a', 'wb').write(bytes(60 << 20)); time.sleep(99)", memory_bytes=50 << 20)[0])
+print(end("import socket\\nkept = [socket.socketpair() for _ in range(400)]\\ninput()", memory_bytes=99 << 20)[0])
 print(end("import os; os.kill(1, 9)")[0])
 print(end("import time; time.sleep(99)", wall_s=0.2)[0])
 """
@@ -128,6 +129,7 @@ def test_a_sandbox_can_be_made_without_root(public_sources: Path) -> None:
         f"(None, '{uid}\\n', [])",
         "(None, '', ['/etc/passwd'])",
         "processes",
+        "memory",
         "memory",
         "memory",
         "killed",

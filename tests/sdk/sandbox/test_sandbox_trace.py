@@ -186,6 +186,12 @@ def test_relative_paths_follow_the_folder_of_their_process() -> None:
         (b"99 kill(2, SIGKILL) = 0", "killed"),
         (b"14 kill(2, SIGKILL) = 0", "killed"),
         (b'13 openat(AT_FDCWD</work>, "/proc/2/mem", O_RDWR) = 3</proc/2/mem>', "killed"),
+        (b"13 prlimit64(2, RLIMIT_CPU, {rlim_cur=0, rlim_max=0}, NULL) = 0", "killed"),
+        (b"13 prlimit64(1, RLIMIT_CPU, {rlim_cur=0, rlim_max=0}, NULL) = -1 EPERM (x)", "killed"),
+        (b"13 setpriority(PRIO_PROCESS, 2, 19) = 0", "killed"),
+        (b"13 setpriority(PRIO_PGRP, 0, 19) = -1 EPERM (x)", "killed"),
+        (b"13 ioprio_set(IOPRIO_WHO_USER, 0, IOPRIO_PRIO_VALUE(IOPRIO_CLASS_IDLE, 0)) = 0", "killed"),
+        (b"13 sched_setaffinity(2, 8, [0]) = 0", "killed"),
     ],
 )
 def test_a_line_shows_a_cause(line: bytes, cause: str) -> None:
@@ -203,11 +209,25 @@ def test_a_line_shows_a_cause(line: bytes, cause: str) -> None:
         b"12 kill(-1, SIGKILL) = 0",
         b"13 kill(2, SIGCHLD) = 0",
         b'13 openat(AT_FDCWD</work>, "/proc/self/mem", O_RDWR) = 3</proc/3/mem>',
+        b"13 prlimit64(0, RLIMIT_CPU, {rlim_cur=9, rlim_max=9}, NULL) = 0",
+        b"13 prlimit64(3, RLIMIT_CPU, {rlim_cur=9, rlim_max=9}, NULL) = 0",
+        b"13 prlimit64(2, RLIMIT_CPU, NULL, {rlim_cur=9, rlim_max=9}) = 0",
+        b"12 sched_setaffinity(2, 8, [0]) = 0",
+        b"12 sched_setaffinity(4, 8, [0]) = 0",
+        b"13 setpriority(PRIO_PROCESS, 0, 19) = 0",
+        b"13 --- SIGXCPU {si_signo=SIGXCPU, si_code=SI_USER, si_pid=3} ---",
         b'13 openat(AT_FDCWD</work>, "/tmp/link", O_RDWR) = 3</proc/3/mem>',
     ],
 )
 def test_a_line_accuses_nobody(line: bytes) -> None:
     assert read(line).seen == set()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_limit_that_an_attacker_set_is_no_limit_of_ours(is_first: bool) -> None:
+    attack = b"13 prlimit64(2, RLIMIT_CPU, {rlim_cur=0, rlim_max=9}, NULL) = 0"
+    end = b"12 --- SIGXCPU {si_signo=SIGXCPU, si_code=SI_KERNEL} ---"
+    assert read(*((attack, end) if is_first else (end, attack))).seen == {"killed"}
 
 
 def test_a_mark_left_twice_hides_nothing() -> None:

@@ -18,7 +18,8 @@ __all__ = ["S09", "S22", "LibraryStays"]
 
 SHOWN = 10
 FOLDERS = ("tmp", "cache", "artifacts")
-WATCHED = ("write", "network", "signal", "memory", "disk")
+WATCHED = ("write", "network", "signal", "memory", "disk", "system")
+THREAD = ("process", "thread")
 WHO_WATCHES = ("0", "1", "2", "-1")
 """Targets of a signal that mean the processes that run the plugin, or everybody."""
 IPV6_PROBES = (
@@ -42,6 +43,9 @@ class S09(EntryCheck):
     def look(self, subject: EntrySubject) -> Facts:
         """Events and changes, and how the import failed if it did."""
         events = _without_probe(subject.events)
+        if subject.what != EntrySubject.what:
+            # Libraries may start threads: what computes does, in native code.
+            events = [event for event in events if event[:2] != THREAD]
         facts = {
             "what": subject.what,
             "events": [list(event) for event in events],
@@ -201,11 +205,15 @@ def _words(kind: str, action: str, target: str) -> str:
         case "write":
             return f"writes in {place_of(target)}"
         case "process":
-            return "starts a process"
+            return "starts a thread" if action == THREAD[1] else "starts a process"
+        case "signal" if action in ("limit", "schedule"):
+            return "sets limits or priorities of a process that it did not start"
         case "signal":
             return "sends a signal to a process that it did not start"
         case "memory":
             return "reaches into another process's memory"
         case "disk":
             return "fills the disk"
+        case "system":
+            return "asks the system for what only its administrator may do"
     return f"does something that the sandbox watches ({action})"

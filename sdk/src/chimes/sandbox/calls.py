@@ -12,11 +12,12 @@ import posixpath
 import re
 from dataclasses import dataclass
 
-__all__ = ["Call", "Number", "address", "join", "parse_call", "parse_number", "parse_path", "unquote"]
+__all__ = ["Call", "Number", "address", "join", "local_path", "parse_call", "parse_number", "parse_path", "unquote"]
 
 TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"(?:\.\.\.)?|<[^<>]*>|/\*.*?\*/|[(\[{)\]},]|[^"<(\[{)\]},/]+|.', re.S)
 RESULT = re.compile(r"\s*= (?:-1 (?P<error>E[A-Z0-9]+)|\w+<(?P<path>[^<>]*)>)?")
 NUMBER = re.compile(r"(-?\d+)(?:<([^<>]*)>)?")
+LOCAL = re.compile(r'sa_family=AF_(?:UNIX|LOCAL), sun_path=("[^"\\]*(?:\\.[^"\\]*)*")')
 FAMILY = re.compile(r"sa_family=(AF_\w+)")
 PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
 HOST = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
@@ -112,3 +113,9 @@ def address(text: str) -> str | None:
     name = host[1] or f"[{host[2]}]"
     is_chance = int(port[1]) >= FIRST_CHANCE_PORT and (name.startswith("127.") or name == "[::1]")
     return f"{name}:{'*' if is_chance else port[1]}"
+
+
+def local_path(text: str) -> str | None:
+    """The path of a Unix socket in an argument; None for any other address, and for a name without a file."""
+    found = LOCAL.search(text)
+    return parse_path(found[1]) if found else None

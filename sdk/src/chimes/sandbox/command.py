@@ -75,7 +75,7 @@ def traced(strace: str, output: str, calls: Iterable[str], raw: Iterable[str]) -
     """The start of a command line that reports ``calls`` to the file ``output``; of those in ``raw`` numbers only."""
     return [
         *(strace, "-q", "-f", "--seccomp-bpf", "-y", "-s", "64"),
-        *("-e", "signal=SIGXCPU,SIGXFSZ"),
+        *("-e", "signal=SIGXCPU,SIGXFSZ,SIGSYS"),
         # The question mark: a call that this architecture lacks is no error.
         *("-e", "trace=" + ",".join(f"?{name}" for name in calls)),
         *("-e", "raw=" + ",".join(f"?{name}" for name in raw)),

@@ -14,7 +14,7 @@ from chimes.sandbox.command import PRIVATE
 
 __all__ = ["OWN", "Event", "EventLog", "Kind", "place_of"]
 
-Kind = Literal["network", "write", "process", "signal", "memory", "disk"]
+Kind = Literal["network", "write", "process", "signal", "memory", "disk", "system"]
 
 OWN = tuple(f"{folder}/" for folder in PRIVATE)
 PLACES = frozenset(

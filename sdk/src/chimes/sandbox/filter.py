@@ -1,10 +1,14 @@
 """Closes the doors past the limits and the trace: a seccomp program for the system calls nobody would see or count.
 
 ``io_uring`` does what the trace shows, unseen; a new user namespace may mount memory without a size;
-memory files and System V memory belong to no process that could be measured; a foreign architecture's
-calls have other numbers; a filter of one's own with a listener lets calls through past the trace; sockets
-of a family that no network namespace holds reach the machine (vsock). All of them answer as on a kernel
-that lacks them, and libraries fall back.
+memory files, System V memory and semaphores, and pages given to a pipe belong to no process that could be
+measured; a foreign architecture's calls have other numbers; a filter of one's own with a listener lets
+calls through past the trace. All of them answer as on a kernel that lacks them, and libraries fall back.
+A larger buffer of a socket or pipe would hold memory that nobody counts: sockets keep theirs without a word,
+as the kernel does with one that asks for too much, and pipes are refused theirs. Who shall have the signals
+of a descriptor cannot be said: the signal that ends another process would come from nobody.
+Sockets of a family that no network namespace holds reach the machine (vsock). Whoever asks for one is sent a signal,
+since that the trace sees, and a refusal it does not.
 """
 
 from __future__ import annotations
@@ -18,32 +22,60 @@ from chimes.errors import InfrastructureError
 
 __all__ = ["build_filter"]
 
+Instruction = tuple[int, int, int, int]
+
 LOAD, EQUAL, AT_LEAST, HAS_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
-ALLOW, ERROR = 0x7FFF0000, 0x00050000
+NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, (16, 24, 32)
+ALLOW, ERROR, TRAP = 0x7FFF0000, 0x00050000, 0x00030000
 CLONE_NEWUSER = 0x10000000
 X32 = 0x40000000
 FAMILIES = (0, 1, 2, 10, 16, 17)
 """Unspecified, Unix, IPv4, IPv6, netlink, packet: what stays inside a network namespace, and is seen."""
+SOL_SOCKET, BUFFERS = 1, (7, 8, 32, 33)
+"""SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE."""
+OWNERS, OWNERS_BY_IOCTL = (8, 15), (0x8901, 0x8902)
+"""F_SETOWN, F_SETOWN_EX; FIOSETOWN, SIOCSPGRP."""
+F_SETPIPE_SZ = 1031
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Machine:
-    """What the kernel calls an architecture, and its numbers of the calls in question."""
+    """What the kernel calls an architecture, and its numbers of the calls in question; ``sockets``: one, and a pair."""
 
     audit: int
     absent: tuple[int, ...]
     clone: int
     unshare: int
-    socket: int
+    sockets: tuple[int, int]
+    setsockopt: int
+    fcntl: int
+    ioctl: int
 
 
 # io_uring_setup, io_uring_enter, io_uring_register, clone3 (its flags cannot be read), memfd_secret: alike everywhere.
 COMMON = (425, 426, 427, 435, 447)
-# And memfd_create, shmget, msgget, seccomp.
+# And memfd_create, shmget, msgget, semget, vmsplice, seccomp.
 MACHINES = {
-    "x86_64": _Machine(0xC000003E, (*COMMON, 319, 29, 68, 317), clone=56, unshare=272, socket=41),
-    "aarch64": _Machine(0xC00000B7, (*COMMON, 279, 194, 186, 277), clone=220, unshare=97, socket=198),
+    "x86_64": _Machine(
+        audit=0xC000003E,
+        absent=(*COMMON, 319, 29, 68, 64, 278, 317),
+        clone=56,
+        unshare=272,
+        sockets=(41, 53),
+        setsockopt=54,
+        fcntl=72,
+        ioctl=16,
+    ),
+    "aarch64": _Machine(
+        audit=0xC00000B7,
+        absent=(*COMMON, 279, 194, 186, 190, 75, 277),
+        clone=220,
+        unshare=97,
+        sockets=(198, 199),
+        setsockopt=208,
+        fcntl=25,
+        ioctl=29,
+    ),
 }
 
 
@@ -55,25 +87,46 @@ def build_filter(machine: str | None = None) -> bytes:
         raise InfrastructureError(
             f"no sandbox can be made on the architecture {name!r}", hint=f"use one of {', '.join(sorted(MACHINES))}"
         )
-    absent = len(known.absent)
+    absent, refused = (RETURN, 0, 0, ERROR | errno.ENOSYS), (RETURN, 0, 0, ERROR | errno.EPERM)
+    family = _among(0, FAMILIES, (RETURN, 0, 0, ALLOW), otherwise=(RETURN, 0, 0, TRAP))
+    namespace = [(LOAD, 0, 0, ARGUMENTS[0]), (HAS_BITS, 0, 1, CLONE_NEWUSER), refused, (RETURN, 0, 0, ALLOW)]
     program = [
         (LOAD, 0, 0, ARCHITECTURE),
-        (EQUAL, 0, absent + 8, known.audit),
+        (EQUAL, 1, 0, known.audit),
+        absent,
         (LOAD, 0, 0, NUMBER),
-        (AT_LEAST, absent + 6, 0, X32),
-        *((EQUAL, absent + 5 - index, 0, number) for index, number in enumerate(known.absent)),
-        (EQUAL, 3, 0, known.clone),
-        (EQUAL, 2, 0, known.unshare),
-        (EQUAL, 6, 0, known.socket),
-        (RETURN, 0, 0, ALLOW),
-        (LOAD, 0, 0, FIRST_ARGUMENT),
-        (HAS_BITS, 1, 2, CLONE_NEWUSER),
-        (RETURN, 0, 0, ERROR | errno.ENOSYS),
-        (RETURN, 0, 0, ERROR | errno.EPERM),
-        (RETURN, 0, 0, ALLOW),
-        (LOAD, 0, 0, FIRST_ARGUMENT),
-        *((EQUAL, len(FAMILIES) - index, 0, family) for index, family in enumerate(FAMILIES)),
-        (RETURN, 0, 0, ERROR | errno.EAFNOSUPPORT),
+        (AT_LEAST, 0, 1, X32),
+        absent,
+        *(word for number in known.absent for word in _call(number, absent)),
+        *_call(known.clone, *namespace),
+        *_call(known.unshare, *namespace),
+        *(word for number in known.sockets for word in _call(number, *family)),
+        *_call(known.setsockopt, *_buffers()),
+        *_call(known.fcntl, *_among(1, (F_SETPIPE_SZ, *OWNERS), refused)),
+        *_call(known.ioctl, *_among(1, OWNERS_BY_IOCTL, refused)),
         (RETURN, 0, 0, ALLOW),
     ]
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
+
+
+def _call(number: int, *body: Instruction) -> list[Instruction]:
+    """What is said of one call; ``body`` always comes to a return."""
+    return [(EQUAL, 0, len(body), number), *body]
+
+
+def _among(
+    argument: int, values: tuple[int, ...], answer: Instruction, otherwise: Instruction = (RETURN, 0, 0, ALLOW)
+) -> list[Instruction]:
+    """``answer`` if the argument is one of ``values``."""
+    tests = [(EQUAL, len(values) - index, 0, value) for index, value in enumerate(values)]
+    return [(LOAD, 0, 0, ARGUMENTS[argument]), *tests, otherwise, answer]
+
+
+def _buffers() -> list[Instruction]:
+    done = (RETURN, 0, 0, ERROR)
+    return [
+        (LOAD, 0, 0, ARGUMENTS[1]),
+        (EQUAL, 1, 0, SOL_SOCKET),
+        (RETURN, 0, 0, ALLOW),
+        *_among(2, BUFFERS, done),
+    ]

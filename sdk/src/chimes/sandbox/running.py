@@ -47,7 +47,8 @@ class Sandbox:
 
     Inside, ``/work`` (home and working folder, with ``/work/tmp``), ``/tmp`` and ``/dev/shm`` can be written;
     ``env`` is the whole environment beside PATH, HOME, LANG and PYTHONDONTWRITEBYTECODE, which it may replace.
-    When ``wall_s`` or ``memory_bytes`` is passed, or processes were refused a second ago, the whole tree is ended.
+    When ``wall_s`` or ``memory_bytes`` is passed, a folder holds more files than ``disk_bytes`` has pages, or
+    processes were refused a second ago, the whole tree is ended.
     It also ends with the process that started it, however that one ends.
     """
 
@@ -295,7 +296,16 @@ class Sandbox:
             return "processes"
         if usage.memory_bytes > self._limits.memory_bytes:
             return "memory"
+        if usage.is_crowded:
+            self._tell_full_disk()
+            return "disk"
         return "time" if now - self._began > self._limits.wall_s else None
+
+    def _tell_full_disk(self) -> None:
+        # No call was refused for it: a folder in memory has room for as many empty files as there is memory.
+        if self._trace is not None:
+            with self._lock:
+                self._trace.events.add("disk", "write", "ENOSPC", refused=True)
 
     def _end(self, cause: Cause | None = None) -> None:
         if cause is not None:

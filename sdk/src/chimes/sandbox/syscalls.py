@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ADDRESSES", "CHANGES", "FORKS", "OPENS", "RAW", "SIGNALS", "TRACED"]
+__all__ = ["ADDRESSES", "CHANGES", "CONTROLS", "FORKS", "OPENS", "PRIVILEGED", "RAW", "SIGNALS", "TRACED"]
 
 # Call -> (verb, positions of folder and path). No folder: the call takes a path alone.
 CHANGES: dict[str, tuple[str, tuple[tuple[int | None, int], ...]]] = {
@@ -41,7 +41,22 @@ OPENS: dict[str, tuple[int | None, int, int | None]] = {
 ADDRESSES = {"connect": 1, "bind": 1, "sendto": 4, "sendmsg": 1, "sendmmsg": 1}
 # Call -> position of the signal; the process is the first argument.
 SIGNALS = {"kill": 1, "tkill": 1, "tgkill": 2, "rt_sigqueueinfo": 1, "rt_tgsigqueueinfo": 2, "pidfd_send_signal": 1}
+# Call -> (verb, position of the process).
+CONTROLS = {
+    "prlimit64": ("limit", 0),
+    "sched_setaffinity": ("schedule", 0),
+    "sched_setattr": ("schedule", 0),
+    "sched_setparam": ("schedule", 0),
+    "sched_setscheduler": ("schedule", 0),
+    "setpriority": ("schedule", 1),
+    "ioprio_set": ("schedule", 1),
+}
 FORKS = ("clone", "fork", "vfork")
+PRIVILEGED = (
+    *("mount", "umount2", "pivot_root", "chroot", "setns", "unshare", "open_tree", "move_mount", "fsopen"),
+    *("bpf", "init_module", "finit_module", "delete_module", "kexec_load", "reboot", "swapon", "swapoff"),
+    *("sethostname", "setdomainname", "settimeofday", "clock_settime", "iopl", "ioperm"),
+)
 RAW = (
     *("write", "pwrite64", "writev", "pwritev", "pwritev2"),
     *("fallocate", "ftruncate", "sendfile", "copy_file_range", "splice"),
@@ -57,4 +72,4 @@ OTHERS = (
     "fchdir",
     "set_robust_list",
 )
-TRACED = (*CHANGES, *OPENS, *ADDRESSES, *SIGNALS, *FORKS, *RAW, *OTHERS)
+TRACED = (*CHANGES, *OPENS, *ADDRESSES, *SIGNALS, *CONTROLS, *FORKS, *PRIVILEGED, *RAW, *OTHERS)

@@ -6,10 +6,10 @@ import re
 import time
 from collections.abc import Callable
 
-from chimes.sandbox.calls import Call, address, join, parse_call, parse_number, parse_path, unquote
+from chimes.sandbox.calls import Call, address, join, local_path, parse_call, parse_number, parse_path, unquote
 from chimes.sandbox.command import ENV
 from chimes.sandbox.events import OWN, EventLog
-from chimes.sandbox.syscalls import ADDRESSES, CHANGES, FORKS, OPENS, RAW, SIGNALS
+from chimes.sandbox.syscalls import ADDRESSES, CHANGES, CONTROLS, FORKS, OPENS, PRIVILEGED, RAW, SIGNALS
 from chimes.sandbox.watch import Identity, identify
 
 __all__ = ["Trace"]
@@ -18,6 +18,8 @@ MARK = "/chimes-mark/"
 FIRST, MAIN = 1, 2
 """Process numbers inside: bubblewrap's own, and the one that the sandbox was made for."""
 
+WATCHERS = ("0", "1", "2", "-1")
+"""Targets that mean these two, or everybody."""
 HARMLESS_SIGNALS = ("SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG")
 OUT_OF_DISK = ("ENOSPC", "EFBIG", "EDQUOT")
 PENDING = ("EINPROGRESS", "EALREADY", "EISCONN")
@@ -32,6 +34,7 @@ READING = re.compile(
     r'openat\((?:AT_FDCWD|\d+)(?:<([^<>]*)>)?, "(?!/chimes-mark/)[^"\\]*(?:\\.[^"\\]*)*"'
     r", O_RDONLY(?:\|O_(?:CLOEXEC|DIRECTORY|NOFOLLOW|NONBLOCK|LARGEFILE|NOCTTY|NOATIME|PATH))*\) "
 )
+FOREIGN_SOCKET = re.compile(r"--- SIGSYS \{.*si_code=SYS_SECCOMP,.* si_syscall=__NR_socket(?:pair)?,")
 LINE_LENGTH = 1 << 16
 
 
@@ -58,13 +61,16 @@ class Trace:
         self._identities: dict[int, Identity | None] = {}
         self._descriptors: dict[int, int] = {}
         self._before: set[int] = set()
+        self._has_foreign_limits = False
         self._handlers: dict[str, Callable[[int, Call], None]] = {
             **dict.fromkeys(CHANGES, self._change),
             **dict.fromkeys(OPENS, self._open),
             **dict.fromkeys(ADDRESSES, self._address),
             **dict.fromkeys(SIGNALS, self._signal),
+            **dict.fromkeys(CONTROLS, self._control),
             **dict.fromkeys(FORKS, self._fork),
             **dict.fromkeys(("ptrace", "process_vm_writev"), self._reach),
+            **dict.fromkeys(PRIVILEGED, self._ask),
             **dict.fromkeys(("execve", "execveat"), self._execute),
             **dict.fromkeys(("chdir", "fchdir"), self._enter),
             "socket": self._socket,
@@ -102,10 +108,18 @@ class Trace:
             return
         if text[0] == "+":
             self._exit(pid)
-        elif text.startswith("--- SIGX"):
-            self.seen.add("time" if text.startswith("--- SIGXCPU") else "disk")
+        elif text.startswith("--- SIG"):
+            self._told(pid, text)
         else:
             self._returned(pid, text)
+
+    def _told(self, pid: int, text: str) -> None:
+        if FOREIGN_SOCKET.match(text) and self.started and pid not in self._before:
+            self.events.add("network", "socket", "another family", refused=True)
+        elif text.startswith("--- SIGXFSZ"):
+            self.seen.add("disk")
+        elif text.startswith("--- SIGXCPU") and "SI_KERNEL" in text and not self._has_foreign_limits:
+            self.seen.add("time")
 
     def _exit(self, pid: int) -> None:
         if text := self._unfinished.pop(pid, None):
@@ -181,7 +195,7 @@ class Trace:
 
     def _write(self, pid: int, verb: str, path: str, error: str) -> None:
         # What it wanted to make was there already: nothing would have changed anywhere.
-        if error == "EEXIST" or not path.startswith("/") or QUIET.fullmatch(path):
+        if error in ("EEXIST", "EADDRINUSE") or not path.startswith("/") or QUIET.fullmatch(path):
             return
         if memory := MEMORY.fullmatch(path):
             self._memory(pid, verb, memory[1], path, error)
@@ -206,7 +220,10 @@ class Trace:
             self.events.add("network", "socket", f"{family} {kind}", refused=bool(call.error))
 
     def _address(self, pid: int, call: Call) -> None:
-        if where := address(call.arg(ADDRESSES[call.name])):
+        said = call.arg(ADDRESSES[call.name])
+        if call.name == "bind" and (path := local_path(said)):
+            self._write(pid, "bind", join(self._folder(pid), path), call.error)
+        if where := address(said):
             action = "send" if call.name.startswith("send") else call.name
             self.events.add("network", action, where, refused=bool(call.error) and call.error not in PENDING)
 
@@ -214,13 +231,18 @@ class Trace:
         if call.error == "EAGAIN":
             self.seen.add("processes")
             self.exhausted_at = self.exhausted_at or time.monotonic()
-        if not any("CLONE_THREAD" in arg for arg in call.args):
-            self.events.add("process", "fork", "", refused=bool(call.error))
+        is_thread = any("CLONE_THREAD" in arg for arg in call.args)
+        self.events.add("process", "thread" if is_thread else "fork", "", refused=bool(call.error))
 
     def _execute(self, pid: int, call: Call) -> None:
         path = self._path(pid, call, *((None, 0) if call.name == "execve" else (0, 1)))
         if path is not None:
             self.events.add("process", "execve", path, refused=bool(call.error))
+
+    def _ask(self, pid: int, call: Call) -> None:
+        # Whoever may do it, as with a table of descriptors of its own, does nothing that matters here.
+        if call.error == "EPERM":
+            self.events.add("system", call.name, "", refused=True)
 
     def _enter(self, pid: int, call: Call) -> None:
         if call.error:
@@ -258,6 +280,21 @@ class Trace:
             return False
         # "All" never means the sender.
         return target in ("0", "1", "2") or (target == "self" and is_main) or (target == "-1" and not is_main)
+
+    def _control(self, pid: int, call: Call) -> None:
+        verb, position = CONTROLS[call.name]
+        whom, sort = parse_number(call.arg(position)), call.arg(0)
+        if whom is None or (verb == "limit" and call.arg(2) == "NULL"):
+            return
+        target = "-1" if sort.endswith("_USER") else self._name(pid, whom.value)
+        if target not in WATCHERS or (target == "0" and not sort.endswith("_PGRP")):
+            return
+        if verb == "limit":
+            # Its end is the attack's doing, not a limit's, whichever is seen first.
+            self._has_foreign_limits = True
+            self.seen.discard("time")
+        self.seen.add("killed")
+        self.events.add("signal", verb, target, refused=bool(call.error))
 
     def _name(self, pid: int, number: int | None) -> str:
         own = self._identities.get(pid)
