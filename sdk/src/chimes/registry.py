@@ -214,7 +214,7 @@ def _checked(answer: Any, where: str) -> Registration:
     """``answer``, if it is a Registration and no look-alike whose attributes are the plugin's code."""
     if type(answer) is not Registration:
         raise PluginLoadError(f"{where} returned a {_type_of(answer)}, not a Registration")
-    values = {name: getattr(answer, name, None) for name in FIELDS}
+    values: dict[str, Any] = {name: getattr(answer, name, None) for name in FIELDS}
     for name, value in values.items():
         if type(value) not in FIELDS[name]:
             raise PluginLoadError(f"{where} returned a Registration whose {name} is a {_type_of(value)}")

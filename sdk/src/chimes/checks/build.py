@@ -15,6 +15,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from chimes.checks.wording import escaped
 from chimes.errors import BuildError, InfrastructureError
 from chimes.process import run
 
@@ -25,6 +26,8 @@ PYPROJECT_BYTES = 1 << 20
 REASON_CHARACTERS = 600
 LEGACY = "setuptools.build_meta:__legacy__"
 """The backend of a project that names none (PEP 517)."""
+# Colours, and whatever else a terminal obeys: ESC [ ... and the titles, ESC ] ... BEL.
+STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Temporary failure in name resolution")
 
 
@@ -84,13 +87,13 @@ def _built(folder: Path, out: Path, forms: list[str]) -> list[Path]:
 
 def reason_in(output: str) -> str:
     """Why a build failed: the last exception in what it printed, else its last lines; one line of bounded length."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    text = STEERING.sub("", output)
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _is_progress(line)]
     traces = [number for number, line in enumerate(lines) if line.lstrip().startswith("Traceback (most recent")]
     if traces:
         raised = [line for line in lines[traces[-1] + 1 :] if not line.startswith(" ")]
         lines = raised[:3] or lines
-    said = " ".join(line.strip() for line in lines[-3:]) or "it printed nothing"
+    said = escaped(" ".join(line.strip() for line in lines[-3:])) or "it printed nothing"
     return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
 
 

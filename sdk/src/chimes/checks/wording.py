@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["listed", "quote"]
+__all__ = ["escaped", "listed", "quote"]
+
+
+def escaped(text: str) -> str:
+    """``text`` on one line; what a terminal would obey, and what no UTF-8 can hold, is escaped."""
+    line = " ".join(text.splitlines())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
 
 
 def quote(value: str, *, limit: int = 120) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
 
 from chimes.cli.findings import safe, show_findings
 from chimes.errors import ConfigError
@@ -80,7 +79,7 @@ def command(
             nonce=Nonce.fresh() if nonce_file is None else Nonce.read(nonce_file),
             lock=lock,
             out=out,
-            progress=lambda text: status.update(escape(text)),
+            progress=lambda text: status.update(safe(text)),
         )
         report = check_path(path, options)
     if out is not None:
@@ -153,5 +152,5 @@ def _line(console: Console, title: str, results: tuple[Result, ...]) -> None:
     cells = [f"[{colours.get(result.verdict, 'dim')}]{result.code}[/]" for result in results]
     room = max(1, (console.width - INDENT) // len("A01 "))
     for start in range(0, max(1, len(cells)), room):
-        head = escape(title) if start == 0 else ""
+        head = safe(title) if start == 0 else ""
         console.print(f"  {head:<{INDENT - 3}} {' '.join(cells[start : start + room])}")
