@@ -77,3 +77,29 @@ def test_what_a_build_backend_says_steers_no_terminal(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "cannot be built: ValueError: \\x9b1m all \\x08clean" in done.stderr.decode()
     assert not any(byte in done.stderr for byte in (b"\x1b[2J", b"\x1b]0", b"\x07", b"\x08", b"\xc2\x9b"))
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """Reading it would wait for ever: nobody writes."""
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("check", ".", "--rules"), ("check", ".", "--nonce-file"), ("check", ".", "--sandbox", "--lock"), ("run",)],
+)
+def test_a_pipe_or_a_device_is_no_file_to_read(pipe: Path, arguments: tuple[str, ...]) -> None:
+    for file in (pipe, Path("/dev/zero")):
+        done = chimes(*arguments, file)
+        assert done.returncode == 2, done.text
+        assert str(file) in done.text
+        assert "  fix: " in done.text
+
+
+@pytest.mark.parametrize("name", ["acme-1.0-py3-none-any.whl", "acme-1.0.tar.gz"])
+def test_a_pipe_is_no_distribution(pipe: Path, name: str) -> None:
+    done = chimes("check", pipe.rename(pipe.with_name(name)))
+    assert done.returncode == 2
+    assert "it is not a regular file" in done.text

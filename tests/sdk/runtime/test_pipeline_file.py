@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"pipeline\.toml is not TOML.*line 3") as caught:
+    with pytest.raises(ConfigError, match=r"pipeline\.toml' is no TOML.*line 3") as caught:
         read_pipeline(write(tmp_path, "[pipeline]\nname = 'x'\nthis is no line\n"))
     assert caught.value.hint
 
@@ -93,6 +94,25 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.toml"
     file.write_bytes(b"name = '\xff\xfe'")
     with pytest.raises(ConfigError, match="not UTF-8"):
+        read_pipeline(file)
+
+
+def test_text_that_nests_as_nobody_nests_is_refused(tmp_path: Path) -> None:
+    for text in ("x = " + "[" * 20_000, "a" + ".a" * 5000 + " = 1", "x = " + "[" * 70 + "]" * 70):
+        with pytest.raises(ConfigError, match="nested too deeply"):
+            read_pipeline(write(tmp_path, text))
+    with pytest.raises(ConfigError, match="64 bits"):
+        read_pipeline(write(tmp_path, f"x = 0x{'f' * 17}"))
+
+
+@pytest.mark.parametrize("text", ["x" * (1 << 20) + "x", ""])
+def test_what_is_no_small_file_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "pipeline.toml"
+    if text:
+        file.write_text(text)
+    else:
+        os.mkfifo(file)
+    with pytest.raises((ConfigError, NotFoundError), match=r"larger than|not a regular file"):
         read_pipeline(file)
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import stat
 import sys
 import tempfile
-import tomllib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,11 +16,11 @@ from packaging.requirements import Requirement
 from chimes.checks.wording import escaped
 from chimes.errors import BuildError, InfrastructureError
 from chimes.process import run
+from chimes.textfile import read_toml
 
 __all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "reason_in"]
 
 TIMEOUT_S = 600.0
-PYPROJECT_BYTES = 1 << 20
 REASON_CHARACTERS = 600
 LEGACY = "setuptools.build_meta:__legacy__"
 """The backend of a project that names none (PEP 517)."""
@@ -121,19 +119,9 @@ def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None
 
 
 def _pyproject(path: Path) -> dict[str, Any]:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BuildError(f"{path} is not a regular file", hint="put the project's own file there")
-        with path.open("rb") as stream:
-            data = stream.read(PYPROJECT_BYTES + 1)
-    except OSError as error:
-        raise BuildError(f"{path.parent} has no pyproject.toml that can be read", hint="add one: chimes new") from error
-    if len(data) > PYPROJECT_BYTES:
-        raise BuildError(f"pyproject.toml is larger than {PYPROJECT_BYTES} bytes", hint="it holds settings, not data")
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BuildError(f"pyproject.toml is not valid TOML: {error}", hint="correct that line") from error
+    if not path.exists():
+        raise BuildError(f"{path.parent} has no pyproject.toml", hint="add one: chimes new")
+    return read_toml(path, "the project's file", refusal=BuildError)
 
 
 def _strings(table: dict[str, Any], key: str, default: list[str] | None) -> tuple[str, ...]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationErr
 from chimes.errors import CompositionError, ConfigError, NotFoundError, Problem
 from chimes.kinds.component import Value
 from chimes.kinds.predicates import Predicate
+from chimes.textfile import read_toml
 
 __all__ = ["About", "Asked", "Backend", "Column", "ModelStep", "Output", "Pipeline", "Source", "read_pipeline"]
 
@@ -117,7 +117,7 @@ def read_pipeline(path: Path | str) -> Pipeline:
     CompositionError with one problem per key that is unknown, missing or wrong.
     """
     path = Path(path).absolute()
-    values = _expand(_load(path), str(path.parent))
+    values = _expand(read_toml(path, "pipeline", absent=NotFoundError), str(path.parent))
     try:
         pipeline = Pipeline.model_validate(values)
     except ValidationError as error:
@@ -129,19 +129,6 @@ def read_pipeline(path: Path | str) -> Pipeline:
         ) from error
     output = Output(path=str(path.parent / pipeline.output.path))
     return pipeline.model_copy(update={"output": output})
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise NotFoundError(
-            f"pipeline {str(path)!r} cannot be read: {error.strerror}", hint="check the path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path.name} is not UTF-8 text: {error.reason}", hint="save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path.name} is not TOML: {error}", hint="correct that line") from error
 
 
 def _expand(value: Any, here: str) -> Any:

@@ -10,7 +10,6 @@ import hashlib
 import platform
 import re
 import tempfile
-import tomllib
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from chimes.conformance.environment.interpreter import base_python
 from chimes.conformance.environment.sdkwheel import NAME, staged_sdk_wheel
 from chimes.conformance.environment.uvtool import is_about_requirements, run_uv, uv_reason
 from chimes.errors import ConfigError, InfrastructureError, ResolutionError
+from chimes.textfile import parse_toml, read_text
 
 __all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
 
@@ -69,7 +69,7 @@ def resolve(
         text = _compile(wanted, leave_out=name, bound=own) if wanted else NOTHING
         text = text.replace(f'"{sdk}"', f'"{sdk.name}"').replace(f'"{sdk.as_uri()}"', f'"{sdk.name}"')
     else:
-        text = _lock_text(lock)
+        text = read_text(lock, "the lock", limit=LOCK_BYTES)
     lines = read_lock(text)
     if with_sdk or any(line.startswith(f"{NAME} ") for line in lines):
         _check_sdk(sdk, lines)
@@ -88,9 +88,9 @@ def resolve_requirements(requirements: Iterable[str], out: Path) -> Lock:
 def read_lock(text: str) -> tuple[str, ...]:
     """The lines of a pylock.toml for this Python. Raises ConfigError."""
     try:
-        packages = tomllib.loads(text).get("packages", [])
+        packages = parse_toml(text, "the lock is not a pylock.toml: it").get("packages", [])
         return tuple(sorted(_line(package) for package in packages if _applies(package)))
-    except (InvalidMarker, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (InvalidMarker, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the lock is not a pylock.toml: {error}", hint="make it with chimes check --out") from error
 
 
@@ -166,14 +166,6 @@ def _compile(requirements: list[str], *, leave_out: str | None = None, bound: st
         f"the requirements cannot be satisfied: {reason[:1].lower()}{reason[1:]}",
         reason="unknown" if unknown else "conflict",
     )
-
-
-def _lock_text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(LOCK_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the lock {path} cannot be read", hint="name a pylock.toml") from error
 
 
 def _check_sdk(sdk: Path, lines: tuple[str, ...]) -> None:
