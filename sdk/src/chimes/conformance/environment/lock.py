@@ -10,7 +10,6 @@ import hashlib
 import platform
 import re
 import tempfile
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,17 +23,17 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from chimes.checks.subject import open_subject
 from chimes.checks.wording import quote
 from chimes.conformance.environment.interpreter import base_python
 from chimes.conformance.environment.sdkwheel import NAME, staged_sdk_wheel
 from chimes.conformance.environment.uvtool import is_about_requirements, run_uv, uv_reason
-from chimes.errors import ConfigError, InfrastructureError, ResolutionError
+from chimes.errors import ConfigError, InfrastructureError, NotFoundError, ResolutionError, UnsupportedError
 from chimes.textfile import parse_toml, read_text
 
 __all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
 
 NOTHING = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
-METADATA_BYTES = 8 << 20
 LOCK_BYTES = 16 << 20
 
 
@@ -114,12 +113,13 @@ def _is_wanted(item: Requirement) -> bool:
 
 def _metadata(wheel: Path) -> RawMetadata:
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            member = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-            with archive.open(member) as stream:
-                return parse_email(stream.read(METADATA_BYTES))[0]
-    except (zipfile.BadZipFile, StopIteration, OSError) as error:
-        raise ResolutionError(f"{wheel.name} is not a wheel with METADATA", reason="declaration") from error
+        with open_subject(wheel, deep=False) as subject:
+            data = subject.metadata
+    except (NotFoundError, UnsupportedError):
+        data = None
+    if data is None:
+        raise ResolutionError(f"{wheel.name} is not a wheel with METADATA", reason="declaration")
+    return parse_email(data)[0]
 
 
 def _requirement(text: str) -> Requirement:
