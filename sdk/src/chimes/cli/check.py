@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from chimes.cli.findings import safe, show_findings
+from chimes.cli.given import GivenPath
 from chimes.errors import ConfigError
 
 try:
@@ -44,14 +45,14 @@ INDENT = 27
 
 
 @click.command(epilog=EPILOG)
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=GivenPath(path_type=Path))
 @click.option(
     "--sandbox", is_flag=True, help="Run the plugin in a sandbox, as the marketplace does (bubblewrap, strace)."
 )
-@click.option("--rules", type=click.Path(path_type=Path), help="Rules, a TOML file. Default: built in.")
-@click.option("--nonce-file", type=click.Path(path_type=Path), help="64 hexadecimal digits. Default: fresh.")
-@click.option("--lock", type=click.Path(path_type=Path), help="A pylock.toml to repeat a run. Default: resolve.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan, verdict, run record, lock, logs.")
+@click.option("--rules", type=GivenPath(path_type=Path), help="Rules, a TOML file. Default: built in.")
+@click.option("--nonce-file", type=GivenPath(path_type=Path), help="64 hexadecimal digits. Default: fresh.")
+@click.option("--lock", type=GivenPath(path_type=Path), help="A pylock.toml to repeat a run. Default: resolve.")
+@click.option("--out", type=GivenPath(path_type=Path), help="Folder for plan, verdict, run record, lock, logs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     path: Path,

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from chimes.checks.wording import escaped
 from chimes.cli.findings import safe
+from chimes.cli.given import GivenPath
 from chimes.cli.stdout import kept_clear
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
@@ -40,7 +41,7 @@ Exit status: 0 done, 1 the run failed, 2 it does not compose (nothing was starte
 
 
 @click.command(epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=GivenPath(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--dry-run", is_flag=True, help="Compose and stop: start nothing.")
 def command(file: Path, as_json: bool, dry_run: bool) -> None:
