@@ -85,6 +85,8 @@ def _check_values(found: dict[str, Any]) -> None:
         for value in level:
             if isinstance(value, int) and value not in NUMBERS:
                 raise ValueError("a whole number has more than 64 bits")
+            if isinstance(value, str) and "\0" in value:
+                raise ValueError("a text holds the character U+0000, which no path or name can")
             inner += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         level = inner
         if not level:

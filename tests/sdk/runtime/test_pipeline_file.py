@@ -146,3 +146,24 @@ def test_a_wrong_value_is_shown(tmp_path: Path) -> None:
 def test_a_long_wrong_value_is_cut(tmp_path: Path) -> None:
     found = refused(tmp_path, GOOD.replace("limit = 100", f"limit = '{'x' * 500}'"))
     assert len(found["source.limit"][0]) < 250
+
+
+def test_numbers_that_json_has_not_are_named_and_nothing_else_is_shown(tmp_path: Path) -> None:
+    text = GOOD.replace("threshold = 0.5", 'token = "secret", a = [{ b = nan }]')
+    message, _ = refused(tmp_path, text)["model.params"]
+    assert "a.0.b is nan, which is no number of JSON" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("key", ["walltime_s = inf", "walltime_s = 1e300"])
+def test_what_no_clock_counts_is_refused(tmp_path: Path, key: str) -> None:
+    assert "resources.walltime_s" in refused(tmp_path, GOOD.replace("cpus = 2", key))
+
+
+def test_more_partitions_than_anybody_runs_are_refused(tmp_path: Path) -> None:
+    assert "source.partitions" in refused(tmp_path, GOOD.replace("partitions = 2", "partitions = 9223372036854775807"))
+
+
+def test_a_text_that_no_path_can_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"U\+0000"):
+        read_pipeline(write(tmp_path, GOOD.replace("risk.parquet", "risk\\u0000.parquet")))
