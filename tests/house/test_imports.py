@@ -10,6 +10,7 @@ from house_tree import ROOT, imported_modules, source_files
 
 ORDER = [
     "errors",
+    "textfile",
     "process",
     "sandbox",
     "hardware",

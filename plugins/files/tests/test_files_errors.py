@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chimes import ReadRequest
-from chimes.errors import ChimesError, NotFoundError, SchemaMismatchError, UnsupportedError
+from chimes.errors import ChimesError, ConfigError, NotFoundError, SchemaMismatchError, UnsupportedError
 from chimes_files.connector import FilesConnector
 
 Connect = Callable[..., FilesConnector]
@@ -30,6 +31,13 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path, connect: Connect) -> 
     for act in (connector.ping, lambda: list(connector.discover()), lambda: connector.plan(ReadRequest(stream="x"))):
         with pytest.raises(NotFoundError, match="nowhere"):
             act()
+
+
+def test_a_root_that_is_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path, connect: Connect) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    for root in (tmp_path / "t.csv", Path("/dev/zero")):
+        with pytest.raises(ConfigError, match="neither a file nor a folder"):
+            list(connect(root, format="csv").discover())
 
 
 def test_a_file_that_is_gone_after_the_plan_is_named(tmp_path: Path, connect: Connect) -> None:
@@ -204,6 +212,40 @@ def test_a_row_longer_than_a_block_says_what_to_change(tmp_path: Path, connect: 
             read(connect(tmp_path, block_bytes=1024), stream)
         assert "block_bytes" in str(caught.value.hint)
         assert read(connect(tmp_path), stream).num_rows > 1
+
+
+def test_a_header_that_no_csv_has_is_named(tmp_path: Path, connect: Connect) -> None:
+    (tmp_path / "t.csv").write_text("x" * 200_000 + "\n1\n")
+    with pytest.raises(SchemaMismatchError, match=r"t\.csv has a bad header row"):
+        list(connect(tmp_path).discover())
+
+
+@pytest.mark.parametrize("value", ["[" * 200_000 + "]" * 200_000, '{"x":' * 50_000 + "1" + "}" * 50_000])
+def test_json_that_nests_without_end_is_named_and_ends_no_process(tmp_path: Path, connect: Connect, value: str) -> None:
+    (tmp_path / "t.jsonl").write_text(f'{{"x": {value}}}\n')
+    with pytest.raises(SchemaMismatchError, match=r"t\.jsonl nests values more than 64 deep"):
+        list(connect(tmp_path).discover())
+
+
+def test_brackets_in_a_text_nest_nothing(tmp_path: Path, connect: Connect, read: Read) -> None:
+    text = "[" * 100 + '\\"' + "{" * 100
+    (tmp_path / "t.jsonl").write_text(f'{{"s": "{text}"}}\n')
+    assert read(connect(tmp_path), "t")["s"].to_pylist() == [text.replace("\\", "")]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *({"csv": {"encoding": name}} for name in ("base64", "undefined", "none-such")),
+        {"csv": {"types": {"x": "fixed_size_binary[99999999999999999999]"}}},
+        {"block_bytes": 1 << 40},
+    ],
+)
+def test_a_configuration_that_no_reader_takes_is_refused(
+    tmp_path: Path, connect: Connect, config: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError):
+        connect(tmp_path, **config)
 
 
 def test_a_type_that_a_format_cannot_carry_is_refused(tmp_path: Path, connect: Connect, read: Read) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from chimes import AcceleratorRequest, JobState, Resources
 from chimes.errors import ConfigError, InfeasibleError, InfrastructureError, InvalidJobError, UnsupportedError
+from chimes.kinds.component import parse_config
+from chimes_local.backend import LocalBackend
 from chimes_local.machine import Machine
 
 
@@ -103,3 +105,9 @@ def test_a_machine_that_does_not_tell_its_memory_is_said_so(tmp_path: Path) -> N
     with pytest.raises(InfrastructureError, match="memory"):
         Machine.look(tmp_path / "meminfo")
     assert Machine.look().cpus == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("wrong", [{"slots": 1 << 40}, {"heartbeat_s": float("inf")}, {"heartbeat_s": 1e300}])
+def test_a_setting_that_no_machine_can_keep_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        parse_config(LocalBackend, wrong)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
-from chimes.errors import ArtifactError
+from chimes.errors import ArtifactError, ConfigError
 from chimes.process import run
 from onnx import TensorProto, helper, numpy_helper
 
@@ -43,6 +43,22 @@ def test_the_digest_of_the_file_is_shown_and_verified(files, describe):
 def test_a_missing_file_is_named(describe, tmp_path):
     with pytest.raises(ArtifactError, match=r"none\.onnx' cannot be read: No such file"):
         describe(tmp_path / "none.onnx")
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(describe, tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (tmp_path / "pipe.onnx", "/dev/zero"):
+        with pytest.raises(ArtifactError, match="it is not a regular file"):
+            describe(path)
+    for path in (tmp_path, tmp_path / "nul\0.onnx"):
+        with pytest.raises(ArtifactError, match="cannot be read"):
+            describe(path)
+
+
+@pytest.mark.parametrize("wrong", [{"rtol": float("inf")}, {"atol": float("nan")}, {"dimensions": {"n": 1 << 31}}])
+def test_a_number_without_bounds_is_refused(files, describe, wrong):
+    with pytest.raises(ConfigError):
+        describe(files.doubled(["n"]), **wrong)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a protobuf", b"PK\x03\x04"])

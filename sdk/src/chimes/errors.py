@@ -28,7 +28,9 @@
     ├── InvalidJobError            user            a job cannot be run as described
     ├── InfeasibleError            user            no pool can ever run this job
     ├── ConflictError              user            the same key stands for something else
-    └── InfrastructureError        infrastructure  a machine, tool or service failed
+    ├── UsageError                 user            the command line does not say what to do
+    ├── InfrastructureError        infrastructure  a machine, tool or service failed
+    └── InternalError              infrastructure  Chimes itself has a fault
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ __all__ = [
     "InfeasibleError",
     "InfrastructureError",
     "InstallError",
+    "InternalError",
     "InvalidJobError",
     "InvalidStateError",
     "NotFoundError",
@@ -67,6 +70,7 @@ __all__ = [
     "SchemaMismatchError",
     "TransientError",
     "UnsupportedError",
+    "UsageError",
 ]
 
 Fault = Literal["user", "plugin", "infrastructure"]
@@ -256,5 +260,15 @@ class ConflictError(ChimesError):
 
 class InfrastructureError(ChimesError):
     """A machine, a tool or a service failed; neither the user nor the plugin did."""
+
+    fault: Fault = "infrastructure"
+
+
+class UsageError(ChimesError):
+    """The command line does not say what to do: an unknown verb or option, a missing argument, a wrong value."""
+
+
+class InternalError(ChimesError):
+    """Chimes met what nobody thought of; neither the user nor the plugin did it."""
 
     fault: Fault = "infrastructure"

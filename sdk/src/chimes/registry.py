@@ -10,10 +10,14 @@ import configparser
 import importlib
 import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pluggy
@@ -21,10 +25,20 @@ import pluggy
 from chimes import hooks
 from chimes.errors import ChimesError, NotFoundError, PluginLoadError
 from chimes.registration import KINDS, Kind, Registration
+from chimes.resources import Resources
 
 __all__ = ["Distribution", "Listing", "Plugin", "Registry", "import_target", "scan"]
 
 HOOKS: dict[Kind, str] = {"model": "chimes_models", "connector": "chimes_connectors", "backend": "chimes_backends"}
+
+FIELDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("name", "summary", "target", "api"), (str,)),
+    **dict.fromkeys(("devices", "capabilities", "network", "files"), (tuple,)),
+    "resources": (Resources,),
+    "harness": (str, type(None)),
+    "version": (int,),
+}
+"""What the fields of a registration are made of; a tuple is one of strings."""
 
 
 @dataclass(frozen=True)
@@ -190,33 +204,78 @@ def _registrations(name: str, target: str) -> list[tuple[Kind, Registration]]:
     found: list[tuple[Kind, Registration]] = []
     for kind in KINDS:
         for answer in _guarded(getattr(manager.hook, HOOKS[kind]), f"{HOOKS[kind]} of {target}"):
-            if not isinstance(answer, (list, tuple)):
-                raise PluginLoadError(f"{HOOKS[kind]} of {target} returned {type(answer).__name__}, not a list")
-            for registration in answer:
-                if not isinstance(registration, Registration):
-                    what = type(registration).__name__
-                    raise PluginLoadError(f"{HOOKS[kind]} of {target} returned a {what}, not a Registration")
-                found.append((kind, registration))
+            if type(answer) not in (list, tuple):
+                raise PluginLoadError(f"{HOOKS[kind]} of {target} returned {_type_of(answer)}, not a list")
+            found += [(kind, _checked(registration, f"{HOOKS[kind]} of {target}")) for registration in answer]
     return found
 
 
+def _checked(answer: Any, where: str) -> Registration:
+    """``answer``, if it is a Registration and no look-alike whose attributes are the plugin's code."""
+    if type(answer) is not Registration:
+        raise PluginLoadError(f"{where} returned a {_type_of(answer)}, not a Registration")
+    values: dict[str, Any] = {name: getattr(answer, name, None) for name in FIELDS}
+    for name, value in values.items():
+        if type(value) not in FIELDS[name]:
+            raise PluginLoadError(f"{where} returned a Registration whose {name} is a {_type_of(value)}")
+        if type(value) is tuple and any(type(item) is not str for item in value):
+            raise PluginLoadError(f"{where} returned a Registration whose {name} are not all strings")
+    # Made anew: whoever goes round the constructor goes round its checks.
+    return Registration(**values)
+
+
 def _guarded(step: Callable[[], Any], what: str) -> Any:
-    # A plugin's import may raise anything, SystemExit included; all of it is that plugin's row.
+    # A plugin's code may raise anything, SystemExit included; all of it is that plugin's row. What the user's
+    # Ctrl-C raises is the user's, whatever the plugin makes of it.
+    with _interrupts() as pressed:
+        try:
+            answer = step()
+        except BaseException as error:
+            if pressed or (isinstance(error, KeyboardInterrupt) and pressed is None):
+                raise KeyboardInterrupt from error
+            raise PluginLoadError(f"{what} failed: {_said(error)}") from error
+    if pressed:
+        raise KeyboardInterrupt
+    return answer
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int] | None]:
+    """The Ctrl-C that come meanwhile; None where somebody else attends to them, who may raise them here."""
+    if threading.current_thread() is not threading.main_thread():
+        yield []
+        return
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield None
+        return
+    pressed: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, note)
     try:
-        return step()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise PluginLoadError(f"{what} failed: {type(error).__name__}{_said(error)}") from error
+        yield pressed
+    finally:
+        if signal.getsignal(signal.SIGINT) is note:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _said(error: BaseException) -> str:
     # One line, and even an error whose text cannot be had is only a row.
     try:
         text = " ".join(str(error).split())
-    except Exception:
-        return ""
-    return f": {text}" if text else ""
+    except BaseException:
+        return _type_of(error)
+    return f"{_type_of(error)}: {text}" if text else _type_of(error)
+
+
+def _type_of(value: object) -> str:
+    try:
+        return f"{type(value).__name__}"
+    except BaseException:
+        return "value of a nameless type"
 
 
 def import_target(target: str) -> Any:

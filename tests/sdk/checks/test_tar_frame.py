@@ -40,6 +40,15 @@ def header(
     return bytes(block)
 
 
+def patched(start: int, raw: bytes, block: bytes | None = None) -> bytes:
+    """A header with ``raw`` at ``start`` and a checksum that fits."""
+    changed = bytearray(block or header(f"{TOP}/b.py"))
+    changed[start : start + len(raw)] = raw
+    changed[148:156] = b" " * 8
+    changed[148:156] = b"%06o\0 " % sum(changed)
+    return bytes(changed)
+
+
 def member(name: str | bytes = f"{TOP}/a.py", data: bytes = b"", kind: bytes = b"0") -> bytes:
     return header(name, len(data), kind) + data + b"\0" * (-len(data) % 512)
 
@@ -70,6 +79,10 @@ SOUND = {
     "an old file": header(f"{TOP}/b.py", 0, b"\0", magic=b"\0" * 8),
     "blank size": header(f"{TOP}/pkg/", b" " * 12, b"5"),
     "a binary size": header(f"{TOP}/b.py", b"\x80" + b"\0" * 10 + b"\x05") + b"12345" + b"\0" * 507,
+    "a binary owner": patched(108, b"\x80\0\0\0\x7f\xff\xff\xff"),
+    "a time before 1970": patched(136, b"\xff" * 12),
+    "blank numbers": patched(329, b"\0" * 16, patched(100, b" " * 8)),
+    "numbers with spaces before and behind": patched(100, b"   644 \0"),
     "a prefix": header("a.py", prefix=f"{TOP}/deep".encode()),
     "a pax path": pax(path=LONG) + header("short"),
     "a pax size that repeats": pax(size="3") + member(f"{TOP}/b.py", b"abc"),
@@ -128,6 +141,13 @@ BROKEN = {
     "checksum no number": (header(checksum=b"zzzzzzz\0"), "its checksum is wrong"),
     "size no number": (header(size=b"zzzzzzzzzzzz"), "its size is no number"),
     "negative size": (header(size=b"\xff" * 12), "its size is no number"),
+    "mtime no number": (patched(136, b"zzzzzzzzzzz\0"), "its mtime is no number"),
+    "mode no number": (patched(100, b"0o644\0\0\0"), "its mode is no number"),
+    "owner no number": (patched(108, b"1_0\0\0\0\0\0"), "its uid is no number"),
+    "group no number": (patched(116, b"-000001\0"), "its gid is no number"),
+    "device no number": (patched(329, b"\xfe" * 8), "its devmajor is no number"),
+    "minor no number": (patched(337, b"8\0\0\0\0\0\0\0"), "its devminor is no number"),
+    "number behind a zero": (patched(124, b"\x0000000001000"), "its size is no number"),
     "name": (header(b"\xff\xfe"), "is not UTF-8"),
 }
 

@@ -103,6 +103,9 @@ SOUND = {
     "a folder": build(Entry(name=b"acme/", data=b"", method=0, mode=0o040755), Entry()),
     "a name in UTF-8": build(Entry(name="acme/ä.py".encode(), flags=0x800)),
     "no member": build(),
+    "an old and a new version": build(
+        Entry(local={"need": 10}, central={"need": 10}), replace(OTHER, local={"need": 63}, central={"need": 63})
+    ),
     "a level bit": build(Entry(flags=2)),
     "a repeated zip64 field": build(Entry(local={"extra": z64(SIZE, len(PACKED))})),
     "a zip64 field where the sizes are": build(
@@ -145,6 +148,8 @@ BROKEN = {
     "other method": (build(Entry(local={"method": 0})), "has another method"),
     "other flags": (build(Entry(local={"flags": 0x800})), "has another flags"),
     "other time": (build(Entry(local={"time": 9})), "has another time"),
+    "other version": (build(Entry(local={"need": 45})), "has another version"),
+    "version of tomorrow": (build(Entry(central={"need": 80}, local={"need": 80})), r"needs version 8\.0 of the zip"),
     "data descriptor": (build(Entry(flags=8)), "has its size behind its data"),
     "encrypted": (build(Entry(flags=1)), "is encrypted"),
     "unknown flag": (build(Entry(flags=0x20)), "unknown flags 0x0020"),

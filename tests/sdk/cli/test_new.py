@@ -84,6 +84,18 @@ def test_an_empty_folder_is_filled_and_a_folder_with_files_is_refused(tmp_path: 
     assert sorted(target.rglob("*")) == before
 
 
+def test_the_current_folder_is_filled_and_stays_the_current_one(tmp_path: Path) -> None:
+    target = tmp_path / "my-model"
+    target.mkdir()
+    before = target.stat().st_ino
+    completed = new("model", ".", "--no-input", cwd=target)
+    assert completed.returncode == 0, completed.text
+    assert target.stat().st_ino == before
+    made = {path.name for path in target.iterdir()}
+    assert {"pyproject.toml", ".chimes-template.json"} <= made
+    assert not any(name.startswith(".my-model") for name in made)
+
+
 def test_a_project_can_be_made_in_another_folder(tmp_path: Path) -> None:
     (tmp_path / "a b").mkdir()
     completed = new("model", "a b/my-model/", "--no-input", cwd=tmp_path)
@@ -97,6 +109,8 @@ def test_a_project_can_be_made_in_another_folder(tmp_path: Path) -> None:
         (["connector", "x"], ["there is no template for a connector yet", "templates: model"]),
         (["model", "My Model"], ["'My Model' is not a name for a plugin", "my-model"]),
         (["model", "no/such/folder"], ["there is no folder", "mkdir -p"]),
+        (["model", ""], ["the path is empty"]),
+        (["model", "numpy"], ["a plugin cannot be called 'numpy'", "acme-numpy"]),
         (["model", "x", "--answer", "ci"], ["'ci' is not an answer", "KEY=VALUE"]),
         (["model", "x", "--answer", "name=y"], ["'y' is not that of the folder, 'x'"]),
         (["model", "x", "--answer", "author= "], ["the answer to 'author' is empty"]),

@@ -125,7 +125,13 @@ def test_rules_are_read_from_toml_and_known_by_their_content(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "text", ["speed = 1", "[limits]\nspeed = 1", 'call_s = "long"', "[limits]\nprocesses = -1", "limits = 3", "= x"]
+    "text",
+    [
+        *("speed = 1", "[limits]\nspeed = 1", 'call_s = "long"', "[limits]\nprocesses = -1", "limits = 3", "= x"),
+        *("call_s = inf", "call_s = nan", "call_s = 1e400", "call_s = 1e300", "call_s = true", "name = 3"),
+        *("[limits]\nwall_s = inf", "[limits]\ncpu_s = 1.5", "[limits]\naddress_bytes = 1", "x = " + "[" * 20_000),
+        *("[limits]\nopen_files = 9223372036854775807", "[files.limits]\nratio = 0", f"call_s = 0x1{'0' * 5000}"),
+    ],
 )
 def test_rules_with_a_mistake_are_refused_with_a_fix(tmp_path: Path, text: str) -> None:
     file = tmp_path / "rules.toml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"pipeline\.toml is not TOML.*line 3") as caught:
+    with pytest.raises(ConfigError, match=r"pipeline\.toml' is no TOML.*line 3") as caught:
         read_pipeline(write(tmp_path, "[pipeline]\nname = 'x'\nthis is no line\n"))
     assert caught.value.hint
 
@@ -93,6 +94,25 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.toml"
     file.write_bytes(b"name = '\xff\xfe'")
     with pytest.raises(ConfigError, match="not UTF-8"):
+        read_pipeline(file)
+
+
+def test_text_that_nests_as_nobody_nests_is_refused(tmp_path: Path) -> None:
+    for text in ("x = " + "[" * 20_000, "a" + ".a" * 5000 + " = 1", "x = " + "[" * 70 + "]" * 70):
+        with pytest.raises(ConfigError, match="nested too deeply"):
+            read_pipeline(write(tmp_path, text))
+    with pytest.raises(ConfigError, match="64 bits"):
+        read_pipeline(write(tmp_path, f"x = 0x{'f' * 17}"))
+
+
+@pytest.mark.parametrize("text", ["x" * (1 << 20) + "x", ""])
+def test_what_is_no_small_file_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "pipeline.toml"
+    if text:
+        file.write_text(text)
+    else:
+        os.mkfifo(file)
+    with pytest.raises((ConfigError, NotFoundError), match=r"larger than|not a regular file"):
         read_pipeline(file)
 
 
@@ -126,3 +146,24 @@ def test_a_wrong_value_is_shown(tmp_path: Path) -> None:
 def test_a_long_wrong_value_is_cut(tmp_path: Path) -> None:
     found = refused(tmp_path, GOOD.replace("limit = 100", f"limit = '{'x' * 500}'"))
     assert len(found["source.limit"][0]) < 250
+
+
+def test_numbers_that_json_has_not_are_named_and_nothing_else_is_shown(tmp_path: Path) -> None:
+    text = GOOD.replace("threshold = 0.5", 'token = "secret", a = [{ b = nan }]')
+    message, _ = refused(tmp_path, text)["model.params"]
+    assert "a.0.b is nan, which is no number of JSON" in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("key", ["walltime_s = inf", "walltime_s = 1e300"])
+def test_what_no_clock_counts_is_refused(tmp_path: Path, key: str) -> None:
+    assert "resources.walltime_s" in refused(tmp_path, GOOD.replace("cpus = 2", key))
+
+
+def test_more_partitions_than_anybody_runs_are_refused(tmp_path: Path) -> None:
+    assert "source.partitions" in refused(tmp_path, GOOD.replace("partitions = 2", "partitions = 9223372036854775807"))
+
+
+def test_a_text_that_no_path_can_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"U\+0000"):
+        read_pipeline(write(tmp_path, GOOD.replace("risk.parquet", "risk\\u0000.parquet")))

@@ -55,9 +55,12 @@ class CsvOptions(Config):
     @classmethod
     def _encoding_exists(cls, encoding: str) -> str:
         try:
-            return codecs.lookup(encoding).name
+            name = codecs.lookup(encoding).name
+            # Some codecs are none of text, and only say so when they are used.
+            "".encode(name)
         except LookupError as error:
-            raise ValueError(f"there is no encoding {encoding!r}") from error
+            raise ValueError(f"there is no encoding {encoding!r} of text") from error
+        return name
 
 
 class JsonlOptions(Config):
@@ -93,7 +96,7 @@ class FilesConfig(Config):
     csv: CsvOptions = Field(CsvOptions(), description="How CSV files are written.")
     jsonl: JsonlOptions = Field(JsonlOptions(), description="How JSON Lines files are read.")
     block_bytes: int = Field(
-        1 << 20, ge=1024, description="How much text is parsed at a time; more than the longest row."
+        1 << 20, ge=1024, le=1 << 30, description="How much text is parsed at a time; more than the longest row."
     )
     min_part_bytes: int = Field(
         16 << 20, ge=1, description="Text files are not cut into parts for less than this: each part parses it all."

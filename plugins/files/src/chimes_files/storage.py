@@ -107,6 +107,8 @@ class Storage:
                 raise NotFoundError(f"there is no file or folder {self._config.root}", hint="correct `root`")
             if kind == pafs.FileType.Directory:
                 return _Root(filesystem, path, None, driver)
+            if kind != pafs.FileType.File:
+                raise ConfigError(f"{self._config.root} is neither a file nor a folder", hint="correct `root`")
             folder, _, name = path.rpartition("/")
             return _Root(filesystem, folder or "/", name, driver)
 

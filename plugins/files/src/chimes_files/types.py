@@ -43,7 +43,7 @@ def _named(name: str) -> pa.DataType:
         if match := _FIXED.fullmatch(name):
             return pa.binary(int(match[1]))
         return pa.type_for_alias(name)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{name!r} is not the name of an Arrow type") from error
 
 

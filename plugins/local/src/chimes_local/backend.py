@@ -34,11 +34,13 @@ class LocalConfig(Config):
         default=None,
         description="Folder of the jobs' records and logs; default chimes/jobs under XDG_STATE_HOME or ~/.local/state.",
     )
-    slots: int | None = Field(default=None, ge=1, description="Jobs that run at once; default one for each cpu.")
+    slots: int | None = Field(
+        default=None, ge=1, le=512, description="Jobs that run at once; default one for each cpu."
+    )
     memory_bytes: int | None = Field(
         default=None, ge=1, description="Memory limit of a job that names none; default no limit."
     )
-    heartbeat_s: float = Field(default=5.0, gt=0, description="How often a job's wrapper shows that it lives.")
+    heartbeat_s: float = Field(default=5.0, gt=0, le=3600, description="How often a job's wrapper shows that it lives.")
 
 
 class LocalBackend(ComputeBackend[LocalConfig]):

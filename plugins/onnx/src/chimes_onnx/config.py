@@ -36,13 +36,17 @@ class OnnxConfig(Config):
         default_factory=dict,
         description="The outputs that are wanted and the columns they become; none given: each is a column.",
     )
-    dimensions: dict[str, Annotated[int, Field(ge=1)]] = Field(
+    dimensions: dict[str, Annotated[int, Field(ge=1, lt=1 << 31)]] = Field(
         default_factory=dict,
         description="Sizes for dimensions that the file only names, for example {'sequence': 128}.",
     )
     threads: int = Field(1, ge=1, le=1024, description="Threads of one operator; results may depend on it.")
-    rtol: float = Field(1e-5, ge=0, description="How far, relatively, equal inputs may differ in their results.")
-    atol: float = Field(1e-6, ge=0, description="How far, absolutely, equal inputs may differ in their results.")
+    rtol: float = Field(
+        1e-5, ge=0, allow_inf_nan=False, description="How far, relatively, equal inputs may differ in their results."
+    )
+    atol: float = Field(
+        1e-6, ge=0, allow_inf_nan=False, description="How far, absolutely, equal inputs may differ in their results."
+    )
 
     @field_validator("external_data")
     @classmethod

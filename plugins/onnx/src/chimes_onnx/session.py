@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,11 +84,13 @@ def _options(config: OnnxConfig, weights: dict[str, bytes], *, optimize: bool) -
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(
-            f"{str(path)!r} cannot be read: {error.strerror}", hint="name an existing file", fault="user"
-        ) from error
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            return path.read_bytes()
+        why = "it is not a regular file"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+    raise ArtifactError(f"{str(path)!r} cannot be read: {why}", hint="name an existing file", fault="user")
 
 
 def _verify(path: Path, content: bytes, wanted: str | None) -> str:

@@ -55,6 +55,7 @@ RULES = MappingProxyType(
         "encrypted": Rule("member {member} is encrypted", "pack it without a password"),
         "method": Rule("member {member} is packed by method {detail}", "use stored (0) or deflated (8)"),
         "flags": Rule("member {member} has unknown flags {detail}", REBUILD),
+        "version": Rule("member {member} needs version {detail} of the zip format; readers know up to 6.3", REBUILD),
         # amounts
         "members": Rule("the archive has {detail} members, the limit is {members}", SMALLER),
         "ratio": Rule("the archive unpacks to more than {detail} bytes, the limit for a file of its size", SMALLER),

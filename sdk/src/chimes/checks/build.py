@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import stat
 import sys
 import tempfile
-import tomllib
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -15,16 +13,19 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from chimes.checks.wording import escaped
 from chimes.errors import BuildError, InfrastructureError
 from chimes.process import run
+from chimes.textfile import read_toml
 
 __all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "reason_in"]
 
 TIMEOUT_S = 600.0
-PYPROJECT_BYTES = 1 << 20
 REASON_CHARACTERS = 600
 LEGACY = "setuptools.build_meta:__legacy__"
 """The backend of a project that names none (PEP 517)."""
+# Colours, and whatever else a terminal obeys: ESC [ ... and the titles, ESC ] ... BEL.
+STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Temporary failure in name resolution")
 
 
@@ -84,13 +85,13 @@ def _built(folder: Path, out: Path, forms: list[str]) -> list[Path]:
 
 def reason_in(output: str) -> str:
     """Why a build failed: the last exception in what it printed, else its last lines; one line of bounded length."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    text = STEERING.sub("", output)
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _is_progress(line)]
     traces = [number for number, line in enumerate(lines) if line.lstrip().startswith("Traceback (most recent")]
     if traces:
         raised = [line for line in lines[traces[-1] + 1 :] if not line.startswith(" ")]
         lines = raised[:3] or lines
-    said = " ".join(line.strip() for line in lines[-3:]) or "it printed nothing"
+    said = escaped(" ".join(line.strip() for line in lines[-3:])) or "it printed nothing"
     return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
 
 
@@ -118,19 +119,9 @@ def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None
 
 
 def _pyproject(path: Path) -> dict[str, Any]:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise BuildError(f"{path} is not a regular file", hint="put the project's own file there")
-        with path.open("rb") as stream:
-            data = stream.read(PYPROJECT_BYTES + 1)
-    except OSError as error:
-        raise BuildError(f"{path.parent} has no pyproject.toml that can be read", hint="add one: chimes new") from error
-    if len(data) > PYPROJECT_BYTES:
-        raise BuildError(f"pyproject.toml is larger than {PYPROJECT_BYTES} bytes", hint="it holds settings, not data")
-    try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise BuildError(f"pyproject.toml is not valid TOML: {error}", hint="correct that line") from error
+    if not path.exists():
+        raise BuildError(f"{path.parent} has no pyproject.toml", hint="add one: chimes new")
+    return read_toml(path, "the project's file", refusal=BuildError)
 
 
 def _strings(table: dict[str, Any], key: str, default: list[str] | None) -> tuple[str, ...]:

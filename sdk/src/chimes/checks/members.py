@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from chimes.textfile import open_regular
+
 __all__ = ["Defect", "Defects", "FileBytes", "Member", "check_links", "check_names"]
 
 KEPT_PER_RULE = 20
@@ -62,8 +64,8 @@ class FileBytes:
     """A file that is read at offsets from one open descriptor: what was checked is what is read."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError if ``path`` cannot be opened."""
-        self._file = path.open("rb", buffering=0)
+        """Raises OSError if ``path`` cannot be opened, or is no regular file."""
+        self._file = open_regular(path)
         self.size = os.fstat(self._file.fileno()).st_size
 
     def at(self, offset: int, count: int) -> bytes:

@@ -249,5 +249,5 @@ def open_subject(
     try:
         source = FileBytes(path)
     except OSError as error:
-        raise NotFoundError(f"cannot open {path}: {error.strerror}", hint="name a file that exists") from error
+        raise NotFoundError(f"cannot open {path}: {error.strerror}", hint="name a file that you may read") from error
     return form(source, name, limits or ArchiveLimits(), deep=deep)

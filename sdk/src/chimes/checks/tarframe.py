@@ -21,7 +21,12 @@ GZIP_MAGIC = b"\x1f\x8b"
 LONG_HEADER_BYTES = 1 << 20
 REGULAR, HARD_LINK, SYMLINK, FOLDER = "0", "1", "2", "5"
 GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL = "L", "K", "x", "g"
+NUMBERS = {"mode": (100, 108), "uid": (108, 116), "gid": (116, 124), "mtime": (136, 148)}
+NUMBERS |= {"devmajor": (329, 337), "devminor": (337, 345)}
+"""Fields that nobody here needs; a reader that finds no number in one takes the archive to end before it."""
 USTAR_SIZE_LIMIT = 8 << 30
+NEGATIVE = 0xFF
+"""The first byte of a number below zero, as of a time before 1970."""
 
 
 @dataclass
@@ -244,10 +249,13 @@ def _parse_header(block: bytes) -> _Header:
         raise _StoppedError("tar-header", "its checksum is wrong")
     if size is None:
         raise _StoppedError("tar-header", "its size is no number")
-    name = _field(block[:100])
+    for name, (start, end) in NUMBERS.items():
+        if block[start] != NEGATIVE and _number(block[start:end]) is None:
+            raise _StoppedError("tar-header", f"its {name} is no number")
+    path = _field(block[:100])
     if block[257:263] == b"ustar\0" and (prefix := _field(block[345:500])):
-        name = f"{prefix}/{name}"
-    return _Header(name, size, chr(block[156]), _field(block[157:257]))
+        path = f"{prefix}/{path}"
+    return _Header(path, size, chr(block[156]), _field(block[157:257]))
 
 
 def _field(raw: bytes) -> str:
@@ -266,7 +274,7 @@ def _number(raw: bytes) -> int | None:
     if raw[0] & 0x80:
         value = int.from_bytes(raw, "big") - (0x80 << 8 * (len(raw) - 1))
         return value if value < 1 << 62 and raw[0] == 0x80 else None
-    text = raw.strip(b" \0")
+    text = raw.lstrip(b" ").rstrip(b" \0")
     if not text:
         return 0
     return int(text, 8) if all(0x30 <= digit <= 0x37 for digit in text) else None

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["listed", "quote"]
+__all__ = ["escaped", "listed", "quote"]
+
+
+def escaped(text: str) -> str:
+    """``text`` on one line; what a terminal would obey, and what no UTF-8 can hold, is escaped. Spaces stay."""
+    line = " ".join(text.splitlines())
+    return "".join(c if _is_harmless(c) else c.encode("unicode_escape").decode("ascii") for c in line)
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def quote(value: str, *, limit: int = 120) -> str:

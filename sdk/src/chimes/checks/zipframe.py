@@ -24,6 +24,8 @@ CENTRAL = struct.Struct("<4s6H3L5H2L")
 LOCAL = struct.Struct("<4s5H3L2H")
 UTF8_NAME, LEVEL_BITS, DESCRIPTOR, ENCRYPTED = 0x800, 0x006, 0x008, 0x2041
 ZIP64_EXTRA, UNICODE_PATH_EXTRA = 0x0001, 0x7075
+NEWEST = 63
+"""The newest version of the format that anybody implements, ten times 6.3."""
 FULL16, FULL32 = 0xFFFF, 0xFFFFFFFF
 
 
@@ -41,6 +43,7 @@ class ZipMember:
     header_offset: int
     raw_name: bytes
     modified: tuple[int, int]
+    version: int = 20
     data_offset: int = -1
 
     @property
@@ -170,7 +173,7 @@ def _read_directory(data: bytes, end: _End, frame: ZipFrame) -> bool:
 
 
 def _central_member(header: bytes, rest: bytes, defects: Defects) -> ZipMember:
-    (_, _, _, flags, method, time, date, crc, packed, size, name_len, extra_len, _, disk, _, attributes, offset) = (
+    (_, _, version, flags, method, time, date, crc, packed, size, name_len, extra_len, _, disk, _, mode, offset) = (
         CENTRAL.unpack(header)
     )
     raw_name = rest[:name_len]
@@ -183,10 +186,11 @@ def _central_member(header: bytes, rest: bytes, defects: Defects) -> ZipMember:
         crc=crc,
         method=method,
         flags=flags,
-        mode=attributes >> 16,
+        mode=mode >> 16,
         header_offset=wide[2],
         raw_name=raw_name,
         modified=(time, date),
+        version=version,
     )
     _check_central(member, defects)
     if disk:
@@ -251,6 +255,8 @@ def _extra_fields(extra: bytes) -> list[tuple[int, bytes]] | None:
 
 
 def _check_central(member: ZipMember, defects: Defects) -> None:
+    if member.version > NEWEST:
+        defects.add("version", f"{member.version / 10:.1f}", member.name)
     if member.flags & ENCRYPTED:
         defects.add("encrypted", member=member.name)
     elif member.flags & DESCRIPTOR:
@@ -276,13 +282,14 @@ def _read_local(source: FileBytes, member: ZipMember, defects: Defects) -> tuple
     if len(head) < LOCAL.size or head[:4] != b"PK\x03\x04":
         defects.add("local-header", "is missing", member.name)
         return member, -1
-    _, _, flags, method, time, date, crc, packed, size, name_len, extra_len = LOCAL.unpack_from(head)
+    _, version, flags, method, time, date, crc, packed, size, name_len, extra_len = LOCAL.unpack_from(head)
     if len(head) < LOCAL.size + name_len + extra_len:
         head = source.at(member.header_offset, LOCAL.size + name_len + extra_len)
     extra = head[LOCAL.size + name_len : LOCAL.size + name_len + extra_len]
     size, packed = _widen(extra, [size, packed], member.name, defects)
     local = {
         "name": head[LOCAL.size : LOCAL.size + name_len] == member.raw_name,
+        "version": version == member.version,
         "flags": flags == member.flags,
         "method": method == member.method,
         "time": (time, date) == member.modified,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
-from typing import NoReturn
+from io import TextIOWrapper
 
 import click
 
 from chimes import __version__
-from chimes.errors import ChimesError, InfrastructureError
+from chimes.cli.refusal import as_chimes, refuse, refuse_usage
 
 __all__ = ["main"]
 
@@ -32,8 +31,11 @@ Examples:
   chimes check my-model
   chimes run pipeline.toml
 
-Exit status: 0 done, 1 the subject failed, 2 the command could not do its work.
+Exit status: 0 done, 1 the subject failed, 2 the command could not do its work, 130 left with Ctrl-C.
+
+CHIMES_DEBUG=1 shows the traceback where Chimes itself has a fault.
 """
+INTERRUPTED = 130
 
 
 class LazyGroup(click.Group):
@@ -63,25 +65,17 @@ def group() -> None:
 
 
 def main() -> None:
-    """The console script: a ChimesError becomes its code, one sentence and one fix, with exit status 2 (and JSON).
-
-    So does a file that the system refuses, whichever verb met it.
-    """
+    """The console script: whatever goes wrong is a code, one sentence and one fix, with exit status 2 (and JSON)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What the encoding of this place cannot hold is shown escaped.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        group(prog_name="chimes")
-    except ChimesError as error:
-        _refuse(error)
-    except OSError as error:
-        what = f"{str(error.filename)!r} cannot be used" if error.filename else "the system refused"
-        hint = "see to the path, to your rights on it and to the space on its disk"
-        _refuse(InfrastructureError(f"{what}: {error.strerror or error}", hint=hint))
-
-
-def _refuse(error: ChimesError) -> NoReturn:
-    if "--json" in sys.argv[1:]:
-        told = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
-        click.echo(json.dumps({"error": told}, indent=2))
-    click.echo(f"chimes: {error.code}: {error}", err=True)
-    if error.hint:
-        click.echo(f"  fix: {error.hint}", err=True)
-    sys.exit(2)
+        sys.exit(group.main(prog_name="chimes", standalone_mode=False))
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        refuse_usage(error)
+    except Exception as error:
+        refuse(as_chimes(error))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.markup import escape
 
 from chimes.cli.findings import safe, show_findings
+from chimes.cli.given import GivenPath
 from chimes.errors import ConfigError
 
 try:
@@ -45,14 +45,14 @@ INDENT = 27
 
 
 @click.command(epilog=EPILOG)
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path", type=GivenPath(path_type=Path))
 @click.option(
     "--sandbox", is_flag=True, help="Run the plugin in a sandbox, as the marketplace does (bubblewrap, strace)."
 )
-@click.option("--rules", type=click.Path(path_type=Path), help="Rules, a TOML file. Default: built in.")
-@click.option("--nonce-file", type=click.Path(path_type=Path), help="64 hexadecimal digits. Default: fresh.")
-@click.option("--lock", type=click.Path(path_type=Path), help="A pylock.toml to repeat a run. Default: resolve.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for plan, verdict, run record, lock, logs.")
+@click.option("--rules", type=GivenPath(path_type=Path), help="Rules, a TOML file. Default: built in.")
+@click.option("--nonce-file", type=GivenPath(path_type=Path), help="64 hexadecimal digits. Default: fresh.")
+@click.option("--lock", type=GivenPath(path_type=Path), help="A pylock.toml to repeat a run. Default: resolve.")
+@click.option("--out", type=GivenPath(path_type=Path), help="Folder for plan, verdict, run record, lock, logs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     path: Path,
@@ -80,7 +80,7 @@ def command(
             nonce=Nonce.fresh() if nonce_file is None else Nonce.read(nonce_file),
             lock=lock,
             out=out,
-            progress=lambda text: status.update(escape(text)),
+            progress=lambda text: status.update(safe(text)),
         )
         report = check_path(path, options)
     if out is not None:
@@ -153,5 +153,5 @@ def _line(console: Console, title: str, results: tuple[Result, ...]) -> None:
     cells = [f"[{colours.get(result.verdict, 'dim')}]{result.code}[/]" for result in results]
     room = max(1, (console.width - INDENT) // len("A01 "))
     for start in range(0, max(1, len(cells)), room):
-        head = escape(title) if start == 0 else ""
+        head = safe(title) if start == 0 else ""
         console.print(f"  {head:<{INDENT - 3}} {' '.join(cells[start : start + room])}")

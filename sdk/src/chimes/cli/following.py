@@ -74,9 +74,10 @@ def _chosen(found: dict[str, Any]) -> dict[str, Any]:
 
 def _show(found: dict[str, Any], console: Console) -> None:
     state = str(found.get("state"))
-    sentence = SENTENCES.get(state, safe(state)).format(id=found.get("id"))
+    number = safe(str(found.get("id")))
+    sentence = SENTENCES[state].format(id=number) if state in SENTENCES else safe(state)
     title = safe(f"{found.get('project')} {found.get('version')}")
-    console.print(f"[bold]{title}[/] (submission {found.get('id')}) {sentence}", soft_wrap=True)
+    console.print(f"[bold]{title}[/] (submission {number}) {sentence}", soft_wrap=True)
     if found.get("reason"):
         console.print(f"  reason: {safe(str(found['reason']))}", soft_wrap=True)
     show_findings(read_findings(found.get("findings")), console)

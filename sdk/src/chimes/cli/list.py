@@ -7,11 +7,14 @@ import os
 
 import click
 
+from chimes.checks.wording import escaped
+from chimes.cli.stdout import kept_clear
 from chimes.registration import KINDS
 from chimes.registry import Plugin, Registry
 
 __all__ = ["command"]
 
+LONGEST = 500
 EPILOG = """\b
 Examples:
   chimes list
@@ -27,7 +30,8 @@ Exit status: 0, also where a plugin does not load: that is a row with its reason
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(kind: str | None, as_json: bool) -> None:
     """List the installed plugins and their components."""
-    plugins = Registry.discover().plugins
+    with kept_clear():
+        plugins = Registry.discover().plugins
     if as_json:
         click.echo(json.dumps({"plugins": [to_json(plugin, kind) for plugin in plugins]}, indent=2))
         return
@@ -49,30 +53,42 @@ def to_json(plugin: Plugin, kind: str | None = None) -> dict[str, object]:
     """A plugin as a JSON object: distribution, version, failure, components."""
     components = [
         {
-            "address": item.address,
+            "address": _told(item.address),
             "kind": item.kind,
-            "summary": item.registration.summary,
-            "devices": list(item.registration.devices),
-            "capabilities": list(item.registration.capabilities),
-            "failure": item.failure,
+            "summary": _told(item.registration.summary),
+            "devices": [_told(device) for device in item.registration.devices],
+            "capabilities": [_told(capability) for capability in item.registration.capabilities],
+            "failure": item.failure and _told(item.failure),
         }
         for item in plugin.components
         if kind in (None, item.kind)
     ]
     return {
-        "distribution": plugin.distribution,
-        "version": plugin.version,
-        "failure": plugin.failure,
+        "distribution": _told(plugin.distribution),
+        "version": _told(plugin.version),
+        "failure": plugin.failure and _told(plugin.failure),
         "components": components,
     }
 
 
 def _lines(plugin: Plugin, kind: str | None) -> list[str]:
+    distribution, version = _shown(plugin.distribution), _shown(plugin.version)
     if plugin.failure:
-        return [f"{'failed':<10} {plugin.distribution} {plugin.version}  {plugin.failure}"]
+        return [f"{'failed':<10} {distribution} {version}  {_shown(plugin.failure)}"]
+    if not plugin.components and kind is None:
+        return [f"{'nothing':<10} {distribution} {version}  registers no component"]
     rows = [item for item in plugin.components if kind in (None, item.kind)]
     return [
-        f"{item.kind:<10} {item.address:<32} {item.version:<9} "
-        + (f"cannot be used here: {item.failure}" if item.failure else item.registration.summary)
+        f"{item.kind:<10} {_shown(item.address):<32} {version:<9} "
+        + _shown(f"cannot be used here: {item.failure}" if item.failure else item.registration.summary)
         for item in rows
     ]
+
+
+def _shown(text: str) -> str:
+    return escaped(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+
+
+def _told(text: str) -> str:
+    # As it is, but for halves of characters, which no other reader of JSON takes.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -11,7 +11,9 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
+from chimes.checks.rules import RESERVED_NAMES
 from chimes.errors import ConfigError
+from chimes.hooks import ENTRY_POINT_GROUP
 from chimes.registration import Registration
 from chimes.registry import normalize
 
@@ -26,6 +28,23 @@ UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 TAKEN = frozenset(
     {"bin", "build", "data", "dist", "doc", "docs", "example", "examples", "lib", "scripts", "src", "test", "tests"}
     | {"mypy", "pytest", "ruff"}
+)
+# Packages that a plugin of this name would hide from everybody who imports them, installed here or not.
+KNOWN = frozenset(
+    {
+        "jax",
+        "numpy",
+        "onnx",
+        "onnxruntime",
+        "pandas",
+        "pip",
+        "polars",
+        "requests",
+        "scikit_learn",
+        "scipy",
+        "setuptools",
+    }
+    | {"sklearn", "tensorflow", "torch", "torch_npu", "transformers", "uv", "wheel", "xarray"}
 )
 
 
@@ -69,7 +88,9 @@ def check_name(name: str) -> None:
         (keyword.iskeyword(package), "a keyword of Python"),
         (package in sys.stdlib_module_names, "a module of Python's standard library"),
         (normalize(name) in _required(), "a package that every plugin needs"),
+        (normalize(name) in RESERVED_NAMES, "a reserved name"),
         (package in TAKEN, "a name that other projects use for a folder or tool"),
+        (package in KNOWN or package in _installed(), "a package that others import"),
     ):
         if taken:
             raise ConfigError(
@@ -95,3 +116,14 @@ def _suggest(name: str) -> str:
 def _required() -> set[str]:
     requirements = metadata.requires("chimes") or []
     return {"chimes", *(normalize(Requirement(line).name) for line in requirements)}
+
+
+def _installed() -> set[str]:
+    """The distributions and packages that are installed here, as package names; plugins may be scaffolded again."""
+    found = {
+        normalize(distribution.name): distribution for distribution in metadata.distributions() if distribution.name
+    }
+    plugins = {name for name, each in found.items() if each.entry_points.select(group=ENTRY_POINT_GROUP)}
+    packages = metadata.packages_distributions().items()
+    others = {package for package, owners in packages if not {normalize(str(owner)) for owner in owners} <= plugins}
+    return others | {name.replace("-", "_") for name in found.keys() - plugins}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chimes.cli.given import GivenPath
 from chimes.errors import CancelledError, ChimesError, ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ INSTALL = "python -m pip install -e '.[dev]'"
 
 @click.command(epilog=EPILOG)
 @click.argument("kind")
-@click.argument("path", type=click.Path())
+@click.argument("path", type=GivenPath())
 @click.option("--no-input", is_flag=True, help="Ask nothing: take the defaults.")
 @click.option("--answer", "given", multiple=True, metavar="KEY=VALUE", help="Answer a question in advance; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

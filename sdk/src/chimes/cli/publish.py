@@ -15,6 +15,7 @@ from rich.console import Console
 from chimes.checks.check import Finding
 from chimes.cli.findings import safe, show_findings
 from chimes.cli.following import INTERRUPTED, end_with, wait_for
+from chimes.cli.given import GivenPath
 from chimes.cli.market import Market, market_options
 from chimes.cli.releasefiles import check_files, collect_files
 from chimes.cli.uploading import Uploads, upload_files
@@ -42,7 +43,7 @@ Exit status:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=GivenPath(path_type=Path))
 @click.option("--no-wait", is_flag=True, help="Do not follow the validation.")
 @click.option("--skip-checks", is_flag=True, help="Send the files unchecked: the marketplace checks them anyway.")
 @market_options

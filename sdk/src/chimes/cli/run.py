@@ -6,17 +6,20 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from chimes.checks.wording import escaped
+from chimes.cli.findings import safe
+from chimes.cli.given import GivenPath
+from chimes.cli.stdout import kept_clear
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
 from chimes.runtime.compose import Composition, compose
@@ -26,6 +29,7 @@ from chimes.runtime.pipeline import read_pipeline
 
 __all__ = ["command"]
 
+T = TypeVar("T")
 EPILOG = """\b
 Examples:
   chimes run pipeline.toml
@@ -37,14 +41,14 @@ Exit status: 0 done, 1 the run failed, 2 it does not compose (nothing was starte
 
 
 @click.command(epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=GivenPath(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--dry-run", is_flag=True, help="Compose and stop: start nothing.")
 def command(file: Path, as_json: bool, dry_run: bool) -> None:
     """Run a pipeline from a TOML file, if its parts fit together."""
     console = Console(stderr=as_json, highlight=False)
     try:
-        composition = compose(read_pipeline(file))
+        composition = _answering(as_json, lambda: compose(read_pipeline(file)))
     except ChimesError as error:
         _refuse(error, as_json)
         sys.exit(2)
@@ -55,16 +59,23 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
         return
     with _cancel_on_interrupt(console) as cancel:
         try:
-            report = run(composition, watch=(lambda event: None) if as_json else _watcher(console), cancel=cancel)
+            watch = (lambda event: None) if as_json else _watcher(console)
+            report = _answering(as_json, lambda: run(composition, watch=watch, cancel=cancel))
         except OSError as error:
             # Not status 2: something may have been started.
-            click.echo(f"chimes: infrastructure: {error.filename or 'the system'}: {error.strerror or error}", err=True)
+            _say(f"chimes: infrastructure: {error.filename or 'the system'}: {error.strerror or error}")
             sys.exit(1)
     if as_json:
         click.echo(_report_json(report))
     else:
         _show_report(console, report)
     sys.exit(1 if report.failure else 0)
+
+
+def _answering(as_json: bool, step: Callable[[], T]) -> T:
+    """What ``step`` returns; where stdout is for one JSON object, nothing that a plugin prints gets there."""
+    with kept_clear() if as_json else nullcontext():
+        return step()
 
 
 def _refuse(error: ChimesError, as_json: bool) -> None:
@@ -74,30 +85,33 @@ def _refuse(error: ChimesError, as_json: bool) -> None:
         problems = error.problems
     if as_json:
         found = {"composed": False, "error": str(error), "problems": [asdict(problem) for problem in problems]}
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found, indent=2))
         return
-    click.echo(f"chimes: {error.code}: {error}. Nothing was started.", err=True)
+    _say(f"chimes: {error.code}: {error}. Nothing was started.")
     for problem in problems:
-        click.echo(f"  {problem.code} ({problem.where}): {problem.message}\n    fix: {problem.fix}", err=True)
+        _say(f"  {problem.code} ({problem.where}): {problem.message}")
+        _say(f"    fix: {problem.fix}")
+
+
+def _say(line: str) -> None:
+    click.echo(escaped(line), err=True)
 
 
 def _show_composition(console: Console, composition: Composition) -> None:
     pipeline = composition.pipeline
     console.print(
-        f"[bold]{escape(pipeline.name)}[/bold]: {pipeline.source.component} {escape(pipeline.source.stream)!r} -> "
-        f"{pipeline.model.component} on {composition.device} -> {escape(composition.output_path.name)}"
+        f"[bold]{safe(pipeline.name)}[/bold]: {pipeline.source.component} {safe(repr(pipeline.source.stream))} -> "
+        f"{pipeline.model.component} on {composition.device} -> {safe(composition.output_path.name)}"
     )
     table = Table(title="columns", title_justify="left")
     for title in ("input", "source", "cast", "verdict"):
         table.add_column(title, overflow="fold")
     for row in composition.rows():
-        table.add_row(*map(escape, row))
+        table.add_row(*map(safe, row))
     console.print(table)
     kept = ", ".join(pipeline.model.keep) or "nothing"
     pools = ", ".join(placement.pool for placement in composition.placements)
-    console.print(
-        f"kept beside the outputs: {escape(kept)}; runs on {pipeline.backend.component}, pool {escape(pools)}"
-    )
+    console.print(f"kept beside the outputs: {safe(kept)}; runs on {pipeline.backend.component}, pool {safe(pools)}")
 
 
 def _watcher(console: Console) -> Callable[[Event], None]:
@@ -105,34 +119,35 @@ def _watcher(console: Console) -> Callable[[Event], None]:
         match event:
             case Submitted():
                 console.print(
-                    f"submitted as {escape(event.native_id)}" + (f", attempt {event.attempt}" * (event.attempt > 1)),
+                    f"submitted as {safe(event.native_id)}" + (f", attempt {event.attempt}" * (event.attempt > 1)),
                     soft_wrap=True,
                 )
             case StateChanged():
                 why = f" ({event.pending_reason})" if event.pending_reason else ""
-                console.print(f"state: {event.state.value}{escape(why)}")
+                console.print(f"state: {event.state.value}{safe(why)}")
             case Progressed():
-                console.print(f"{event.stage}: {event.rows} rows")
+                console.print(f"{safe(event.stage)}: {event.rows} rows")
             case LogLine():
-                console.print(f"  {event.stream} | {event.text}", style="dim", markup=False)
+                console.print(f"  {event.stream} | {escaped(event.text.expandtabs())}", style="dim", markup=False)
             case Retrying():
-                console.print(
-                    f"attempt {event.attempt} failed: {event.because}; again in {event.delay_s:g} s", markup=False
-                )
+                because = escaped(event.because)
+                console.print(f"attempt {event.attempt} failed: {because}; again in {event.delay_s:g} s", markup=False)
 
     return show
 
 
 def _show_report(console: Console, report: RunReport) -> None:
     if result := report.result:
-        seconds = ", ".join(f"{stage} {value:.2f} s" for stage, value in result.seconds.items())
-        console.print(f"[green]done[/green]: {result.output.rows} rows on {result.device} ({seconds})", soft_wrap=True)
-        console.print(f"output: {result.output.path}", markup=False, soft_wrap=True)
+        seconds = safe(", ".join(f"{stage} {value:.2f} s" for stage, value in result.seconds.items()))
+        console.print(
+            f"[green]done[/green]: {result.output.rows} rows on {safe(result.device)} ({seconds})", soft_wrap=True
+        )
+        console.print(f"output: {escaped(result.output.path)}", markup=False, soft_wrap=True)
     if failure := report.failure:
         stage = f" (while: {failure.stage})" if failure.stage else ""
-        click.echo(f"chimes: {failure.code}: {failure.message}{stage}", err=True)
-        click.echo(f"  fix: {failure.hint or f'chimes explain {failure.code}'}", err=True)
-        click.echo(f"  log: {report.log}", err=True)
+        _say(f"chimes: {failure.code}: {failure.message}{stage}")
+        _say(f"  fix: {failure.hint or f'chimes explain {failure.code}'}")
+        _say(f"  log: {report.log}")
 
 
 @contextmanager
@@ -163,7 +178,7 @@ def _composition_json(composition: Composition) -> str:
         "output": str(composition.output_path),
         "versions": composition.versions,
     }
-    return json.dumps(values, indent=2, ensure_ascii=False)
+    return json.dumps(values, indent=2)
 
 
 def _report_json(report: RunReport) -> str:
@@ -175,4 +190,4 @@ def _report_json(report: RunReport) -> str:
         "result": report.result and report.result.model_dump(mode="json"),
         "failure": report.failure and report.failure.model_dump(mode="json", exclude={"traceback"}),
     }
-    return json.dumps(values, indent=2, ensure_ascii=False)
+    return json.dumps(values, indent=2)

@@ -118,17 +118,33 @@ def render(template: Template, answers: Mapping[str, str], target: Path) -> list
     Raises InfrastructureError where the folder cannot be written.
     """
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+        # In a folder that is there, so that it stays what it is: the current one of a shell, say, or a mount.
+        beside = target if target.is_dir() else target.parent
+        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{target.name}-") as scratch:
             project = _generate(template, answers, Path(scratch))
             record = {"template": template.kind, "chimes": __version__, "answers": dict(answers)}
             (project / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", "utf-8")
-            project.rename(target)
+            _move(project, target)
     except OSError as error:
         why = error.strerror or "copying the template failed"
         raise InfrastructureError(
             f"{target} cannot be written: {why}", hint="choose a folder that you may write to, on a disk with room"
         ) from error
     return sorted(str(path.relative_to(target)) for path in target.rglob("*") if path.is_file())
+
+
+def _move(project: Path, target: Path) -> None:
+    if not target.is_dir():
+        project.rename(target)
+        return
+    moved: list[Path] = []
+    try:
+        for path in list(project.iterdir()):
+            moved.append(path.rename(target / path.name))
+    except OSError:
+        for path in moved:
+            path.rename(project / path.name)
+        raise
 
 
 def _generate(template: Template, answers: Mapping[str, str], scratch: Path) -> Path:

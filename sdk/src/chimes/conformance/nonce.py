@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chimes.errors import ConfigError
+from chimes.textfile import read_text
 
 __all__ = ["Nonce"]
+
+NONCE_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,9 @@ class Nonce:
     @classmethod
     def read(cls, path: Path) -> Nonce:
         """From a file with 64 hexadecimal digits. Raises ConfigError."""
+        text = read_text(path, "nonce file", limit=NONCE_BYTES)
         try:
-            value = bytes.fromhex(path.read_text("ascii").strip())
-        except OSError as error:
-            raise ConfigError(
-                f"nonce file {path} cannot be read: {error.strerror}", hint="name a file with 64 hexadecimal digits"
-            ) from error
+            value = bytes.fromhex(text.strip())
         except ValueError as error:
             raise ConfigError(
                 f"nonce file {path} cannot be read as hexadecimal digits", hint="write 64 of them"

@@ -5,17 +5,35 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from chimes.checks.rules import FileRules
 from chimes.errors import ConfigError
 from chimes.sandbox import Limits
+from chimes.textfile import read_toml
 
 __all__ = ["Rules"]
+
+DAY_S = 86_400
+BYTES = 1 << 50
+RANGES: Mapping[str, tuple[type, float, int]] = MappingProxyType(
+    {
+        "call_s": (float, 0.1, DAY_S),
+        "wall_s": (float, 0.1, DAY_S),
+        "cpu_s": (int, 1, DAY_S),
+        "memory_bytes": (int, 16 << 20, BYTES),
+        "address_bytes": (int, 256 << 20, BYTES),
+        "processes": (int, 2, 1 << 22),
+        "file_bytes": (int, 1, BYTES),
+        "disk_bytes": (int, 1, BYTES),
+        "open_files": (int, 16, 1 << 20),
+    }
+)
+"""What a setting may be: no clock and no kernel counts further, and with less no interpreter starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,18 +59,10 @@ class Rules:
     @classmethod
     def read(cls, path: Path) -> Rules:
         """From a TOML file: ``name``, ``call_s``, tables ``limits`` and ``files``. Raises ConfigError."""
-        try:
-            data = tomllib.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise ConfigError(f"rules file {path} cannot be read: {error.strerror}", hint="check the path") from error
-        except ValueError as error:
-            raise ConfigError(
-                f"rules file {path} is no TOML: {error}", hint="write keys and tables of rules"
-            ) from error
+        data = read_toml(path, "rules file")
         limits, files = data.pop("limits", {}), data.pop("files", {})
-        _known(data, {"name": str, "call_s": float}, "the rules")
-        types: dict[str, type] = {f.name: float if f.name.endswith("_s") else int for f in dataclasses.fields(Limits)}
-        _known(limits, types, "limits")
+        _known(data, {"name", "call_s"}, "the rules")
+        _known(limits, {field.name for field in dataclasses.fields(Limits)}, "limits")
         _table(files, "files")
         FileRules.from_mapping(files)
         return cls(limits=Limits(**limits), files_table=files, **data)
@@ -63,12 +73,16 @@ def _table(data: Any, where: str) -> None:
         raise ConfigError(f"{where} is no table", hint=f"write [{where}] and keys below it")
 
 
-def _known(data: Any, types: dict[str, type], where: str) -> None:
+def _known(data: Any, keys: set[str], where: str) -> None:
     _table(data, where)
     for key, value in data.items():
-        if key not in types:
-            raise ConfigError(f"{key!r} is no key of {where}", hint=f"known keys: {', '.join(types)}")
-        wanted = (int, float) if types[key] is float else (types[key],)
-        positive = value > 0 if isinstance(value, (int, float)) else True
-        if isinstance(value, bool) or not isinstance(value, wanted) or not positive:
-            raise ConfigError(f"{key} of {where} is {value!r}", hint=f"write a {types[key].__name__} above zero")
+        if key not in keys:
+            raise ConfigError(f"{key!r} is no key of {where}", hint=f"known keys: {', '.join(sorted(keys))}")
+        if key == "name":
+            fits, wanted = isinstance(value, str), "a text"
+        else:
+            kind, least, most = RANGES[key]
+            wanted = f"a {'whole ' * (kind is int)}number from {least} to {most}"
+            fits = type(value) in (int, kind) and least <= value <= most
+        if not fits:
+            raise ConfigError(f"{key} of {where} is {value!r}", hint=f"write {wanted}")

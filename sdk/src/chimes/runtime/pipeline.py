@@ -6,19 +6,39 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValue, ValidationError
 
 from chimes.errors import CompositionError, ConfigError, NotFoundError, Problem
 from chimes.kinds.component import Value
 from chimes.kinds.predicates import Predicate
+from chimes.textfile import read_toml
 
 __all__ = ["About", "Asked", "Backend", "Column", "ModelStep", "Output", "Pipeline", "Source", "read_pipeline"]
 
 HERE = "${here}"
+MOST_PARTITIONS = 1_000_000
+YEAR_S = 31_536_000
+
+
+def _finite(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    # Infinity and NaN are TOML and no JSON, in which all this goes to the job: there they would be null.
+    level: list[tuple[str, Any]] = list(values.items())
+    while level:
+        for key, value in level:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{key} is {value}, which is no number of JSON")
+        tables = [(key, value) for key, value in level if isinstance(value, dict)]
+        lists = [(key, value) for key, value in level if isinstance(value, list)]
+        level = [(f"{key}.{name}", inner) for key, table in tables for name, inner in table.items()]
+        level += [(f"{key}.{number}", inner) for key, items in lists for number, inner in enumerate(items)]
+    return values
+
+
+Settings = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
 
 
 class About(Value):
@@ -34,8 +54,8 @@ class Source(Value):
     stream: str
     filters: tuple[Predicate, ...] = ()
     limit: int | None = Field(None, ge=0)
-    partitions: int = Field(1, ge=1)
-    config: dict[str, JsonValue] = Field(default_factory=dict)
+    partitions: int = Field(1, ge=1, le=MOST_PARTITIONS)
+    config: Settings = Field(default_factory=dict)
 
 
 class Column(Value):
@@ -58,8 +78,8 @@ class ModelStep(Value):
     component: str
     device: str = "cpu"
     keep: tuple[str, ...] = ()
-    params: dict[str, JsonValue] = Field(default_factory=dict)
-    config: dict[str, JsonValue] = Field(default_factory=dict)
+    params: Settings = Field(default_factory=dict)
+    config: Settings = Field(default_factory=dict)
     columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default_factory=dict)
 
 
@@ -73,7 +93,7 @@ class Backend(Value):
     """Where it runs."""
 
     component: str = "chimes-local:local"
-    config: dict[str, JsonValue] = Field(default_factory=dict)
+    config: Settings = Field(default_factory=dict)
 
 
 class Asked(Value):
@@ -81,7 +101,7 @@ class Asked(Value):
 
     cpus: int | None = Field(None, ge=1)
     memory_bytes: int | None = Field(None, ge=1)
-    walltime_s: float | None = Field(None, gt=0)
+    walltime_s: float | None = Field(None, gt=0, le=YEAR_S)
 
 
 class Pipeline(Value):
@@ -117,7 +137,7 @@ def read_pipeline(path: Path | str) -> Pipeline:
     CompositionError with one problem per key that is unknown, missing or wrong.
     """
     path = Path(path).absolute()
-    values = _expand(_load(path), str(path.parent))
+    values = _expand(read_toml(path, "pipeline", absent=NotFoundError), str(path.parent))
     try:
         pipeline = Pipeline.model_validate(values)
     except ValidationError as error:
@@ -129,19 +149,6 @@ def read_pipeline(path: Path | str) -> Pipeline:
         ) from error
     output = Output(path=str(path.parent / pipeline.output.path))
     return pipeline.model_copy(update={"output": output})
-
-
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise NotFoundError(
-            f"pipeline {str(path)!r} cannot be read: {error.strerror}", hint="check the path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path.name} is not UTF-8 text: {error.reason}", hint="save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path.name} is not TOML: {error}", hint="correct that line") from error
 
 
 def _expand(value: Any, here: str) -> Any:
@@ -176,6 +183,9 @@ def _listed(title: str, known: list[str]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        # A configuration may hold what nobody should see.
+        return "{...}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 

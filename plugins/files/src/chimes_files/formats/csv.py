@@ -72,7 +72,11 @@ def _header(source: Source) -> tuple[tuple[str, ...], bool]:
             quoting=csv.QUOTE_MINIMAL if options.quote else csv.QUOTE_NONE,
             escapechar=options.escape,
         )
-        names = options.names or tuple(next(rows, ()))
+        try:
+            names = options.names or tuple(next(rows, ()))
+        except csv.Error as error:
+            hint = "is the delimiter as said, and the file CSV?"
+            raise SchemaMismatchError(f"{source.path} has a bad header row: {error}", hint=hint) from error
         if not names:
             raise SchemaMismatchError(f"{source.path} has no header row", hint="write one, or set `csv.names`")
         return names, bool(text.read(1))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,9 @@ from chimes_files.types import parse_type
 __all__ = ["JsonlFormat"]
 
 _BLOCK_BYTES = 1 << 16
+_DEEPEST = 64
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""Each bracket, and each text as a whole, so that the brackets in it are passed over."""
 
 
 class JsonlFormat:
@@ -37,6 +41,7 @@ class JsonlFormat:
         given = pa.schema([(name, parse_type(spec)) for name, spec in types.items()])
         if source.stream in options.streams or _is_empty(source):
             return given
+        _check_depth(source)
         with _open(source, given, "infer") as reader:
             found = reader.schema
         return pa.schema([given.field(field.name) if field.name in given.names else field for field in found])
@@ -96,6 +101,19 @@ def _is_empty(source: Source) -> bool:
     return True
 
 
+def _check_depth(source: Source) -> None:
+    # Arrow's parser works by recursion: what nests deep enough would end this whole process.
+    depth = 0
+    with source.storage.open_text(source.path) as text:
+        for match in _BRACKETS.finditer(text.read(source.config.block_bytes)):
+            bracket = match[0][:1]
+            depth += (bracket in b"[{") - (bracket in b"]}")
+            if depth > _DEEPEST:
+                raise SchemaMismatchError(
+                    f"{source.path} nests values more than {_DEEPEST} deep", hint="flatten it, or leave that field out"
+                )
+
+
 def _named(error: pa.ArrowInvalid, source: Source, schema: pa.Schema) -> SchemaMismatchError:
     message = str(error)
     if "unexpected field" in message and (name := _unplanned(source, schema)) is not None:
@@ -111,7 +129,10 @@ def _named(error: pa.ArrowInvalid, source: Source, schema: pa.Schema) -> SchemaM
 def _unplanned(source: Source, schema: pa.Schema) -> str | None:
     with source.storage.open_text(source.path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig") as lines:
         for line in lines:
-            row = json.loads(line) if line.strip() else {}
+            try:
+                row = json.loads(line) if line.strip() else {}
+            except RecursionError:
+                return None
             for name in row:
                 if name not in schema.names:
                     return str(name)

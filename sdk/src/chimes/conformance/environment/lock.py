@@ -10,8 +10,6 @@ import hashlib
 import platform
 import re
 import tempfile
-import tomllib
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,16 +23,17 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import sys_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from chimes.checks.subject import open_subject
 from chimes.checks.wording import quote
 from chimes.conformance.environment.interpreter import base_python
 from chimes.conformance.environment.sdkwheel import NAME, staged_sdk_wheel
 from chimes.conformance.environment.uvtool import is_about_requirements, run_uv, uv_reason
-from chimes.errors import ConfigError, InfrastructureError, ResolutionError
+from chimes.errors import ConfigError, InfrastructureError, NotFoundError, ResolutionError, UnsupportedError
+from chimes.textfile import parse_toml, read_text
 
 __all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
 
 NOTHING = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
-METADATA_BYTES = 8 << 20
 LOCK_BYTES = 16 << 20
 
 
@@ -69,7 +68,7 @@ def resolve(
         text = _compile(wanted, leave_out=name, bound=own) if wanted else NOTHING
         text = text.replace(f'"{sdk}"', f'"{sdk.name}"').replace(f'"{sdk.as_uri()}"', f'"{sdk.name}"')
     else:
-        text = _lock_text(lock)
+        text = read_text(lock, "the lock", limit=LOCK_BYTES)
     lines = read_lock(text)
     if with_sdk or any(line.startswith(f"{NAME} ") for line in lines):
         _check_sdk(sdk, lines)
@@ -88,9 +87,9 @@ def resolve_requirements(requirements: Iterable[str], out: Path) -> Lock:
 def read_lock(text: str) -> tuple[str, ...]:
     """The lines of a pylock.toml for this Python. Raises ConfigError."""
     try:
-        packages = tomllib.loads(text).get("packages", [])
+        packages = parse_toml(text, "the lock is not a pylock.toml: it").get("packages", [])
         return tuple(sorted(_line(package) for package in packages if _applies(package)))
-    except (InvalidMarker, KeyError, TypeError, AttributeError, ValueError) as error:
+    except (InvalidMarker, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ConfigError(f"the lock is not a pylock.toml: {error}", hint="make it with chimes check --out") from error
 
 
@@ -114,12 +113,13 @@ def _is_wanted(item: Requirement) -> bool:
 
 def _metadata(wheel: Path) -> RawMetadata:
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            member = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-            with archive.open(member) as stream:
-                return parse_email(stream.read(METADATA_BYTES))[0]
-    except (zipfile.BadZipFile, StopIteration, OSError) as error:
-        raise ResolutionError(f"{wheel.name} is not a wheel with METADATA", reason="declaration") from error
+        with open_subject(wheel, deep=False) as subject:
+            data = subject.metadata
+    except (NotFoundError, UnsupportedError):
+        data = None
+    if data is None:
+        raise ResolutionError(f"{wheel.name} is not a wheel with METADATA", reason="declaration")
+    return parse_email(data)[0]
 
 
 def _requirement(text: str) -> Requirement:
@@ -166,14 +166,6 @@ def _compile(requirements: list[str], *, leave_out: str | None = None, bound: st
         f"the requirements cannot be satisfied: {reason[:1].lower()}{reason[1:]}",
         reason="unknown" if unknown else "conflict",
     )
-
-
-def _lock_text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(LOCK_BYTES).decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the lock {path} cannot be read", hint="name a pylock.toml") from error
 
 
 def _check_sdk(sdk: Path, lines: tuple[str, ...]) -> None:
