@@ -119,6 +119,16 @@ ENTRIES = (
     _at_import("S09", "configures logging", "import logging\nlogging.basicConfig()"),
     _at_import("S09", "handles a signal", "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)"),
     _at_import("S09", "runs a program", "import subprocess\nsubprocess.run(['true'])"),
+    _at_import("S09", "sets the locale", "import locale\nlocale.setlocale(locale.LC_ALL, 'C')"),
+    _at_import("S09", "sets a variable that only C sees", "import os\nos.putenv('OMP_NUM_THREADS', '1')"),
+    _at_import("S09", "sets an alarm", "import signal\nsignal.alarm(1000)"),
+    _at_import("S09", "filters what is logged", "import logging\nlogging.getLogger().addFilter(lambda record: False)"),
+    _at_import("S09", "traces", "import sys\nsys.settrace(lambda *a: None)"),
+    _at_import("S09", "profiles", "import sys\nsys.setprofile(lambda *a: None)"),
+    _at_import("S09", "recurses deeper", "import sys\nsys.setrecursionlimit(5000)"),
+    _at_import("S09", "limits open files", "import resource\nresource.setrlimit(resource.RLIMIT_NOFILE, (500, 500))"),
+    _at_import("S09", "silences warnings", "import warnings\nwarnings.simplefilter('ignore')"),
+    _at_import("S09", "replaces a built-in name", "import builtins\nbuiltins.print = len"),
 )
 MODELS = (
     _model("S02", "accepts unknown keys and keeps them", (CONFIG, CONFIG + '    model_config = {"extra": "allow"}\n')),

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from chimes.conformance.frames import BrokenFrameError, ClosedError, read_frame, write_frame
-from chimes.conformance.ownprocess import mark, seal_of, state, take_standard_streams
+from chimes.conformance.ownprocess import mark, seal_of, state_of_lister, take_standard_streams
 from chimes.conformance.relay import forget_when_forked, relay
 from chimes.errors import ChimesError
 from chimes.registry import Distribution, load_plugin, normalize, scan
@@ -96,12 +96,12 @@ class Child:
     def entry(self) -> dict[str, Any]:
         """Import the entry modules; say what they registered and what the import changed in this process."""
         logging.getLogger()
-        before = state()
+        before = state_of_lister()
         modules = set(sys.modules)
         mark("import-begin")
         plugin = load_plugin(self.find())
         mark("import-end")
-        after = state()
+        after = state_of_lister()
         return {
             "failure": plugin.failure,
             "version": plugin.version,

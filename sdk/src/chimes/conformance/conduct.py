@@ -32,9 +32,10 @@ IPV6_PROBES = (
 class S09(EntryCheck):
     """Is importing the entry module free of side effects?
 
-    No network, no file written, no process, no signal sent, no thread; environment, signal handlers, logging
-    root, working directory and streams as before. In a sandbox the kernel's trace is the witness; for
-    what only the process can know (threads, handlers), and without a sandbox, it is told from inside.
+    No network, no file written, no process, no signal sent, no thread; environment, signal handlers, timers,
+    limits, logging root, locale, built-in names, working directory and streams as before, and of an entry module
+    the filters for warnings. In a sandbox the kernel's trace is the witness; for what only the process can
+    know (threads, handlers), and without a sandbox, it is told from inside.
     """
 
     code = "S09"
