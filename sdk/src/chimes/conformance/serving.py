@@ -73,6 +73,10 @@ class Session:
             "harness": None if harness is None else callable(getattr(harness, "cases", None)),
         }
 
+    def schema(self, *, kind: str, name: str) -> Any:
+        """The JSON Schema of the component's configuration."""
+        return self.target(kind, name).Config.model_json_schema()
+
     def cases(self, *, kind: str, name: str) -> list[dict[str, Any]]:
         """What the harness wants to be tried; one empty case where there is no harness."""
         harness = self.harness(kind, name)
@@ -213,6 +217,7 @@ OPERATIONS = {
     "offers",
     "parallel",
     "read",
+    "schema",
     "seed",
     "types",
     "write",
