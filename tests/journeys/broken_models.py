@@ -156,6 +156,9 @@ MODELS = (
             RETURN.replace("pc.greater(score, 0.0)", 'pa.array([{"a": None}] * len(score), OUTPUTS.field(1).type)'),
         ),
     ),
+    _predict(
+        "M07", "forgets a value in bigger batches", "if len(score) > 256:\n    score = pa.array([None, *score[1:]])"
+    ),
     _predict("M08", "drops equal rows", "score = pc.unique(score)"),
     _predict("M08", "sorts by the score", "score = score.take(pc.sort_indices(score))"),
     _predict("M08", "loses the last row", "score = score[:-1] if len(score) > 1 else score"),
@@ -170,6 +173,9 @@ MODELS = (
     ),
     _predict("M11", "ranks within the batch", 'score = pc.rank(score).cast("float64")'),
     _predict("M11", "counts its calls", "self.loaded += 1\nscore = pc.add(score, float(self.loaded))"),
+    _predict(
+        "M11", "drifts after ten calls", "self.loaded += 1\nscore = pc.add(score, 1.0) if self.loaded > 11 else score"
+    ),
     _predict("M11", "squeezes a batch of one row", "score = pc.add(score, 1.0) if len(score) == 1 else score"),
     _model(
         "M11",
@@ -186,6 +192,12 @@ MODELS = (
         "M14",
         "changes only its last input value",
         "import ctypes\nif len(y):\n    ctypes.memset(y.buffers()[1].address + 8 * (y.offset + len(y) - 1), 1, 8)",
+    ),
+    _predict(
+        "M14",
+        "takes back the memory of the batch before",
+        "import ctypes\nlast, self.last = getattr(self, 'last', None), x\n"
+        "if last:\n    ctypes.memset(last.buffers()[1].address + 8 * last.offset, 1, 8)",
     ),
     _predict(
         "M14",

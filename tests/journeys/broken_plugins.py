@@ -174,6 +174,7 @@ BACKENDS = (
         "takes every end for a success",
         "s.model_copy(update={'state': JobState.SUCCEEDED}) if s.exit_code else s",
     ),
+    _statuses("B03", "knows one exit code", "s.model_copy(update={'exit_code': s.exit_code and 3})"),
     _statuses("B03", "gives no reason", "s.model_copy(update={'reason': None})"),
     _backend(
         "B05",

@@ -53,6 +53,7 @@ class Session:
         self.child = child
         self.context = Context.under(child.root)
         self.objects: dict[str, tuple[str, Any]] = {}
+        self.echoed: list[Any] = []
 
     def construct(self, *, kind: str, name: str, config: dict[str, Any], label: str) -> None:
         """Import the component's class, validate the configuration, make the object ``label``."""
@@ -103,14 +104,15 @@ class Session:
         return dict(self.harness(kind, name).seed(Case(**case), tables, self.context))
 
     def call(self, *, label: str, method: str, args: list[Any], kwargs: dict[str, Any], echo: bool = False) -> Any:
-        """Call a method of the interface. With ``echo`` the arguments come back as they are after the call."""
+        """Call a method of the interface. With ``echo`` its arguments come back, after those of earlier such calls."""
         kind, component = self.objects[label]
         if method not in METHODS[kind]:
             raise NotFoundError(f"{method!r} is no method of a {kind}")
         function = getattr(component, method)
         result = function(component.config, *args) if method == "describe" else function(*args, **kwargs)
         plain = self.plain(result)
-        return {"result": plain, "args": args} if echo else plain
+        self.echoed += args if echo else []
+        return {"result": plain, "args": self.echoed} if echo else plain
 
     def parallel(self, *, count: int, calls: list[dict[str, Any]]) -> list[Any]:
         """Do the same calls in ``count`` forked processes at once; the last call's value of each, or its error."""
