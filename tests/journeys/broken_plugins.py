@@ -110,6 +110,24 @@ CONNECTORS = (
         "D05", "cuts nanoseconds", 9, "column.cast(pa.timestamp('us', column.type.tz), safe=False).cast(column.type)"
     ),
     _column("D05", "sorts a column by itself", 0, "column.take(pa.compute.sort_indices(column))"),
+    _column("D05", "cuts text", 2, "pa.compute.utf8_slice_codeunits(column, 0, 100)"),
+    _column(
+        "D05",
+        "turns NaN into null",
+        1,
+        "pa.compute.if_else(pa.compute.is_nan(column), pa.scalar(None, column.type), column)",
+    ),
+    _column("D05", "turns minus zero into zero", 1, "pa.compute.add(column, 0.0)"),
+    _connector(
+        "D05",
+        "drops equal rows",
+        (
+            TABLE,
+            "            table = reader.read_all().combine_chunks()\n"
+            "            rows = {str(row): number for number, row in enumerate(table.to_pylist())}\n"
+            "            return table.take(list(rows.values())).combine_chunks()",
+        ),
+    ),
     _filter("D09", "keeps nulls where a value differs", "if predicate.op == 'ne':\n    continue"),
     _filter(
         "D09",
@@ -150,6 +168,20 @@ CONNECTORS = (
         (
             "        schema = self.project(",
             "        self.ranges = {part.token[0]: part.token for part in parts}\n        schema = self.project(",
+        ),
+    ),
+    _connector(
+        "D12",
+        "keeps the ranges in a file",
+        (
+            "        schema = self.project(",
+            "        self.context.tmp.joinpath('ranges').write_text(' '.join(map(str, edges)))\n"
+            "        parts = [Partition(id=str(i)) for i in range(count)]\n        schema = self.project(",
+        ),
+        (
+            "        start, stop = token\n",
+            "        edges = [int(n) for n in self.context.tmp.joinpath('ranges').read_text().split()]\n"
+            "        start, stop = edges[int(partition.id)], edges[int(partition.id) + 1]\n",
         ),
     ),
 )

@@ -60,6 +60,11 @@ class Session:
         target = self.target(kind, name)
         self.objects[label] = (kind, target(parse_config(target, config), self.context))
 
+    def move(self, *, name: str) -> None:
+        """Let what is constructed from now on have folders in which nobody was before."""
+        self.context = Context.under(self.child.root / "tmp" / name)
+        os.environ["TMPDIR"] = str(self.context.tmp)
+
     def inspect(self, *, kind: str, name: str) -> dict[str, Any]:
         """Whether target and harness can be imported, and whether the target implements the interface."""
         registration = self.registration(kind, name)
@@ -216,6 +221,7 @@ OPERATIONS = {
     "end",
     "inputs",
     "inspect",
+    "move",
     "offers",
     "parallel",
     "read",
