@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from chimes.conformance.mutants import Edit
-from chimes.registration import Kind
+from journeys.broken_edits import Broken
+from journeys.broken_models import ENTRIES, MODELS
 
 __all__ = ["BROKEN", "Broken"]
 
-
-@dataclass(frozen=True)
-class Broken:
-    """What is wrong, the check that must notice, and the edits ``(file, old, new)`` of the strict plugin."""
-
-    check: str
-    kind: Kind
-    summary: str
-    changes: tuple[tuple[str, str, str], ...]
-
-    @property
-    def edits(self) -> tuple[Edit, ...]:
-        """The edits as the suite's own mutants have them."""
-        return tuple(Edit(f"{file}.py", old, new) for file, old, new in self.changes)
-
-
-IMPORT = "from chimes import Registration, hookimpl\n"
-SCORE = "        score = pc.add(pc.multiply(x, self.config.weight), y)\n"
-RETURN = "        return pa.RecordBatch.from_arrays([score, pc.greater(score, 0.0)], schema=OUTPUTS)\n"
-COLUMNS = "        x, y = batch.column(0), batch.column(1)\n"
-SIGNATURE = "Signature(inputs=INPUTS, outputs=OUTPUTS)"
-HIGH = 'pa.field("high", pa.bool_(), nullable=False)'
-DEVICE = '        if device != Device("cpu"):\n'
-CONFIG = "class StrictConfig(Config):\n"
 BATCHES = "        for batch in rows.to_batches(max_chunksize=request.batch_rows):\n"
 YIELD = "            yield from self.project(pa.Table.from_batches([kept]), request).to_batches()"
 MATCH = "fnmatch.fnmatchcase(path.stem, pattern)"
@@ -42,24 +16,6 @@ STATUS = "        return [JobStatus.model_validate(read_status(self.folder(handl
 CANCEL = "        jobfolder.request_cancel(self.folder(handle), grace_s=grace_s)\n"
 DIGEST = "        digest = job.sha256()\n"
 LOGS = "        data, size = jobfolder.read_logs(self.folder(handle), stream, offset=offset, limit_bytes=limit_bytes)\n"
-
-
-def _entry(check: str, summary: str, old: str, new: str) -> Broken:
-    return Broken(check, "model", summary, (("plugin", old, new),))
-
-
-def _at_import(check: str, summary: str, code: str) -> Broken:
-    return _entry(check, summary, IMPORT, f"{IMPORT}\n{code}\n")
-
-
-def _model(check: str, summary: str, *changes: tuple[str, str]) -> Broken:
-    return Broken(check, "model", summary, tuple(("model", old, new) for old, new in changes))
-
-
-def _predict(check: str, summary: str, code: str) -> Broken:
-    """Other code between the score and the answer."""
-    lines = "".join(f"        {line}\n" for line in code.splitlines())
-    return _model(check, summary, (SCORE, SCORE + lines))
 
 
 def _connector(check: str, summary: str, *changes: tuple[str, str]) -> Broken:
@@ -94,124 +50,6 @@ def _statuses(check: str, summary: str, change: str) -> Broken:
     return _backend(check, summary, (STATUS, lines), more)
 
 
-ENTRIES = (
-    _entry("S01", "a hook gives a mapping", "        Registration(", "        dict("),
-    _entry("S01", "a hook gives nothing", "    return [", "    return [][:0] and ["),
-    _entry("S01", "declares a capability that does not exist", 'api="chimes', 'capabilities=("fast",), api="chimes'),
-    _entry("S01", "registers under another kind's interface", 'api="chimes.model/1"', 'api="chimes.backend/1"'),
-    _at_import("S01", "its entry module raises", "raise RuntimeError('not today')"),
-    _entry("S05", "its target is no model", 'model:StrictModel"', 'model:Config"'),
-    _entry("S05", "its harness is not there", "harness:StrictModels", "harness:NoModels"),
-    _entry("S05", "its harness has no cases", "harness:StrictModels", "harness:Case"),
-    _model("S05", "its predict is nothing that can be called", (RETURN, f"{RETURN}\n    predict = None\n")),
-    _model("S05", "its describe needs an instance", ("    @classmethod\n", "")),
-    _model("S05", "its load is not written", ("    def load(self,", "    def loads(self,")),
-    _entry("S05", "its target is a function", 'model:StrictModel"', 'model:Field"'),
-    _at_import("S08", "imports numpy in a helper", "import importlib\nimportlib.import_module('numpy')"),
-    _at_import("S08", "imports a package of somebody else", "import rich"),
-    _at_import("S08", "imports a model class", "from chimes import Model"),
-    _at_import(
-        "S09",
-        "starts a thread",
-        "from threading import Event, Thread\nThread(target=Event().wait, daemon=True).start()",
-    ),
-    _at_import("S09", "changes the environment", "import os\nos.environ['OMP_NUM_THREADS'] = '1'"),
-    _at_import("S09", "configures logging", "import logging\nlogging.basicConfig()"),
-    _at_import("S09", "handles a signal", "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)"),
-    _at_import("S09", "runs a program", "import subprocess\nsubprocess.run(['true'])"),
-)
-MODELS = (
-    _model("S02", "accepts unknown keys and keeps them", (CONFIG, CONFIG + '    model_config = {"extra": "allow"}\n')),
-    _model(
-        "S02",
-        "refuses unknown keys with another error",
-        (
-            CONFIG,
-            CONFIG + "    @classmethod\n    def model_validate(cls, values):\n"
-            '        if set(values) - {"weight"}:\n            raise KeyError("unknown")\n'
-            "        return super().model_validate(values)\n\n",
-        ),
-    ),
-    _predict("S22", "writes into the home folder", 'open("/root/.strict", "w").close()'),
-    _predict("S22", "writes into /tmp", 'open("/tmp/strict-was-here", "w").close()'),
-    _predict(
-        "S22",
-        "opens a UDP socket and swallows the error",
-        "import socket\ntry:\n    socket.socket(type=socket.SOCK_DGRAM).close()\nexcept OSError:\n    pass",
-    ),
-    _model("M02", "names a column twice", (HIGH, HIGH.replace("high", "score"))),
-    _model("M02", "has no outputs", (SIGNATURE, "Signature(inputs=INPUTS, outputs=pa.schema([]))")),
-    _model(
-        "M02",
-        "hides a tensor without dimensions in a list",
-        (HIGH, 'pa.field("high", pa.list_(pa.fixed_shape_tensor(pa.float32(), [0, 2])))'),
-    ),
-    _model(
-        "M02",
-        "wants at least nine rows and at most eight",
-        (SIGNATURE, 'Signature(inputs=INPUTS, outputs=OUTPUTS, batch={"min_rows": 9, "max_rows": 8})'),
-    ),
-    _model("M04", "raises another error", ("DeviceUnavailableError(f", "InvalidStateError(f")),
-    _model("M04", "falls back where CUDA is asked for", (DEVICE, '        if device.kind not in ("cpu", "cuda"):\n')),
-    _model(
-        "M04",
-        "refuses only numbers that no machine has",
-        (DEVICE, '        if device.index > 8 or device.kind == "x":\n'),
-    ),
-    _model(
-        "M07", "gives the columns in another order", (RETURN, RETURN.replace("OUTPUTS)", "OUTPUTS).select([1, 0])"))
-    ),
-    _model("M07", "gives float32", (RETURN, f'{RETURN.rstrip()}.set_column(0, "score", score.cast("float32"))\n')),
-    _model("M07", "adds a column", (RETURN, f'{RETURN.rstrip()}.append_column("more", score)\n')),
-    _predict("M07", "forgets a value in big batches", "if len(score) > 100:\n    score = pa.array([None, *score[1:]])"),
-    _model(
-        "M07",
-        "gives nulls inside a struct that allows none",
-        (HIGH, 'pa.field("high", pa.struct([pa.field("a", pa.int64(), nullable=False)]))'),
-        (
-            RETURN,
-            RETURN.replace("pc.greater(score, 0.0)", 'pa.array([{"a": None}] * len(score), OUTPUTS.field(1).type)'),
-        ),
-    ),
-    _predict("M08", "drops equal rows", "score = pc.unique(score)"),
-    _predict("M08", "sorts by the score", "score = score.take(pc.sort_indices(score))"),
-    _predict("M08", "loses the last row", "score = score[:-1] if len(score) > 1 else score"),
-    _model(
-        "M09",
-        "gives columns of nothing for no rows",
-        (SCORE, '        if not len(x):\n            return pa.record_batch({"score": [], "high": []})\n' + SCORE),
-    ),
-    _predict("M09", "raises for no rows", "score[0].as_py()"),
-    _predict(
-        "M11", "subtracts the batch's first value", "score = pc.subtract(score, score[0]) if len(score) else score"
-    ),
-    _predict("M11", "ranks within the batch", 'score = pc.rank(score).cast("float64")'),
-    _predict("M11", "counts its calls", "self.loaded += 1\nscore = pc.add(score, float(self.loaded))"),
-    _predict("M11", "squeezes a batch of one row", "score = pc.add(score, 1.0) if len(score) == 1 else score"),
-    _model(
-        "M11",
-        "subtracts the mean, of a static shape",
-        (SIGNATURE, 'Signature(inputs=INPUTS, outputs=OUTPUTS, batch={"min_rows": 8, "max_rows": 8})'),
-        (SCORE, SCORE + "        score = pc.subtract(score, pc.mean(score)) if len(score) else score\n"),
-    ),
-    _predict(
-        "M11",
-        "overflows for whoever is first",
-        "score = pa.array([float('inf'), *score.to_pylist()[1:]]) if len(score) else score",
-    ),
-    _predict(
-        "M14",
-        "changes only its last input value",
-        "import ctypes\nif len(y):\n    ctypes.memset(y.buffers()[1].address + 8 * (y.offset + len(y) - 1), 1, 8)",
-    ),
-    _predict(
-        "M14",
-        "scales its input in place",
-        "import ctypes\nfor i in range(len(x)):\n"
-        "    cell = ctypes.c_double.from_address(x.buffers()[1].address + 8 * (x.offset + i))\n"
-        "    cell.value *= 2",
-    ),
-)
 CONNECTORS = (
     _connector(
         "D02",
@@ -272,6 +110,24 @@ CONNECTORS = (
         "D05", "cuts nanoseconds", 9, "column.cast(pa.timestamp('us', column.type.tz), safe=False).cast(column.type)"
     ),
     _column("D05", "sorts a column by itself", 0, "column.take(pa.compute.sort_indices(column))"),
+    _column("D05", "cuts text", 2, "pa.compute.utf8_slice_codeunits(column, 0, 100)"),
+    _column(
+        "D05",
+        "turns NaN into null",
+        1,
+        "pa.compute.if_else(pa.compute.is_nan(column), pa.scalar(None, column.type), column)",
+    ),
+    _column("D05", "turns minus zero into zero", 1, "pa.compute.add(column, 0.0)"),
+    _connector(
+        "D05",
+        "drops equal rows",
+        (
+            TABLE,
+            "            table = reader.read_all().combine_chunks()\n"
+            "            rows = {str(row): number for number, row in enumerate(table.to_pylist())}\n"
+            "            return table.take(list(rows.values())).combine_chunks()",
+        ),
+    ),
     _filter("D09", "keeps nulls where a value differs", "if predicate.op == 'ne':\n    continue"),
     _filter(
         "D09",
@@ -314,6 +170,20 @@ CONNECTORS = (
             "        self.ranges = {part.token[0]: part.token for part in parts}\n        schema = self.project(",
         ),
     ),
+    _connector(
+        "D12",
+        "keeps the ranges in a file",
+        (
+            "        schema = self.project(",
+            "        self.context.tmp.joinpath('ranges').write_text(' '.join(map(str, edges)))\n"
+            "        parts = [Partition(id=str(i)) for i in range(count)]\n        schema = self.project(",
+        ),
+        (
+            "        start, stop = token\n",
+            "        edges = [int(n) for n in self.context.tmp.joinpath('ranges').read_text().split()]\n"
+            "        start, stop = edges[int(partition.id)], edges[int(partition.id) + 1]\n",
+        ),
+    ),
 )
 BACKENDS = (
     _statuses(
@@ -336,6 +206,7 @@ BACKENDS = (
         "takes every end for a success",
         "s.model_copy(update={'state': JobState.SUCCEEDED}) if s.exit_code else s",
     ),
+    _statuses("B03", "knows one exit code", "s.model_copy(update={'exit_code': s.exit_code and 3})"),
     _statuses("B03", "gives no reason", "s.model_copy(update={'reason': None})"),
     _backend(
         "B05",

@@ -123,6 +123,17 @@ def _packed(kind: Kind, edits: tuple[Edit, ...], folder: Path) -> Path:
     return strict_wheel(kind, folder, edits)
 
 
+CONFIG = "class StrictConfig(Config):\n"
+ANY_KEYS = (
+    CONFIG,
+    "class Open(Config):\n    model_config = {'extra': 'allow'}\n    size: int = 1\n\n"
+    "class Part(Config):\n    sizes: dict[str, int] = {}\n\n"
+    + CONFIG
+    + "    sizes: dict[str, int] = Field({'a': 1}, description='Sizes.')\n"
+    "    either: Part | dict[str, dict[str, int]] = Field(Part(), description='A part, or sizes by two names.')\n"
+    "    open: Open = Field(Open(), description='What is handed on.')\n"
+    "    parts: list[Part] = Field([Part(sizes={'a': 1})], description='Parts.')\n",
+)
 MODELS = (
     Sound(
         "text with nulls in, large text and a dictionary out",
@@ -134,6 +145,7 @@ MODELS = (
             "columns = [upper, kinds.dictionary_encode()]",
         ).pack,
     ),
+    Sound("is configured by mappings with any keys", _edited("model", ("model", *ANY_KEYS))),
     Sound(
         "imports what asks for IPv6 and makes a lock",
         _Model(

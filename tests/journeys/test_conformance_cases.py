@@ -5,10 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chimes.conformance.mutants import strict_wheel
+from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.conformance.nonce import Nonce
 from chimes.conformance.run import Options, check_path
 from journeys.broken_plugins import BROKEN, Broken
 from journeys.sound_plugins import SOUND, Sound
+
+THIEF = """
+        import os
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork():
+                os._exit(0)
+            while True:
+                for descriptor in range(3, 12):
+                    try:
+                        os.set_blocking(descriptor, False)
+                        os.read(descriptor, 1)
+                    except OSError:
+                        pass
+"""
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: f"{broken.check} {broken.summary}")
@@ -23,3 +39,12 @@ def test_a_plugin_that_breaks_a_rule_is_failed_by_its_check(broken: Broken, tmp_
 def test_a_plugin_that_is_right_in_its_own_way_is_not_failed(sound: Sound, tmp_path: Path) -> None:
     report = check_path(sound.pack(tmp_path), Options())
     assert report.is_clean, [(finding.code, finding.message, finding.said) for finding in report.findings]
+
+
+def test_a_process_left_behind_cannot_take_what_the_judge_asks_of_others(tmp_path: Path) -> None:
+    columns = "        x, y = batch.column(0), batch.column(1)\n"
+    wheel = strict_wheel("model", tmp_path, (Edit("model.py", columns, THIEF + columns),))
+    options = Options(sandbox=True, nonce=Nonce(b"n" * 32))
+    one, other = check_path(wheel, options), check_path(wheel, options)
+    assert one.is_clean, [(finding.message, finding.said) for finding in one.findings]
+    assert one.verdict_json() == other.verdict_json()

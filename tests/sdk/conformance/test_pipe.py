@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import struct
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ import pytest
 from chimes.conformance.codec import batch_bytes, decode, encode, read_batch
 from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame, write_frame
 from chimes.conformance.generate import random_batch
+from chimes.conformance.relay import forget_when_forked, relay
 from chimes.errors import ConfigError
 from chimes.kinds.backend import JobSpec, LogChunk
 from chimes.kinds.connector import ReadRequest
@@ -138,3 +140,45 @@ def test_a_batch_with_a_flipped_byte_is_a_batch_or_an_error() -> None:
         with contextlib.suppress(ConfigError):
             read_batch(bytes(data))
         data[position] ^= 0xFF
+
+
+def test_what_is_asked_of_a_session_is_passed_on_until_it_is_gone(pipe: tuple[int, int]) -> None:
+    inside, questions = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(questions)
+        os._exit(len(read_frame(inside)[1]))
+    os.close(inside)
+    write_frame(pipe[1], {}, [b"one", b"two", b"three"])
+    assert relay(pipe[0], questions, pid) == 3
+
+
+def test_who_is_forked_holds_no_pipe_on_which_others_are_asked(pipe: tuple[int, int]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        forget_when_forked(pipe[0])
+        inner = os.fork()
+        is_open = _is_open(pipe[0])
+        if inner == 0:
+            os._exit(is_open)
+        os._exit(2 * is_open + os.waitpid(inner, 0)[1])
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_pipe_that_somebody_made_one_that_does_not_wait_is_waited_for(pipe: tuple[int, int]) -> None:
+    for descriptor in pipe:
+        os.set_blocking(descriptor, False)
+    reader = threading.Thread(target=lambda: found.append(read_frame(pipe[0])))
+    found: list[Any] = []
+    reader.start()
+    write_frame(pipe[1], {"op": "x"}, [b"x" * 300_000])
+    reader.join()
+    assert found == [({"op": "x"}, [b"x" * 300_000])]

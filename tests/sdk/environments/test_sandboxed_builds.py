@@ -15,6 +15,9 @@ import pytest
 from chimes.conformance import buildchild
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.frames import read_frame
+from chimes.conformance.report import Result
+from chimes.conformance.rules import Rules
+from chimes.conformance.run import Options, check_path
 from chimes.errors import BuildError
 from chimes.process import PIPE, Process
 from chimes.sandbox import Limits
@@ -79,7 +82,7 @@ def test_a_build_process_first_asks_and_then_answers(project: Project, tmp_path:
 def test_a_wheel_comes_out_of_the_sandbox(project: Project, tmp_path: Path) -> None:
     folder = project(GOOD)
     before = sorted(path.name for path in folder.iterdir())
-    wheel = build_in_sandbox(folder, tmp_path / "out")
+    wheel = build_in_sandbox(folder, tmp_path / "out").wheel
     assert zipfile.ZipFile(wheel).read("acme_rain.py") == b"rain = True\n"
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -93,14 +96,14 @@ def test_a_project_is_built_with_hatchling(caches: Path, monkeypatch: pytest.Mon
         '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
         '[project]\nname = "acme-rain"\nversion = "1.0"\nrequires-python = ">=3.11"\n'
     )
-    wheel = build_in_sandbox(folder, tmp_path / "out")
+    wheel = build_in_sandbox(folder, tmp_path / "out").wheel
     assert wheel.name == "acme_rain-1.0-py3-none-any.whl"
     assert "acme_rain/__init__.py" in zipfile.ZipFile(wheel).namelist()
 
 
 def test_what_the_backend_prints_does_not_get_into_the_answer(project: Project, tmp_path: Path) -> None:
     noise = "import os, sys\nprint('chm1' * 1000)\nos.write(1, b'chm1')\nos.system('echo chm1')\n"
-    assert build_in_sandbox(project(GOOD, before=noise), tmp_path / "out").is_file()
+    assert build_in_sandbox(project(GOOD, before=noise), tmp_path / "out").wheel.is_file()
 
 
 def test_what_the_backend_asks_for_is_staged(add_wheel: Callable[..., Path], project: Project, tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_what_the_backend_asks_for_is_staged(add_wheel: Callable[..., Path], pro
     """
     needing = GOOD.replace("    name =", "    import rain_maps, rain_units\n    name =")
     folder = project(needing, requires='["rain-units"]', before=asking)
-    assert build_in_sandbox(folder, tmp_path / "out").is_file()
+    assert build_in_sandbox(folder, tmp_path / "out").wheel.is_file()
 
 
 @pytest.mark.parametrize("answer", ['["x @ https://example.org/x.whl"]', '["--index-url=x"]', '["a"] * 1000', "[1]"])
@@ -129,7 +132,7 @@ def test_start_up_code_of_a_build_requirement_does_not_run_outside(
     marker = tmp_path / "ran"
     line = f"import os; os.path.isdir({str(tmp_path)!r}) and open({str(marker)!r}, 'w').close()\n"
     add_wheel("dark-rain", files={"dark.pth": line.encode(), "dark_rain.py": b""})
-    assert build_in_sandbox(project(GOOD, requires='["dark-rain"]'), tmp_path / "out").is_file()
+    assert build_in_sandbox(project(GOOD, requires='["dark-rain"]'), tmp_path / "out").wheel.is_file()
     assert not marker.exists()
 
 
@@ -187,6 +190,50 @@ def test_a_hostile_backend_is_ended_and_the_cause_is_named(
     assert not (tmp_path / "out").exists()
 
 
+BESIDES = """\
+import os, socket
+
+def attempt(what, *args):
+    try:
+        what(*args)
+    except OSError:
+        pass
+
+attempt(socket.create_connection, ("192.0.2.1", 80), 1)
+attempt(open, "/etc/rain", "w")
+attempt(open, "/proc/1/mem", "r+b")
+attempt(os.kill, 1, 9)
+attempt(open, "/tmp/rain", "w")
+"""
+
+
+def judged(folder: Path) -> Result:
+    """What the report of a folder says of its build."""
+    return next(result for result in check_path(folder, Options(sandbox=True)).checks if result.code == "S22")
+
+
+def test_what_a_build_does_besides_building_is_named(project: Project) -> None:
+    result = judged(project(GOOD, before=BESIDES))
+    assert (result.verdict, result.cause) == ("fail", "killed")
+    assert {finding.blocks for finding in result.findings} == {"verified"}
+    assert [finding.message.removeprefix("building the project ") for finding in result.findings] == [
+        "opens a network socket",
+        "reaches into another process's memory",
+        "sends a signal to a process that it did not start",
+        "writes in /etc",
+    ]
+
+
+def test_a_build_that_only_builds_passes(project: Project) -> None:
+    assert judged(project(GOOD)).verdict == "pass"
+
+
+def test_the_rules_bound_a_build(project: Project) -> None:
+    folder = project(hostile("time.sleep(600)\n"))
+    with pytest.raises(BuildError, match="did not finish in 2 s"):
+        check_path(folder, Options(sandbox=True, rules=Rules(limits=Limits(wall_s=2))))
+
+
 @pytest.mark.parametrize(
     "name",
     ["../../escape-1.0-py3-none-any.whl", "a-1.0-py3-none-any/../../b.whl", "acme.txt", "a-1.0-py3-none-any\n.whl"],
@@ -216,7 +263,7 @@ def test_links_are_not_followed_and_environments_are_left_out(project: Project, 
     (folder / "venv").mkdir()
     (folder / "venv/pyvenv.cfg").write_text("")
     (folder / ".tox").mkdir()
-    seen = zipfile.ZipFile(build_in_sandbox(folder, tmp_path / "out")).read("seen").decode()
+    seen = zipfile.ZipFile(build_in_sandbox(folder, tmp_path / "out").wheel).read("seen").decode()
     assert "link" in seen
     assert seen.endswith("False")
     assert ".tox" not in seen

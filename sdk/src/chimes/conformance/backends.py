@@ -90,28 +90,37 @@ class B02(BackendCheck):
 
 
 class B03(BackendCheck):
-    """Is a job that exits 3 FAILED with exit code 3, by the user's fault?"""
+    """Is a job that exits 3 FAILED with exit code 3, by the user's fault, and so for other numbers?"""
 
     code = "B03"
     anchor = "Kubernetes podFailurePolicy: whose fault decides what follows"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The last status."""
+        """The last status of a job that exits 3, and of one that exits with a number that nobody could know."""
+        # Not one of those that sysexits.h or a shell gives a meaning.
+        codes = (3, subject.nonce.rng(*subject.rng_labels("B03")).randrange(4, 64))
         with subject.backend(self.timeout_s) as backend:
-            handle = backend.submit(job("import sys; sys.exit(3)"), key=f"b03-{subject.token('B03')}")
-            last = follow(backend, handle)[-1]
-        return {"state": last.state.value, "exit_code": last.exit_code, "fault": last.fault, "reason": last.reason}
+            jobs = [job("import sys; sys.exit(int(sys.argv[1]))", str(code)) for code in codes]
+            keys = [f"b03-{number}-{subject.token('B03')}" for number in range(len(codes))]
+            handles = [backend.submit(spec, key=key) for spec, key in zip(jobs, keys, strict=True)]
+            ends = [follow(backend, handle)[-1] for handle in handles]
+        return {
+            "codes": list(codes),
+            "ends": [[end.state.value, end.exit_code, end.reason, end.fault] for end in ends],
+        }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Anything else than failed, 3, exit_code, user."""
-        got = (facts["state"], facts["exit_code"], facts["reason"], facts["fault"])
-        if got != ("failed", 3, "exit_code", "user"):
-            state, code, reason, fault = got
-            yield self.finding(
-                "a job that exits 3 does not end as failed with exit code 3, reason exit_code, fault user",
-                "report FAILED, 3, exit_code, user",
-                said=f"{state}, exit code {code}, reason {reason}, fault {fault}",
-            )
+        """Anything else than failed, the number, exit_code, user; of the first job that is told wrongly."""
+        for number, code, end in zip(("3", "with another number"), facts["codes"], facts["ends"], strict=True):
+            if end != ["failed", code, "exit_code", "user"]:
+                state, exit_code, reason, fault = end
+                yield self.finding(
+                    f"a job that exits {number} does not end as failed with that exit code, "
+                    "reason exit_code, fault user",
+                    "report FAILED, the exit code, exit_code, user",
+                    said=f"{state}, exit code {exit_code}, not {code}, reason {reason}, fault {fault}",
+                )
+                return
 
 
 class B05(BackendCheck):

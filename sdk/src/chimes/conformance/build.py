@@ -1,4 +1,7 @@
-"""Builds a project folder that nobody vouches for: its build backend runs in a sandbox, a wheel's bytes come out."""
+"""Builds a project folder that nobody vouches for: its build backend runs in a sandbox, a wheel's bytes come out.
+
+So does what was seen of the backend meanwhile: a build that succeeds may have done more than build.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -19,11 +23,11 @@ from chimes.conformance.environment import base_environment, python_mounts, reso
 from chimes.conformance.environment.prefix import make_readable
 from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame
 from chimes.errors import BuildError, InfrastructureError, InstallError, ResolutionError
-from chimes.sandbox import Limits, Mount, Sandbox
+from chimes.sandbox import Event, Limits, Mount, Sandbox
 
-__all__ = ["BUILD_LIMITS", "build_in_sandbox"]
+__all__ = ["BUILD_LIMITS", "Built", "build_in_sandbox"]
 
-BUILD_LIMITS = Limits(wall_s=300)
+BUILD_LIMITS = Limits()
 GRACE_S = 30.0
 WANTED = 64
 """How many more requirements a backend may ask for."""
@@ -31,8 +35,16 @@ CACHES = frozenset({"__pycache__", ".mypy_cache", ".nox", ".pytest_cache", ".ruf
 SOURCE, CHILD = "/source", "/chimes/buildchild.py"
 
 
-def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) -> Path:
-    """Build the project in ``folder`` to a wheel in ``out`` (made if missing); the path of the wheel.
+@dataclass(frozen=True)
+class Built:
+    """A wheel, and all that was seen of what made it."""
+
+    wheel: Path
+    events: frozenset[Event]
+
+
+def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) -> Built:
+    """Build the project in ``folder`` to a wheel in ``out`` (made if missing).
 
     What ``[build-system]`` and the backend require is resolved to wheels and unpacked before; nothing of it, and
     nothing of the project, runs outside the sandbox. Raises BuildError, with the cause where the sandbox knows it;
@@ -42,19 +54,20 @@ def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) 
     with tempfile.TemporaryDirectory(prefix="chimes-build-") as scratch:
         source = Path(scratch, "source")
         _copy(folder, source, limits.disk_bytes)
-        name, data = _build(system, source, Path(scratch), limits)
+        events: set[Event] = set()
+        name, data = _build(system, source, Path(scratch), limits, events)
     out.mkdir(parents=True, exist_ok=True)
     path = out / name
     path.write_bytes(data)
-    return path
+    return Built(path, frozenset(events))
 
 
-def _build(system: BuildSystem, source: Path, scratch: Path, limits: Limits) -> tuple[str, bytes]:
+def _build(system: BuildSystem, source: Path, scratch: Path, limits: Limits, events: set[Event]) -> tuple[str, bytes]:
     environment = _environment(system.requires, scratch)
-    header, blobs = _run(system, source, environment, limits, staged=False)
+    header, blobs = _run(system, source, environment, limits, events, staged=False)
     if "requires" in header:
         environment = _environment((*system.requires, *_wanted(header["requires"])), scratch)
-        header, blobs = _run(system, source, environment, limits, staged=True)
+        header, blobs = _run(system, source, environment, limits, events, staged=True)
     name = header.get("wheel")
     if not isinstance(name, str) or len(blobs) != 1 or not _is_wheel_name(name):
         raise BuildError("the build did not give a wheel", hint="does the build backend support wheels?")
@@ -69,7 +82,7 @@ def _environment(requires: tuple[str, ...], scratch: Path) -> Path:
 
 
 def _run(
-    system: BuildSystem, source: Path, environment: Path, limits: Limits, *, staged: bool
+    system: BuildSystem, source: Path, environment: Path, limits: Limits, events: set[Event], *, staged: bool
 ) -> tuple[dict[str, object], list[bytes]]:
     options = {
         "source": SOURCE,
@@ -84,16 +97,23 @@ def _run(
         Mount(Path(buildchild.__file__), CHILD),
         *python_mounts(),
     ]
-    argv = ["/env/bin/python", "-I", CHILD, json.dumps(options)]
+    # -B: with -I the variable that forbids bytecode is not read, and the attempt would be put down to the backend.
+    argv = ["/env/bin/python", "-I", "-B", CHILD, json.dumps(options)]
     with Sandbox(argv, mounts=mounts, limits=limits) as sandbox:
         deadline = time.monotonic() + limits.wall_s + GRACE_S
         try:
-            return read_frame(sandbox.stdout.fileno(), deadline=deadline, total_bytes=limits.disk_bytes)
+            answer = read_frame(sandbox.stdout.fileno(), deadline=deadline, total_bytes=limits.disk_bytes)
         except BrokenFrameError as error:
             raise BuildError("the build answered with something that is no wheel", hint=_ALONE) from error
         except (ClosedError, TimedOutError) as error:
             sandbox.wait(GRACE_S)
             raise _failure(sandbox, limits) from error
+        sandbox.kill()
+        if sandbox.cause() == "processes":
+            # Whether it is ended before it answers would be chance.
+            raise _failure(sandbox, limits)
+        events.update(sandbox.events())
+        return answer
 
 
 _ALONE = "build it alone and read what it prints: python -m build --wheel"

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from chimes.conformance.frames import BrokenFrameError, ClosedError, read_frame, write_frame
-from chimes.conformance.ownprocess import mark, seal_of, state, take_standard_streams
+from chimes.conformance.ownprocess import mark, seal_of, state_of_lister, take_standard_streams
+from chimes.conformance.relay import forget_when_forked, relay
 from chimes.errors import ChimesError
 from chimes.registry import Distribution, load_plugin, normalize, scan
 
@@ -69,8 +70,13 @@ class Child:
         """Serve one session in a forked process, and say how it ended."""
         from chimes.conformance.serving import serve_session  # noqa: PLC0415 - loads pydantic and pyarrow
 
+        own, questions = os.pipe()
         pid = os.fork()
         if pid == 0:
+            for descriptor in (self.reader, questions):
+                os.close(descriptor)
+            self.reader = own
+            forget_when_forked(own)
             try:
                 serve_session(self)
             except ClosedError:
@@ -79,8 +85,8 @@ class Child:
                 traceback.print_exc()
                 os._exit(70)
             os._exit(GOODBYE)
-        _, status = os.waitpid(pid, 0)
-        write_frame(self.writer, {"ended": os.waitstatus_to_exitcode(status)}, seal=seal)
+        os.close(own)
+        write_frame(self.writer, {"ended": relay(self.reader, questions, pid)}, seal=seal)
 
     def find(self) -> Distribution:
         """The distribution under test; raises LookupError where it has no entry points."""
@@ -90,12 +96,12 @@ class Child:
     def entry(self) -> dict[str, Any]:
         """Import the entry modules; say what they registered and what the import changed in this process."""
         logging.getLogger()
-        before = state()
+        before = state_of_lister()
         modules = set(sys.modules)
         mark("import-begin")
         plugin = load_plugin(self.find())
         mark("import-end")
-        after = state()
+        after = state_of_lister()
         return {
             "failure": plugin.failure,
             "version": plugin.version,

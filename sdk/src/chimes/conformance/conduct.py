@@ -14,10 +14,11 @@ from chimes.conformance.remote import INSIDE_ROOT, PIPE_NAME
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.sandbox.events import place_of
 
-__all__ = ["S09", "S22", "LibraryStays"]
+__all__ = ["S09", "S22", "BuildStays", "LibraryStays"]
 
 SHOWN = 10
 FOLDERS = ("tmp", "cache", "artifacts")
+BUILD_FOLDERS = ("/work", "/tmp")
 WATCHED = ("write", "network", "signal", "memory", "disk", "system")
 THREAD = ("process", "thread")
 WHO_WATCHES = ("0", "1", "2", "-1")
@@ -32,9 +33,10 @@ IPV6_PROBES = (
 class S09(EntryCheck):
     """Is importing the entry module free of side effects?
 
-    No network, no file written, no process, no signal sent, no thread; environment, signal handlers, logging
-    root, working directory and streams as before. In a sandbox the kernel's trace is the witness; for
-    what only the process can know (threads, handlers), and without a sandbox, it is told from inside.
+    No network, no file written, no process, no signal sent, no thread; environment, signal handlers, timers,
+    limits, logging root, locale, built-in names, working directory and streams as before, and of an entry module
+    the filters for warnings. In a sandbox the kernel's trace is the witness; for what only the process can
+    know (threads, handlers), and without a sandbox, it is told from inside.
     """
 
     code = "S09"
@@ -73,7 +75,7 @@ class S22(ComponentCheck):
     Over all sessions of the suite: nothing is written outside the context's tmp, cache and artifacts (and
     declared ``files``), no socket is opened unless ``network`` hosts are declared, no foreign process is
     signalled, no disk filled, nothing said to the judge but answers. A refused attempt, and one whose error
-    was swallowed, count like any other.
+    was swallowed, count like any other. The same is asked of a project's build, where the sandbox does that, too.
     """
 
     code = "S22"
@@ -132,6 +134,27 @@ class LibraryStays(EntryCheck):
     def conclude_all_the_same(self, facts: Facts) -> Iterable[Finding]:
         """What was seen until it failed."""
         return self.conclude(facts)
+
+
+class BuildStays(EntryCheck):
+    """Does the build of a project stay inside its own folders and off the network?
+
+    What S22 asks of a component in use, asked of the build backend that makes the wheel.
+    """
+
+    code = "S22"
+    anchor = S22.anchor
+
+    def look(self, subject: EntrySubject) -> Facts:
+        """What was seen of it."""
+        return trespasses(subject.events, INSIDE_ROOT, BUILD_FOLDERS, has_network=False)
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each sort of trespass."""
+        for words, targets in _sorts(facts["events"]).items():
+            yield self.finding(
+                f"building the project {words}", "let the build backend only make the wheel", said=targets
+            )
 
 
 def trespasses(seen: Iterable[tuple[str, str, str]], root: str, files: Iterable[str], *, has_network: bool) -> Facts:

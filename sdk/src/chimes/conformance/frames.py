@@ -8,6 +8,7 @@ processes can take turns on one pipe.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -147,9 +148,10 @@ def _refuse(constant: str) -> None:
 def _write_all(fd: int, data: bytes, deadline: float | None) -> None:
     view = memoryview(data)
     while view:
-        if deadline is not None and not _events(fd, select.POLLOUT, deadline - time.monotonic()):
-            raise TimedOutError
-        view = view[os.write(fd, view if deadline is None else view[:ATOMIC]) :]
+        _await(fd, select.POLLOUT, deadline)
+        # Whoever else has the pipe may have made it one that does not wait.
+        with contextlib.suppress(BlockingIOError):
+            view = view[os.write(fd, view if deadline is None else view[:ATOMIC]) :]
 
 
 def _read_exactly(fd: int, size: int, deadline: float | None) -> bytes:
@@ -160,16 +162,21 @@ def _read_exactly(fd: int, size: int, deadline: float | None) -> bytes:
 
 
 def _read_some(fd: int, size: int, deadline: float | None) -> bytes:
-    if deadline is not None and not _events(fd, select.POLLIN, deadline - time.monotonic()):
+    while True:
+        _await(fd, select.POLLIN, deadline)
+        with contextlib.suppress(BlockingIOError):
+            if chunk := os.read(fd, size):
+                return chunk
+            raise ClosedError("end of file")
+
+
+def _await(fd: int, wanted: int, deadline: float | None) -> None:
+    if not _events(fd, wanted, None if deadline is None else deadline - time.monotonic()):
         raise TimedOutError
-    chunk = os.read(fd, size)
-    if not chunk:
-        raise ClosedError("end of file")
-    return chunk
 
 
-def _events(fd: int, wanted: int, timeout_s: float) -> int:
+def _events(fd: int, wanted: int, timeout_s: float | None) -> int:
     # Not select: it knows only the first 1,024 descriptors.
     poll = select.poll()
     poll.register(fd, wanted)
-    return sum(events for _, events in poll.poll(max(0.0, timeout_s) * 1000))
+    return sum(events for _, events in poll.poll(None if timeout_s is None else max(0.0, timeout_s) * 1000))

@@ -79,9 +79,9 @@ def random_array(dtype: pa.DataType, rows: int, rng: random.Random, *, nullable:
 
 
 def _planted(dtype: pa.DataType) -> tuple[Any, ...]:
-    """What must not be missing by chance among a few rows: who strips, folds or escapes text shows by it."""
+    """What must not be missing by chance among a few rows: who strips, folds, escapes or cuts text shows by it."""
     if pt.is_string(dtype) or pt.is_large_string(dtype) or pt.is_string_view(dtype):
-        return (" padded ", "", "Aa", "编鐘🔔é", "a,'b\"\\")
+        return (" padded ", "", "Aa", "编鐘🔔é", "a,'b\"\\", "long text " * 30)
     if pt.is_binary(dtype) or pt.is_large_binary(dtype) or pt.is_binary_view(dtype):
         return (b" padded ", b"", b"\x00\xff")
     return ()

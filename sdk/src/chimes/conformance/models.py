@@ -10,18 +10,17 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from chimes.checks.check import Facts, Finding
-from chimes.conformance.compare import close_values
 from chimes.conformance.conformancecheck import ComponentCheck
 from chimes.conformance.failure import StepFailedError
+from chimes.conformance.rows import agree, changed, cuts, joined, take
 from chimes.conformance.subject import ComponentSubject
-from chimes.kinds.model import BatchLimits, Signature
 from chimes.resources import Device
 
 __all__ = ["M02", "M04", "M07", "M08", "M09", "M11", "M14"]
 
-LOOSEST = 0.05
-"""A signature may ask for a tolerance; what is wider than this is judged as this."""
-MANY = 256
+MANY = 1000
+CALLS = 12
+"""How often a model is asked at least before M11 believes that it keeps no state."""
 
 
 class ModelCheck(ComponentCheck):
@@ -144,7 +143,7 @@ def _device(subject: ComponentSubject) -> Device:
 class M07(ModelCheck):
     """Has the output exactly the signature's schema?
 
-    Names, order, types and nullability, on batches of several sizes up to the preferred one (at most 256
+    Names, order, types and nullability, on batches of several sizes up to the preferred one (at most 1000
     rows); and no null where none is allowed, in nested fields neither.
     """
 
@@ -230,8 +229,8 @@ class M08(ModelCheck):
             subject.keep(shuffled, repeated)
             plain, mixed, twice = model.predict(batch), model.predict(shuffled), model.predict(repeated)
         counts = [batch.num_rows, plain.num_rows, mixed.num_rows, twice.num_rows]
-        agree = len(set(counts)) == 1 and _agree(take(plain, order), mixed, info.signature)
-        return {"counts": counts, "agree": agree}
+        is_kept = len(set(counts)) == 1 and agree(take(plain, order), mixed, info.signature)
+        return {"counts": counts, "agree": is_kept}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """A wrong count, or a wrong order."""
@@ -277,7 +276,8 @@ class M11(ModelCheck):
 
     ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's
     tolerance: the host cuts batches as it likes. Where the batch limits allow no cut, the same rows are
-    predicted beside other rows. Not asked of a model that declares itself stochastic.
+    predicted beside other rows. Then all of it again, a dozen calls in all. Not asked of a model that declares
+    itself stochastic.
     """
 
     code = "M11"
@@ -287,19 +287,20 @@ class M11(ModelCheck):
         """Whether both ways agree, and how the batch was cut."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             batch = subject.rows(model.session, info, 32, "M11")
-            sizes = _cuts(batch.num_rows, info.signature.batch)
+            sizes = cuts(batch.num_rows, info.signature.batch)
             whole = model.predict(batch)
             if len(sizes) == 1:
                 # Every row but those of the first half, which stand beside themselves.
                 order = [row for row in range(batch.num_rows) if row >= batch.num_rows // 2] * 2
                 order = order[: batch.num_rows]
-                want, pieces = take(whole, order), [model.predict(take(batch, order))]
+                want, parts = take(whole, order), [take(batch, order)]
             else:
                 starts = [sum(sizes[:i]) for i in range(len(sizes))]
                 parts = [batch.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
-                want, pieces = whole, [model.predict(part) for part in parts]
-        agree = _agree(_joined(pieces, whole.schema), want, info.signature)
-        return {"agree": agree, "sizes": sizes}
+                want = whole
+            rounds = [[model.predict(part) for part in parts] for _ in range(-(-CALLS // len(parts)))]
+        agreed = [agree(joined(pieces, whole.schema), want, info.signature) for pieces in rounds]
+        return {"agree": agreed[0], "again": all(agreed), "sizes": sizes}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """A difference."""
@@ -310,45 +311,29 @@ class M11(ModelCheck):
                 f"{sum(facts['sizes'])} rows give other values in one batch than {cut}",
                 "let no row see the others: no statistics over the batch, no state from call to call",
             )
-
-
-def _cuts(rows: int, limits: BatchLimits) -> list[int]:
-    """Sizes of batches that together have so many rows: some of one row and two large ones, or two, or only the one."""
-    for sizes in ([1, 1, 1, 1, rows // 3, rows - rows // 3 - 4], [rows // 2, rows - rows // 2]):
-        if min(sizes) >= max(1, limits.min_rows):
-            return sizes
-    return [rows]
-
-
-def _joined(pieces: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
-    same = [piece for piece in pieces if piece.schema.equals(schema)]
-    table = pa.Table.from_batches(same, schema=schema).combine_chunks()
-    return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=schema))
+        elif not facts["again"]:
+            yield self.finding("rows give other values when they are asked again", "keep no state from call to call")
 
 
 class M14(ModelCheck):
     """Are the inputs left as they are?
 
-    The host may give the same memory to others. After a prediction the input's buffers are compared, byte
-    by byte, with what was sent. Read back inside the process that predicts.
+    The host may give the same memory to others. After a prediction, and again after the next, the input's
+    buffers are compared, byte by byte, with what was sent. Read back inside the process that predicts.
     """
 
     code = "M14"
     anchor = "scikit-learn: check_readonly_memmap_input, check_dict_unchanged"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Whether the batch is the same afterwards."""
+        """Whether two batches are the same afterwards, and the first one still after the second."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
-            batch = subject.rows(model.session, info, 50, "M14")
-            _, after = model.predict_with_echo(batch)
-        if not after.schema.equals(batch.schema):
-            return {"changed": list(batch.schema.names) or ["none"]}
-        changed = [
-            name
-            for name, a, b in zip(batch.schema.names, batch.columns, after.columns, strict=True)
-            if not close_values(_single(a), _single(b), rtol=0, atol=0)
-        ]
-        return {"changed": changed}
+            batches = [subject.rows(model.session, info, count, "M14") for count in (50, 49)]
+            first, second = [model.predict_with_echo(batch) for batch in batches]
+        return {
+            "changed": changed(batches[0], first[0]) + changed(batches[1], second[1]),
+            "later": changed(batches[0], second[0]),
+        }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """The columns that changed."""
@@ -358,31 +343,9 @@ class M14(ModelCheck):
                 "work on a copy of what you change",
                 said=", ".join(facts["changed"])[:2000],
             )
-
-
-def _single(column: pa.Array) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([column], names=["value"])
-
-
-def take(batch: pa.RecordBatch, order: list[int]) -> pa.RecordBatch:
-    """The rows of ``batch`` in another order, the schema unchanged. Indices past the end are left out."""
-    rows = [row for row in order if row < batch.num_rows]
-    return pa.RecordBatch.from_arrays([_taken(column, rows) for column in batch.columns], schema=batch.schema)
-
-
-def _taken(column: pa.Array, rows: list[int]) -> pa.Array:
-    try:
-        return column.take(pa.array(rows, pa.int64()))
-    except pa.ArrowNotImplementedError:
-        # Views and run ends have no such kernel.
-        return pa.concat_arrays([column.slice(0, 0), *(column.slice(row, 1) for row in rows)])
-
-
-def _agree(left: pa.RecordBatch, right: pa.RecordBatch, signature: Signature) -> bool:
-    match signature.determinism:
-        case "bitwise":
-            return close_values(left, right, rtol=0, atol=0)
-        case "tolerance":
-            return close_values(left, right, rtol=min(signature.rtol, LOOSEST), atol=min(signature.atol, LOOSEST))
-        case "stochastic":
-            return bool(left.num_rows == right.num_rows)
+        elif facts["later"]:
+            yield self.finding(
+                "predict changes the input of an earlier call",
+                "do not keep a batch, or work on a copy",
+                said=", ".join(facts["later"])[:2000],
+            )

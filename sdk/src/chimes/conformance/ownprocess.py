@@ -5,14 +5,23 @@ Only the standard library: a child without the SDK loads this file, too.
 
 from __future__ import annotations
 
+import builtins
+import ctypes
+import itertools
+import locale
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
+import warnings
 from typing import Any
 
-__all__ = ["mark", "seal_of", "state", "take_standard_streams"]
+__all__ = ["mark", "seal_of", "state", "state_of_lister", "take_standard_streams"]
+
+LIMITS = tuple(sorted({number for name, number in vars(resource).items() if name.startswith("RLIMIT_")}))
+TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
 def mark(name: str) -> None:
@@ -34,15 +43,30 @@ def state() -> dict[str, Any]:
     root = logging.getLogger()
     return {
         "the environment": dict(os.environ),
-        "the logging root": (tuple(root.handlers), root.level, logging.root.manager.disable),
+        "the logging root": (tuple(root.handlers), tuple(root.filters), root.level, logging.root.manager.disable),
         "the signal handlers": handlers,
+        "the timers": [signal.getitimer(timer)[0] > 0 for timer in TIMERS],
         "the threads": {thread.ident for thread in threading.enumerate()},
         "the working directory": os.getcwd(),
         "sys.path": tuple(sys.path),
         "the exception hooks": (sys.excepthook, threading.excepthook),
         "the standard streams": (sys.stdin, sys.stdout, sys.stderr),
-        "the locale or umask": _umask(),
+        "the locale or umask": (locale.setlocale(locale.LC_ALL), _umask()),
+        "the resource limits": [resource.getrlimit(number) for number in LIMITS],
+        "the recursion limit": sys.getrecursionlimit(),
+        "the trace functions": (sys.gettrace(), sys.getprofile()),
+        "the built-in names": dict(vars(builtins)),
     }
+
+
+def state_of_lister() -> dict[str, Any]:
+    """The same, and what only a module must leave that is imported whenever plugins are listed.
+
+    Libraries add filters for warnings, and native ones set variables when they are loaded.
+    """
+    found = state()
+    changed = {"the environment": (found["the environment"], _variables())}
+    return {**found, **changed, "the filters for warnings": tuple(warnings.filters)}
 
 
 def take_standard_streams() -> tuple[int, int]:
@@ -53,6 +77,13 @@ def take_standard_streams() -> tuple[int, int]:
     os.dup2(2, 1)
     os.close(null)
     return reader, writer
+
+
+def _variables() -> list[bytes]:
+    """The environment as the C library has it: ``os.putenv`` changes that alone."""
+    found = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    variables = (found[index] for index in itertools.count())
+    return sorted(variable for variable in itertools.takewhile(bool, variables) if variable)
 
 
 def _umask() -> int:

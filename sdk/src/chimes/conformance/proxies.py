@@ -42,6 +42,7 @@ class ModelProxy(Proxy):
     """A model beyond the pipe."""
 
     kind = "model"
+    echoes = 0
 
     def describe(self) -> ModelInfo:
         """The model's information."""
@@ -55,13 +56,15 @@ class ModelProxy(Proxy):
         """Predict with default parameters."""
         return expect("predict", self.call("predict", batch), pa.RecordBatch)
 
-    def predict_with_echo(self, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch]:
-        """Predict; the output, and the input as it is afterwards."""
+    def predict_with_echo(self, batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+        """Predict; the inputs of all such calls, the last one's included, as they are afterwards."""
+        self.echoes += 1
         answer = expect("predict", self.call("predict", batch, echo=True), dict)
-        args = expect_all("predict", answer.get("args"), pa.RecordBatch)
-        if len(args) != 1:
+        expect("predict", answer.get("result"), pa.RecordBatch)
+        batches = expect_all("predict", answer.get("args"), pa.RecordBatch)
+        if len(batches) != self.echoes:
             raise StepFailedError("predict", answer="count")
-        return expect("predict", answer.get("result"), pa.RecordBatch), args[0]
+        return batches
 
 
 class ConnectorProxy(Proxy):

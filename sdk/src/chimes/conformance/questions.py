@@ -1,7 +1,8 @@
-"""The filters that a connector is asked to apply, and the rows among which they find something."""
+"""The filters that a connector is asked to apply, and rows that must not be missing by chance."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,12 @@ from chimes.kinds.literals import to_scalar
 from chimes.kinds.predicates import All, Compare, In, IsNull, Not, Predicate, StartsWith, columns_of
 from chimes.kinds.predicates import Any as AnyOf
 
-__all__ = ["Question", "questions", "with_planted_rows"]
+__all__ = ["Question", "questions", "with_odd_rows", "with_planted_rows"]
 
 TEXTS = ("Wuhan", "wuhan", "Wuhan ", "W", "5% off", "57 off", "O'Brien", '"x", \\', "", None)
 """What filters on text often get wrong: letter case, blanks, wildcards, quotes, nothing at all."""
+ODD = (math.nan, math.inf, -math.inf, -0.0)
+"""What reading often loses of floats."""
 MOST = 2
 COMPARISONS = ("ne", "ge", "eq", "lt", "le", "gt")
 FEW = 2
@@ -45,6 +48,16 @@ class Question:
 
 def _words(predicate: Predicate) -> str:
     return f"not {_words(predicate.arg)}" if isinstance(predicate, Not) else predicate.op
+
+
+def with_odd_rows(table: pa.Table) -> pa.Table:
+    """The table with rows at its end in which floats are what no arithmetic gives, and one more that is there twice."""
+    columns = []
+    for column in table.columns:
+        first = column.combine_chunks()
+        more = pa.array(ODD, column.type) if pt.is_floating(column.type) else first.slice(0, len(ODD))
+        columns.append(pa.concat_arrays([first, more, first.slice(0, 1)]))
+    return pa.Table.from_arrays(columns, schema=table.schema).combine_chunks()
 
 
 def with_planted_rows(table: pa.Table) -> pa.Table:

@@ -17,6 +17,7 @@ from chimes.checks.run import CheckResult, run_checks
 from chimes.checks.subject import open_subject
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.catalogue import ENTRY_CHECKS
+from chimes.conformance.conduct import BuildStays
 from chimes.conformance.environment import (
     Lock,
     base_environment,
@@ -69,8 +70,8 @@ def check_path(path: Path, options: Options) -> Report:
     if options.sandbox:
         preflight()
     with tempfile.TemporaryDirectory(prefix="chimes-") as scratch:
-        file = _built(path, Path(scratch), options) if path.is_dir() else path
-        return _check_file(file, Path(scratch), options, started)
+        file, built = _built(path, Path(scratch), options) if path.is_dir() else (path, [])
+        return _check_file(file, Path(scratch), options, started, built)
 
 
 def check_installed(distribution: str, options: Options | None = None) -> Report:
@@ -85,21 +86,27 @@ def check_installed(distribution: str, options: Options | None = None) -> Report
     return _report(found.name, None, options, started, results, components, logs=logs)
 
 
-def _built(folder: Path, scratch: Path, options: Options) -> Path:
+def _built(folder: Path, scratch: Path, options: Options) -> tuple[Path, list[Result]]:
+    """A project's wheel, and in a sandbox what the build did besides."""
     options.progress(f"building {folder.name}")
-    (scratch / "dist").mkdir()
-    build = build_in_sandbox if options.sandbox else build_wheel
-    return build(folder, scratch / "dist")
+    out = scratch / "dist"
+    out.mkdir()
+    if not options.sandbox:
+        return build_wheel(folder, out), []
+    built = build_in_sandbox(folder, out, limits=options.rules.limits)
+    events = tuple((event.kind, event.action, event.target) for event in built.events)
+    subject = EntrySubject(distribution="", top_levels=(), entry={}, events=events)
+    return built.wheel, [judge_one(BuildStays(), subject, None)]
 
 
-def _check_file(file: Path, scratch: Path, options: Options, started: float) -> Report:
+def _check_file(file: Path, scratch: Path, options: Options, started: float, built: list[Result]) -> Report:
     options.progress(f"checking the file {file.name}")
     rules = options.rules.files
     with open_subject(file, limits=rules.limits) as subject:
         checked = run_checks(subject, rules=rules)
     results = [_result(item) for item in checked.results]
     failed = {result.code for result in results if result.verdict in ("fail", "infra")}
-    draft = Draft(file, checked.sha256, scratch, options, started, results)
+    draft = Draft(file, checked.sha256, scratch, options, started, [*results, *built])
     if checked.form != "wheel":
         return draft.report()
     is_library = checked.type == "library"

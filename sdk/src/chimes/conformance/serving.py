@@ -53,11 +53,17 @@ class Session:
         self.child = child
         self.context = Context.under(child.root)
         self.objects: dict[str, tuple[str, Any]] = {}
+        self.echoed: list[Any] = []
 
     def construct(self, *, kind: str, name: str, config: dict[str, Any], label: str) -> None:
         """Import the component's class, validate the configuration, make the object ``label``."""
         target = self.target(kind, name)
         self.objects[label] = (kind, target(parse_config(target, config), self.context))
+
+    def move(self, *, name: str) -> None:
+        """Let what is constructed from now on have folders in which nobody was before."""
+        self.context = Context.under(self.child.root / "tmp" / name)
+        os.environ["TMPDIR"] = str(self.context.tmp)
 
     def inspect(self, *, kind: str, name: str) -> dict[str, Any]:
         """Whether target and harness can be imported, and whether the target implements the interface."""
@@ -72,6 +78,10 @@ class Session:
             "api": getattr(target, "api", None),
             "harness": None if harness is None else callable(getattr(harness, "cases", None)),
         }
+
+    def schema(self, *, kind: str, name: str) -> Any:
+        """The JSON Schema of the component's configuration."""
+        return self.target(kind, name).Config.model_json_schema()
 
     def cases(self, *, kind: str, name: str) -> list[dict[str, Any]]:
         """What the harness wants to be tried; one empty case where there is no harness."""
@@ -99,14 +109,15 @@ class Session:
         return dict(self.harness(kind, name).seed(Case(**case), tables, self.context))
 
     def call(self, *, label: str, method: str, args: list[Any], kwargs: dict[str, Any], echo: bool = False) -> Any:
-        """Call a method of the interface. With ``echo`` the arguments come back as they are after the call."""
+        """Call a method of the interface. With ``echo`` its arguments come back, after those of earlier such calls."""
         kind, component = self.objects[label]
         if method not in METHODS[kind]:
             raise NotFoundError(f"{method!r} is no method of a {kind}")
         function = getattr(component, method)
         result = function(component.config, *args) if method == "describe" else function(*args, **kwargs)
         plain = self.plain(result)
-        return {"result": plain, "args": args} if echo else plain
+        self.echoed += args if echo else []
+        return {"result": plain, "args": self.echoed} if echo else plain
 
     def parallel(self, *, count: int, calls: list[dict[str, Any]]) -> list[Any]:
         """Do the same calls in ``count`` forked processes at once; the last call's value of each, or its error."""
@@ -210,9 +221,11 @@ OPERATIONS = {
     "end",
     "inputs",
     "inspect",
+    "move",
     "offers",
     "parallel",
     "read",
+    "schema",
     "seed",
     "types",
     "write",

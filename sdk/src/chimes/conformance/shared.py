@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck, Tier
 from chimes.conformance.failure import StepFailedError
+from chimes.conformance.foreignkeys import with_foreign_key
+from chimes.conformance.remote import RemoteSession
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.registration import REGISTRATION_VERSION
 
@@ -58,8 +60,9 @@ class S01(EntryCheck):
 class S02(ComponentCheck):
     """Is an unknown configuration key rejected?
 
-    A key that nobody could have foreseen is added to a valid configuration: the component must not be
-    constructed, and the error must be a ConfigError. A typing mistake must never pass in silence.
+    One key too many is added to a valid configuration: one that nobody could have foreseen, one that differs
+    from a real one by letter case or an underscore, and one in each nested mapping whose keys are fixed. The
+    component must not be constructed, and the error must be a ConfigError: no typing mistake passes in silence.
     """
 
     code = "S02"
@@ -67,29 +70,49 @@ class S02(ComponentCheck):
     anchor = "llm: options forbid extra keys, after silent typos"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """What becomes of a configuration with a foreign key."""
-        config = {**subject.case["config"], f"x_{subject.token('unknown key')}": 1}
+        """What becomes of configurations with a foreign key, by the sort of key."""
+        codes: dict[str, list[str | None]] = {}
         with subject.session(self.timeout_s) as session:
-            try:
-                session.do("construct", kind=subject.kind, name=subject.name, config=config, label="component")
-            except StepFailedError as failure:
-                if failure.cause != "own":
-                    raise
-                return {"accepted": False, "code": failure.code}
-        return {"accepted": True, "code": None}
+            schema = _schema(session, subject)
+            word = f"x_{subject.token('unknown key')}"
+            for sort, config in with_foreign_key(subject.case["config"], schema, word):
+                codes.setdefault(sort, []).append(_refusal(session, subject, config))
+        return {"accepted": [sort for sort, found in codes.items() if None in found], "codes": codes}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Accepted, or refused with another error."""
-        if facts["accepted"]:
+        for sort in facts["accepted"]:
             yield self.finding(
-                "a configuration with an unknown key is accepted",
-                'derive Config from chimes.Config, which sets extra="forbid"',
+                f"a configuration with {sort} is accepted",
+                'derive Config, and what is nested in it, from chimes.Config, which sets extra="forbid"',
             )
-        elif facts["code"] != "config":
-            yield self.finding(
-                "an unknown key is refused with something else than a ConfigError",
-                "let the configuration class do the refusing",
-            )
+        for sort, codes in facts["codes"].items():
+            if set(codes) - {None, "config"}:
+                yield self.finding(
+                    f"{sort} is refused with something else than a ConfigError",
+                    "let the configuration class do the refusing",
+                )
+
+
+def _schema(session: RemoteSession, subject: ComponentSubject) -> Any:
+    """What the component says of its configuration; None where it cannot."""
+    try:
+        return session.do("schema", kind=subject.kind, name=subject.name)
+    except StepFailedError as failure:
+        if failure.cause != "own":
+            raise
+        return None
+
+
+def _refusal(session: RemoteSession, subject: ComponentSubject, config: dict[str, Any]) -> str | None:
+    """The code of the error, None where a configuration is accepted."""
+    try:
+        session.do("construct", kind=subject.kind, name=subject.name, config=config, label="component")
+    except StepFailedError as failure:
+        if failure.cause != "own":
+            raise
+        return failure.code or "other"
+    return None
 
 
 class S05(ComponentCheck):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,10 +120,16 @@ class ComponentSubject:
         return found
 
     def seeded(
-        self, session: RemoteSession, rows: dict[str, int]
+        self, session: RemoteSession, rows: dict[str, int], *, change: Callable[[pa.Table], pa.Table] | None = None
     ) -> tuple[ConnectorProxy, dict[str, pa.Table], dict[str, Any]]:
-        """A source filled with random tables: connector, tables, configuration. Raises StepFailedError."""
+        """A source filled with random tables: connector, tables, configuration. Raises StepFailedError.
+
+        ``change`` is made to each table beforehand.
+        """
         tables = self.tables(self.claimed_types(session), rows)
+        if change is not None:
+            tables = {name: change(table) for name, table in tables.items()}
+            self.keep(*(table.to_batches()[0] for table in tables.values()))
         config = session.do("seed", kind=self.kind, name=self.name, case=self.case, tables=tables)
         expect("seed", config, dict)
         return ConnectorProxy(session, self.name, config), tables, config

@@ -1,0 +1,25 @@
+"""What a broken plugin is: a strict reference plugin with edits, and the check that must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chimes.conformance.mutants import Edit
+from chimes.registration import Kind
+
+__all__ = ["Broken"]
+
+
+@dataclass(frozen=True)
+class Broken:
+    """What is wrong, the check that must notice, and the edits ``(file, old, new)`` of the strict plugin."""
+
+    check: str
+    kind: Kind
+    summary: str
+    changes: tuple[tuple[str, str, str], ...]
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The edits as the suite's own mutants have them."""
+        return tuple(Edit(f"{file}.py", old, new) for file, old, new in self.changes)
