@@ -74,8 +74,9 @@ class S22(ComponentCheck):
 
     Over all sessions of the suite: nothing is written outside the context's tmp, cache and artifacts (and
     declared ``files``), no socket is opened unless ``network`` hosts are declared, no foreign process is
-    signalled, no disk filled, nothing said to the judge but answers. A refused attempt, and one whose error
-    was swallowed, count like any other. The same is asked of a project's build, where the sandbox does that, too.
+    signalled or limited, no disk filled, nothing asked of the system that only its administrator may do, nothing
+    said to the judge but answers. A refused attempt, and one whose error was swallowed, count like any other.
+    The same is asked of a project's build, where the sandbox does that, too.
     """
 
     code = "S22"
