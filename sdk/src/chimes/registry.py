@@ -242,10 +242,11 @@ def _guarded(step: Callable[[], Any], what: str) -> Any:
 @contextmanager
 def _interrupts() -> Iterator[list[int] | None]:
     """The Ctrl-C that come meanwhile; None where somebody else attends to them, who may raise them here."""
-    if threading.current_thread() is not threading.main_thread():
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or handler in (signal.SIG_IGN, signal.SIG_DFL):
         yield []
         return
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    if handler is not signal.default_int_handler:
         yield None
         return
     pressed: list[int] = []

@@ -91,6 +91,12 @@ def test_what_a_plugin_prints_is_not_in_the_answer(tmp_path: Path, noise: str) -
     assert listed(tmp_path).stdout.decode().splitlines()[0] == "nothing    acme-bad 1.2  registers no component"
 
 
+def test_a_plugins_own_interrupt_is_its_row_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
+    install(tmp_path, "raise KeyboardInterrupt\n")
+    done = run(("env", "--ignore-signal=INT", CHIMES, "list"), env=environment(tmp_path))
+    assert (done.returncode, b"failed: KeyboardInterrupt" in done.stdout) == (0, True), done.text
+
+
 def test_ctrl_c_of_the_user_ends_the_command_whatever_the_plugin_makes_of_it(tmp_path: Path) -> None:
     waiting = "import signal, sys\nprint('here', flush=True)\n{}\n"
     swallowing = "try:\n    signal.pause()\nexcept BaseException:\n    raise ValueError"
@@ -98,7 +104,9 @@ def test_ctrl_c_of_the_user_ends_the_command_whatever_the_plugin_makes_of_it(tmp
         site = tmp_path / str(number)
         site.mkdir()
         install(site, waiting.format(wait))
-        process = Process((CHIMES, "list"), stdout=PIPE, stderr=PIPE, env=environment(site))
+        # A shell lets its background jobs ignore this signal, and their children inherit that.
+        argv = ("env", "--default-signal=INT", CHIMES, "list")
+        process = Process(argv, stdout=PIPE, stderr=PIPE, env=environment(site))
         try:
             assert process.stderr.readline() == b"here\n"
             os.kill(process.pid, signal.SIGINT)
