@@ -11,6 +11,7 @@ from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck
 from chimes.conformance.failure import StepFailedError
 from chimes.conformance.proxies import ModelProxy, Proxy
 from chimes.conformance.remote import INSIDE_ROOT, PIPE_NAME
+from chimes.conformance.shared import HEAVY
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.sandbox.events import place_of
 
@@ -21,6 +22,7 @@ FOLDERS = ("tmp", "cache", "artifacts")
 BUILD_FOLDERS = ("/work", "/tmp")
 WATCHED = ("write", "network", "signal", "memory", "disk", "system")
 THREAD = ("process", "thread")
+FILTERS = "the filters for warnings"
 WHO_WATCHES = ("0", "1", "2", "-1")
 """Targets of a signal that mean the processes that run the plugin, or everybody."""
 IPV6_PROBES = (
@@ -45,13 +47,16 @@ class S09(EntryCheck):
     def look(self, subject: EntrySubject) -> Facts:
         """Events and changes, and how the import failed if it did."""
         events = _without_probe(subject.events)
-        if subject.what != EntrySubject.what:
-            # Libraries may start threads: what computes does, in native code.
+        changed = subject.entry.get("changed", [])
+        is_heavy = any(name.partition(".")[0] in HEAVY for name in subject.entry.get("modules", []))
+        if is_heavy or subject.what != EntrySubject.what:
+            # What computes starts threads at import: a library may need it, and in a plugin it is S08's finding.
             events = [event for event in events if event[:2] != THREAD]
+            changed = [what for what in changed if what != FILTERS]
         facts = {
             "what": subject.what,
             "events": [list(event) for event in events],
-            "changed": subject.entry.get("changed", []),
+            "changed": changed,
             **_cause(events),
         }
         return facts if subject.failure is None else {**facts, "failed": subject.failure.to_json()}

@@ -36,6 +36,8 @@ JUNK_BYTES = 64 << 20
 CHUNK = 1 << 20
 ATOMIC = 4096
 """So much a pipe takes at once when it takes anything (PIPE_BUF)."""
+AT_ONCE = 1 << 20
+"""So much goes in one write: as much as the pipe of the answers has room for."""
 
 
 class ClosedError(Exception):
@@ -65,7 +67,7 @@ def write_frame(
     try:
         parts = [seal + MAGIC + struct.pack(">II", len(body), len(blobs)) + lengths + body, *blobs]
         # What is small goes at once, so that nobody else's bytes come between.
-        for part in [b"".join(parts)] if sum(map(len, parts)) <= ATOMIC else parts:
+        for part in [b"".join(parts)] if sum(map(len, parts)) <= AT_ONCE else parts:
             _write_all(fd, part, deadline)
     except OSError as error:
         raise ClosedError(str(error)) from error

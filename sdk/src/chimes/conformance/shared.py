@@ -14,7 +14,7 @@ from chimes.conformance.remote import RemoteSession
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.registration import REGISTRATION_VERSION
 
-__all__ = ["S01", "S02", "S05", "S08", "S21"]
+__all__ = ["HEAVY", "S01", "S02", "S05", "S08", "S21"]
 
 
 class S01(EntryCheck):

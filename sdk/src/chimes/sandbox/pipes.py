@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 
 __all__ = ["Pipes"]
 
 NAMES = ("stdin", "stdout", "stderr", "status", "trace", "filter")
+ANSWER_BYTES = 1 << 20
+"""Room for a whole answer, so that it is written at once and nobody else's bytes come between."""
 
 
 class Pipes:
@@ -18,6 +21,8 @@ class Pipes:
         try:
             for name in NAMES:
                 self._ends[name, "read"], self._ends[name, "write"] = os.pipe()
+            with contextlib.suppress(PermissionError):
+                fcntl.fcntl(self._ends["stdout", "write"], fcntl.F_SETPIPE_SZ, ANSWER_BYTES)
         except OSError:
             self.close()
             raise
