@@ -48,7 +48,7 @@ check: setup ## format, lint, types, house rules
 	$(BIN)/python -m pytest -q tests/house
 
 mutants: setup ## every conformance check against a plugin that is broken on purpose
-	@$(BIN)/python -m chimes.conformance.matrix $(ARGS)
+	@$(BIN)/python -m chimes.conformance.gate.matrix $(ARGS)
 
 docs: setup ## write the generated reference pages
 	$(BIN)/python tools/reference.py

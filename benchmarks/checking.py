@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from chimes.process import run
+from chimes.processes import run
 
 BIN = Path(sys.executable).parent
 FIRST_S, THEN_S = 60, 20

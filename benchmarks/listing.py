@@ -23,8 +23,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from chimes.conformance.environment.cache import cache_folder
-from chimes.process import Process, run
+from chimes.environments.cache import cache_folder
+from chimes.processes import Process, run
 
 BIN = Path(sys.executable).parent
 MEDIAN_S = 15.0

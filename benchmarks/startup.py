@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from chimes.process import run
+from chimes.processes import run
 
 ROUNDS = 15
 PLUGINS = 200

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from chimes.conformance.environment.cache import cache_folder
-from chimes.process import Process, kill_tree, run
+from chimes.environments.cache import cache_folder
+from chimes.processes import Process, kill_tree, run
 from stage import DemoError, Stage, find_tool
 
 __all__ = ["Market", "open_market"]

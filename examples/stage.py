@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chimes.process import Completed, run
+from chimes.processes import Completed, run
 from rich.console import Console
 from rich.markup import escape
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from chimes.process import Process, run
+from chimes.processes import Process, run
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 

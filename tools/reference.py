@@ -14,10 +14,11 @@ from chimes import cli, errors, hooks
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.checks.check import Check
 from chimes.conformance.catalogue import CHECKS
+from chimes.host import assignability
 from chimes.kinds import predicates
+from chimes.pipelines import spec as pipeline
 from chimes.registration import Registration
 from chimes.registry import HOOKS
-from chimes.runtime import assignability, pipeline
 from chimes_marketplace.commands import line as marketplace
 from chimes_marketplace.errors import CODES
 from chimes_marketplace.submissions.checks import UPLOAD_CHECKS

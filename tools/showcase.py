@@ -15,18 +15,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chimes.checks.build import build_wheel
-from chimes.process import run
+from chimes.environments.build import build_wheel
+from chimes.processes import run
 from chimes_marketplace.accounts.members import add_member, add_user, get_user
 from chimes_marketplace.accounts.tables import User
 from chimes_marketplace.accounts.tokens import create_token
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.catalog.projects import add_project
 from chimes_marketplace.catalog.releases import add_release
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import Database, Session
 from chimes_marketplace.migrations import migrate
 from chimes_marketplace.settings import Settings
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.tables import Step, Submission
 from chimes_marketplace.validation.tables import Run

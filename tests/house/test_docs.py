@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from chimes.checks.rules import ArchiveLimits, FileRules
-from chimes.process import run
+from chimes.processes import run
 from chimes.sandbox import Limits
 from chimes_marketplace.settings import Settings
 from house_tree import ROOT, source_files

@@ -10,8 +10,8 @@ from house_tree import ROOT, imported_modules, source_files
 
 ORDER = [
     "errors",
-    "textfile",
-    "process",
+    "text",
+    "processes",
     "sandbox",
     "hardware",
     "resources",
@@ -20,15 +20,19 @@ ORDER = [
     "kinds",
     "hooks",
     "registry",
-    "runtime",
+    "rpc",
+    "host",
+    "jobs",
+    "pipelines",
     "checks",
+    "environments",
     "conformance",
     "testing",
     "cli",
 ]
 SDK = ROOT / "sdk" / "src" / "chimes"
 ONLY_IN = {
-    "subprocess": {"chimes.process"},
+    "subprocess": {"chimes.processes"},
     "pluggy": {"chimes.hooks", "chimes.registry"},
 }
 

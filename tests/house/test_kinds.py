@@ -19,7 +19,7 @@ def test_a_kind_has_hook_interface_suite_fake_and_reference(kind: Kind) -> None:
     assert hasattr(hooks, HOOKS[kind])
     assert importlib.import_module(f"chimes.kinds.{kind}").__doc__
     assert [check for check in CHECKS if getattr(check, "kind", None) == kind]
-    assert (ROOT / "sdk/src/chimes/conformance/strict" / kind / f"{kind}.py").is_file()
+    assert (ROOT / "sdk/src/chimes/conformance/gate/strict" / kind / f"{kind}.py").is_file()
     testing = importlib.import_module("chimes.testing")
     assert {"model": "FakeModel", "connector": "FakeConnector", "backend": "FakeBackend"}[kind] in testing.__all__
 

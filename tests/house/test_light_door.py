@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.process import run
+from chimes.processes import run
 
 HEAVY = ("pydantic", "pyarrow", "numpy", "rich")
 PROGRAM = """

@@ -14,28 +14,24 @@ ORDER = [
     "errors",
     "settings",
     "database",
+    "storage",
     "accounts",
-    "blobs",
     "catalog",
     "submissions",
+    "lanes",
     "validation",
     "tables",
     "migrations",
-    "market",
-    "guards",
-    "responses",
-    "head",
-    "links",
-    "readers",
+    "web",
     "index",
     "api",
     "pages",
     "app",
     "commands",
 ]
-AREAS = {"accounts", "blobs", "catalog", "submissions", "validation"}
+AREAS = {"accounts", "catalog", "lanes", "storage", "submissions", "validation"}
 FACES = {"index", "api", "pages"}
-WEB = {"guards", "responses", "head", "links", "readers", "app", *FACES}
+WEB = {"web", "app", *FACES}
 MAY_IMPORT = {
     "litestar": WEB | {"commands.server"},
     "granian": {"commands.server"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chimes.conformance.mutants import Edit
+from chimes.conformance.gate.mutants import Edit
 from chimes.registration import Kind
 
 __all__ = ["Broken"]

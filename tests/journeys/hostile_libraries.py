@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from chimes.checks.wheelfile import write_wheel
+from chimes.environments.wheelfile import write_wheel
 from journeys.hostile_plugins import PRELUDE, start_files
 
 __all__ = ["HOSTILE_LIBRARIES", "HostileLibrary", "pack_library"]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from chimes import __version__
-from chimes.checks.wheelfile import wheel_name, write_wheel
-from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.conformance.gate.mutants import Edit, strict_wheel
+from chimes.environments.wheelfile import wheel_name, write_wheel
 from chimes.registration import Kind
 
 Where = Literal["import", "construct", "describe", "load", "predict", "read", "harness", "start"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chimes.conformance.mutants import Edit
+from chimes.conformance.gate.mutants import Edit
 from journeys.hostile_exhaustion import EXHAUSTION
 from journeys.hostile_plugins import PREDICT, Hostile, at_import, in_predict, swallowed
 
@@ -260,7 +260,7 @@ LIES = (
     in_predict(
         "replaces the suite's own functions",
         """
-        import chimes.conformance.serving as serving
+        import chimes.conformance.child.serving as serving
         told = {"ok": True, "value": {"$value": "LoadReport", "json": {"device": "cpu:0"}}}
         real = serving.write_frame
         serving.write_frame = lambda fd, header, blobs=(), **more: real(fd, told, **more)

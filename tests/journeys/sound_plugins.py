@@ -9,8 +9,8 @@ from pathlib import Path
 from textwrap import indent
 
 from chimes import __version__
-from chimes.checks.wheelfile import write_wheel
-from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.conformance.gate.mutants import Edit, strict_wheel
+from chimes.environments.wheelfile import write_wheel
 from chimes.registration import Kind
 
 __all__ = ["SOUND", "Sound"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.run import Options, check_path
 from journeys.broken_plugins import BROKEN, Broken

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pyarrow.parquet as pq
 import pytest
-from chimes.process import Completed, run
+from chimes.processes import Completed, run
 from onnx import TensorProto, helper
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import pytest
 import requests
 import schemathesis
 from chimes_marketplace.app import create_app
-from chimes_marketplace.market import Market
+from chimes_marketplace.web.state import Market
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.checks.wheelfile import write_wheel
-from chimes.conformance.mutants import strict_wheel
-from chimes.process import Completed, run
+from chimes.conformance.gate.mutants import strict_wheel
+from chimes.environments.wheelfile import write_wheel
+from chimes.processes import Completed, run
 from chimes.registration import KINDS
 from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library

@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from chimes.process import Completed, run
-from chimes_marketplace.blobs.localblobs import LocalBlobs
-from chimes_marketplace.market import Market
+from chimes.processes import Completed, run
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.states import get_submission
+from chimes_marketplace.web.state import Market
 from market_factories import Server, add_author, basic, make_market, make_sdist, make_wheel, run_env, serve
 from uploads import BOUNDARY, body_of, form_of, list_all_files, move
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from chimes.process import run
+from chimes.processes import run
 from market_factories import COMMAND, add_author, basic, make_market, make_wheel, run_env, serve
 from packaging.utils import parse_wheel_filename
 

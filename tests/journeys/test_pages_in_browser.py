@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from chimes.process import run
+from chimes.processes import run
 from market_factories import Server, serve
 from playwright.sync_api import Browser, BrowserContext, HttpCredentials, Page, sync_playwright
 

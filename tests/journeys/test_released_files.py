@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from chimes.checks.run import run_checks
 from chimes.checks.subject import open_subject
-from chimes.process import run
+from chimes.processes import run
 
 RELEASED = {
     "--only-binary": (

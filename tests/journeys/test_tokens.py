@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from chimes.process import run
+from chimes.processes import run
 from journeys.test_kills import publish_file
 from market_factories import COMMAND, Server, add_author, basic, make_market, make_wheel, run_env, serve
 

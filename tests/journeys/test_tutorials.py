@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.conformance.environment.cache import cache_folder
-from chimes.process import run
+from chimes.environments.cache import cache_folder
+from chimes.processes import run
 
 TUTORIALS = sorted((Path(__file__).resolve().parents[2] / "docs" / "tutorials").glob("*.md"))
 BLOCK = re.compile(

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chimes.checks.build import build_wheel
-from chimes.cli.scaffold import collect_answers, get_template, render
-from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.cli.scaffolding.render import collect_answers, get_template, render
+from chimes.conformance.gate.mutants import Edit, strict_wheel
+from chimes.environments.build import build_wheel
 from chimes.kinds.backend import JobState
+from chimes_marketplace.lanes.lane import Lane
 from chimes_marketplace.submissions.states import cancel
 from chimes_marketplace.validation.documents import read_lock, read_log, read_record, read_verdict
-from chimes_marketplace.validation.lane import Lane
 from chimes_marketplace.validation.runs import list_runs, list_tasks
 from journeys.hostile_plugins import Hostile, pack
 from journeys.hostile_table import HOSTILES, NETWORK

@@ -22,15 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chimes.process import Process
+from chimes.processes import Process
 from chimes_marketplace.accounts.members import add_member, add_user, list_members, list_users
 from chimes_marketplace.accounts.tokens import create_token
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.database import Database
-from chimes_marketplace.market import Market
 from chimes_marketplace.migrations import migrate
 from chimes_marketplace.settings import Settings
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.arrivals import Arrivals
+from chimes_marketplace.web.state import Market
 
 __all__ = ["Server", "add_author", "basic", "free_port", "make_market", "make_sdist", "make_wheel", "run_env", "serve"]
 

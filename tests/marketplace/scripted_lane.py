@@ -11,8 +11,8 @@ from typing import Any
 
 from chimes.errors import InfrastructureError
 from chimes.kinds.backend import JobState, JobStatus
-from chimes_marketplace.validation.lane import Lane
-from chimes_marketplace.validation.runfolder import RunFolder
+from chimes_marketplace.lanes.lane import Lane
+from chimes_marketplace.lanes.runfolder import RunFolder
 from chimes_marketplace.validation.verdict import REQUIRED
 
 __all__ = ["Script", "ScriptedLane", "finding", "passing"]

@@ -12,10 +12,10 @@ from chimes_marketplace.catalog.projects import add_project, find_project
 from chimes_marketplace.catalog.releases import add_release, find_release
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.database import Session, now
-from chimes_marketplace.market import Market
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation.tables import Run
+from chimes_marketplace.web.state import Market
 
 __all__ = ["FINDING", "LOCK", "Shelved", "put", "verdict"]
 

@@ -12,8 +12,8 @@ from chimes.checks.subject import open_subject
 from chimes_marketplace.app import create_app
 from chimes_marketplace.catalog.files import list_files, list_them
 from chimes_marketplace.database import now
-from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.states import get_submission
+from chimes_marketplace.web.state import Market
 from litestar.testing import TestClient
 from market_factories import basic
 from packaging.metadata import parse_email

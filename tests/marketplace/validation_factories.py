@@ -13,10 +13,10 @@ from chimes_marketplace.accounts.members import list_users
 from chimes_marketplace.catalog.projects import add_project, find_project
 from chimes_marketplace.catalog.releases import add_release, find_release
 from chimes_marketplace.catalog.tables import File
-from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.states import close, find_staged, get_submission, open_submission
 from chimes_marketplace.validation.reconciler import Reconciler
 from chimes_marketplace.validation.runs import list_runs
+from chimes_marketplace.web.state import Market
 from market_factories import add_author, make_market
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 

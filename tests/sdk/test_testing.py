@@ -19,7 +19,7 @@ from chimes.errors import (
     SchemaMismatchError,
 )
 from chimes.kinds.predicates import Compare, IsNull
-from chimes.process import run
+from chimes.processes import run
 from chimes.resources import AcceleratorRequest
 from chimes.testing import (
     FakeBackend,

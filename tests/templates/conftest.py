@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from chimes.process import Completed, run
+from chimes.processes import Completed, run
 from chimes.registry import normalize
 from packaging.requirements import Requirement
 

@@ -11,8 +11,8 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
-from chimes.cli.scaffold import collect_answers, get_template, render
-from chimes.process import run
+from chimes.cli.scaffolding.render import collect_answers, get_template, render
+from chimes.processes import run
 
 TEXTS = {
     "plain": "Rain in the next two hours",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from chimes.process import run
+from chimes.processes import run
 
 if TYPE_CHECKING:
     from templates.conftest import Environment

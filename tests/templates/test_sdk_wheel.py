@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from chimes import __version__
-from chimes.process import run
+from chimes.processes import run
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[2]

@@ -15,10 +15,10 @@ import chimes_marketplace.index.routes
 import chimes_marketplace.pages.routes
 from chimes_marketplace import __version__
 from chimes_marketplace.api.health import show_health
-from chimes_marketplace.head import allow_head, with_head
-from chimes_marketplace.links import check_host
-from chimes_marketplace.market import Market
-from chimes_marketplace.responses import HANDLERS, protect
+from chimes_marketplace.web.head import allow_head, with_head
+from chimes_marketplace.web.responses import HANDLERS, protect
+from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.urls import check_host
 
 __all__ = ["create_app"]
 

@@ -14,12 +14,12 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 from chimes import Context, Partition, ReadRequest
-from chimes.conformance.compare import same_table
+from chimes.conformance.data.compare import same_table
 from chimes.conformance.harness import Case
 from chimes.errors import CancelledError, InvalidStateError
 from chimes.kinds.component import parse_config
 from chimes.kinds.predicates import Compare
-from chimes.process import run
+from chimes.processes import run
 from chimes_files.conformance import FilesHarness
 from chimes_files.connector import FilesConnector
 

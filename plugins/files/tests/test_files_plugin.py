@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from chimes.process import run
+from chimes.processes import run
 from chimes_files.config import FilesConfig
 from chimes_files.connector import FilesConnector
 from chimes_files.plugin import chimes_connectors

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from chimes import JobHandle, JobSpec, JobState
 from chimes.errors import InfrastructureError
-from chimes.process import PIPE, Process, run
+from chimes.processes import PIPE, Process, run
 
 Until = Callable[..., None]
 

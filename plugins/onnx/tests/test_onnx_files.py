@@ -9,7 +9,7 @@ import onnx
 import pyarrow as pa
 import pytest
 from chimes.errors import ArtifactError, ConfigError
-from chimes.process import run
+from chimes.processes import run
 from onnx import TensorProto, helper, numpy_helper
 
 

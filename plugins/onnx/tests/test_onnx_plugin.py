@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.generate import random_batch
+from chimes.conformance.data.generate import random_batch
 from chimes.conformance.run import check_installed
 from chimes.context import Context
 from chimes.kinds.component import parse_config
-from chimes.process import run
+from chimes.processes import run
 from chimes.registry import Registry, import_target
 from chimes.resources import Device
 from chimes_onnx.conformance import LINEAR, OnnxHarness

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from chimes_marketplace.app import create_app
-from chimes_marketplace.market import Market
+from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market

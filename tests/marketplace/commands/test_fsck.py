@@ -14,10 +14,10 @@ from chimes_marketplace.catalog.projects import add_project
 from chimes_marketplace.catalog.releases import add_release
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.database import Session
-from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.states import close, decide, get_submission, open_submission
 from chimes_marketplace.validation.runs import list_runs
 from chimes_marketplace.validation.tables import Run
+from chimes_marketplace.web.state import Market
 from market_factories import add_author, make_market, make_wheel
 from telling import Tell
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from chimes.process import run
+from chimes.processes import run
 from chimes_marketplace.commands.line import group
 from market_factories import COMMAND, make_market, run_env
 from shelf_factories import put

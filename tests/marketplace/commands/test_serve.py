@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.process import Completed, run
+from chimes.processes import Completed, run
 from market_factories import COMMAND, make_market, run_env, serve
 from sqlalchemy import text
 

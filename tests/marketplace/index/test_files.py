@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chimes_marketplace.index.ranges import parse_range
-from chimes_marketplace.market import Market
+from chimes_marketplace.web.state import Market
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_wheel
 from uploads import client_of, move, send

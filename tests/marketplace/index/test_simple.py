@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from backports import zstd
-from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.tables import Submission
+from chimes_marketplace.web.state import Market
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import client_of, move, send

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.catalog.projects import get_project
 from chimes_marketplace.catalog.releases import list_releases
-from chimes_marketplace.market import Market
+from chimes_marketplace.storage.local import LocalBlobs
+from chimes_marketplace.web.state import Market
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import BOUNDARY, body_of, client_of, form_of, list_all_files, move, send

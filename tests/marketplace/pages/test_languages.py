@@ -9,8 +9,8 @@ import chimes_marketplace
 import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
-from chimes_marketplace.market import Market
 from chimes_marketplace.pages.languages import choose
+from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from shelf_factories import FINDING, put

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chimes_marketplace.market import Market
+from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic

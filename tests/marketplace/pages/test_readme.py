@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from chimes_marketplace.pages.markup import tame
-from chimes_marketplace.pages.readme import readme_of
+from chimes_marketplace.pages.readmes.html import readme_of
+from chimes_marketplace.pages.readmes.markup import tame
 from markupsafe import Markup
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from chimes_marketplace.app import create_app
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.database import Database
-from chimes_marketplace.market import Market
+from chimes_marketplace.storage.local import LocalBlobs
+from chimes_marketplace.web.state import Market
 from litestar.testing import TestClient
 from market_factories import make_market
 

@@ -10,7 +10,7 @@ import pytest
 from chimes_marketplace.accounts.tokens import Caller
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.guards import check_owner, find_caller, get_caller, may_read
+from chimes_marketplace.web.authentication import check_owner, find_caller, get_caller, may_read
 from litestar import Request
 from litestar.testing import RequestFactory
 from market_factories import add_author, basic, make_market

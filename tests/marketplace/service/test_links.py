@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chimes_marketplace.market import Market
+from chimes_marketplace.web.state import Market
 from market_factories import add_author, make_market
 from shelf_factories import put
 from uploads import client_of

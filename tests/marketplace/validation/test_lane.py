@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from chimes.conformance.rules import Rules
 from chimes.kinds.backend import JobState
+from chimes_marketplace.lanes.lane import Lane
+from chimes_marketplace.lanes.runfolder import RunFolder
 from chimes_marketplace.settings import Settings
-from chimes_marketplace.validation.lane import Lane
-from chimes_marketplace.validation.runfolder import RunFolder
 
 INDEX = "http://127.0.0.1:8000/simple/"
 SERVER = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.checks.sections import read_sections
+from chimes.checks.formats.sections import read_sections
 
 INFO = "acme_model-1.0.dist-info"
 IN_PACKAGE = "acme_model/CHANGELOG.md"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from chimes.checks.catalogue import FILE_CHECKS
-from chimes.checks.fields import parse_headers
-from chimes.checks.points import parse_entry_points
-from chimes.checks.readme import ReadmeRenders
+from chimes.checks.files.readme import ReadmeRenders
+from chimes.checks.formats.fields import parse_headers
+from chimes.checks.formats.points import parse_entry_points
 from chimes.checks.run import FileReport, run_checks
 from chimes.checks.subject import open_subject
 from hypothesis import HealthCheck, given, settings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.checks.points import parse_entry_points
+from chimes.checks.formats.points import parse_entry_points
 from chimes.checks.rules import FileRules
 from chimes.checks.run import CheckResult
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.checks.fields import parse_headers
-from chimes.checks.licences import deprecated_identifiers, is_valid_expression
-from chimes.checks.metadatafields import is_valid, requirement_url
+from chimes.checks.formats.fields import parse_headers
+from chimes.checks.formats.licences import deprecated_identifiers, is_valid_expression
+from chimes.checks.formats.metadatafields import is_valid, requirement_url
 from chimes.checks.run import CheckResult
 
 Ask = Callable[..., CheckResult]

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.checks.readme import TEMPLATE_MARKER
-from chimes.checks.rendering import render
+from chimes.checks.files.readme import TEMPLATE_MARKER
+from chimes.checks.formats.rendering import render
 from chimes.checks.run import CheckResult
 
 Ask = Callable[..., CheckResult]

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from chimes.checks.members import FileBytes
+from chimes.checks.archives.members import FileBytes
+from chimes.checks.archives.zipdata import unpack_member
+from chimes.checks.archives.zipframe import looks_like_zip, read_zip
 from chimes.checks.rules import ArchiveLimits, FileRules
 from chimes.checks.run import CheckResult
 from chimes.checks.subject import open_subject
-from chimes.checks.zipdata import unpack_member
-from chimes.checks.zipframe import looks_like_zip, read_zip
 from chimes.errors import ArtifactError
 
 FULL32 = 0xFFFFFFFF

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.checks.wheelfile import write_wheel
-from chimes.conformance.mutants import MUTANTS, Edit, strict_wheel
-from chimes.process import Completed, run
+from chimes.conformance.gate.mutants import MUTANTS, Edit, strict_wheel
+from chimes.environments.wheelfile import write_wheel
+from chimes.processes import Completed, run
 
 CHIMES = str(Path(sys.executable).with_name("chimes"))
 

@@ -11,7 +11,7 @@ from chimes.checks.catalogue import FILE_CHECKS
 from chimes.cli.explain import explain
 from chimes.conformance.catalogue import CHECKS
 from chimes.errors import NotFoundError
-from chimes.process import Completed, run
+from chimes.processes import Completed, run
 
 CODES = [check.code for check in (*FILE_CHECKS, *CHECKS)]
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.process import PIPE, Completed, Process, run
+from chimes.processes import PIPE, Completed, Process, run
 
 CHIMES = str(Path(sys.executable).with_name("chimes"))
 HEAD = "from chimes import Registration, hookimpl\n\n\n"

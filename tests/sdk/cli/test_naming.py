@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chimes.cli.naming import check_component, check_name, check_text
+from chimes.cli.scaffolding.naming import check_component, check_name, check_text
 from chimes.errors import ConfigError
 
 

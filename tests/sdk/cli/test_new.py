@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.cli.scaffold import collect_answers, get_template
+from chimes.cli.scaffolding.render import collect_answers, get_template
 from chimes.errors import ConfigError, NotFoundError
-from chimes.process import Completed, run
+from chimes.processes import Completed, run
 
 DOOR = "from chimes.cli import main; main()"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.conformance.mutants import strict_wheel
-from chimes.process import PIPE, Completed, Process, run
+from chimes.conformance.gate.mutants import strict_wheel
+from chimes.processes import PIPE, Completed, Process, run
 from market_stand_in import TOKEN, Answer, Asked, accepted, serving, submission
 
 CHIMES = str(Path(sys.executable).with_name("chimes"))

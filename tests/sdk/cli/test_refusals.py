@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.process import Completed, run
+from chimes.processes import Completed, run
 
 CHIMES = str(Path(sys.executable).with_name("chimes"))
 FAULTY = """\

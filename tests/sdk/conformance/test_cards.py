@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chimes.conformance.cards import cards_of
-from chimes.conformance.mutants import Edit, strict_wheel
+from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.run import Options, check_path
+from chimes.conformance.suites.cards import cards_of
 
 CORE = ("Purpose", "Inputs", "Outputs", "Limits", "Contact")
 

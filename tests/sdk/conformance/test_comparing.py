@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.compare import close_values, count_rows, same_table
-from chimes.conformance.generate import random_batch
-from chimes.conformance.questions import questions, with_planted_rows
+from chimes.conformance.data.compare import close_values, count_rows, same_table
+from chimes.conformance.data.generate import random_batch
+from chimes.conformance.data.questions import questions, with_planted_rows
 from chimes.kinds.predicates import Compare, filter_batch
 
 FILTERED = [

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.compare import close_values, same_table
-from chimes.conformance.generate import random_array, random_batch
+from chimes.conformance.data.compare import close_values, same_table
+from chimes.conformance.data.generate import random_array, random_batch
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.rules import Rules
 from chimes.errors import ConfigError, UnsupportedError

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from chimes.checks.check import Finding
-from chimes.checks.wheelfile import write_wheel
 from chimes.conformance.catalogue import CHECKS
 from chimes.conformance.files import write_report
-from chimes.conformance.mutants import MUTANTS, Edit, strict_wheel
+from chimes.conformance.gate.mutants import MUTANTS, Edit, strict_wheel
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.report import ComponentReport, Report, Result
 from chimes.conformance.rules import Rules
 from chimes.conformance.run import Options, check_installed, check_path
+from chimes.environments.wheelfile import write_wheel
 from chimes.errors import ConfigError, NotFoundError
-from chimes.process import run
+from chimes.processes import run
 from chimes.registration import KINDS, Kind
 
 NONCE = Nonce(b"n" * 32)
@@ -131,7 +131,7 @@ def test_a_library_is_asked_about_its_file_only(tmp_path: Path) -> None:
 
 
 def test_the_gate_does_not_pass_over_a_code_that_it_does_not_know() -> None:
-    done = run([sys.executable, "-m", "chimes.conformance.matrix", "--only", "Z99"])
+    done = run([sys.executable, "-m", "chimes.conformance.gate.matrix", "--only", "Z99"])
     assert done.returncode == 2
     assert "no check has the code 'Z99'; there are B02" in done.text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chimes.conformance.foreignkeys import NEAR, NESTED, UNKNOWN, with_foreign_key
+from chimes.conformance.data.foreignkeys import NEAR, NESTED, UNKNOWN, with_foreign_key
 from chimes.kinds.component import Config
 from pydantic import Field
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chimes.checks.wheelfile import write_wheel
-from chimes.conformance.environment import sdk_wheel
 from chimes.conformance.libraries import importable
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.report import Report
 from chimes.conformance.rules import Rules
 from chimes.conformance.run import Options, check_path
+from chimes.environments import sdk_wheel
+from chimes.environments.wheelfile import write_wheel
 
 NONCE = Nonce(b"n" * 32)
 

@@ -14,15 +14,15 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.codec import batch_bytes, decode, encode, read_batch
-from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame, write_frame
-from chimes.conformance.generate import random_batch
-from chimes.conformance.relay import forget_when_forked, relay
+from chimes.conformance.child.relay import forget_when_forked, relay
+from chimes.conformance.data.generate import random_batch
 from chimes.errors import ConfigError
 from chimes.kinds.backend import JobSpec, LogChunk
 from chimes.kinds.connector import ReadRequest
 from chimes.kinds.predicates import Compare
 from chimes.resources import Device
+from chimes.rpc.codec import batch_bytes, decode, encode, read_batch
+from chimes.rpc.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame, write_frame
 from hypothesis import given
 from hypothesis import strategies as st
 

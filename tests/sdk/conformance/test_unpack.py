@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chimes.checks.wheelfile import write_wheel
-from chimes.conformance.environment import resolve
-from chimes.conformance.unpack import unpack
+from chimes.environments import resolve
+from chimes.environments.unpack import unpack
+from chimes.environments.wheelfile import write_wheel
 from chimes.errors import InstallError, ResolutionError
 
 CENTRAL = b"PK\x01\x02"

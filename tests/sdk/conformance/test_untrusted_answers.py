@@ -13,10 +13,16 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.arrowsize import count_values
-from chimes.conformance.codec import batch_bytes, decode, read_batch
-from chimes.conformance.failure import StepFailedError
-from chimes.conformance.frames import (
+from chimes.conformance.child.remote import audited
+from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
+from chimes.conformance.report import printable
+from chimes.conformance.told import read_cases, read_entry, read_offers
+from chimes.errors import ConfigError, UnsupportedError
+from chimes.registration import Registration
+from chimes.rpc.arrowsize import count_values
+from chimes.rpc.codec import batch_bytes, decode, read_batch
+from chimes.rpc.failure import StepFailedError
+from chimes.rpc.frames import (
     SEAL_BYTES,
     BrokenFrameError,
     ClosedError,
@@ -25,12 +31,6 @@ from chimes.conformance.frames import (
     read_frame,
     write_frame,
 )
-from chimes.conformance.generate import MOST_VALUES, random_batch, values_per_row
-from chimes.conformance.remote import audited
-from chimes.conformance.report import printable
-from chimes.conformance.told import read_cases, read_entry, read_offers
-from chimes.errors import ConfigError, UnsupportedError
-from chimes.registration import Registration
 from chimes.sandbox import Event
 
 SEAL, OTHER = bytes(range(SEAL_BYTES)), b"\xff" * SEAL_BYTES

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from chimes.checks.wheelfile import write_wheel
+from chimes.environments.wheelfile import write_wheel
 
 STAND_INS = {
     "click": "8.9",

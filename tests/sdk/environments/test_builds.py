@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.checks.build import build_wheel, read_build_system, reason_in
+from chimes.environments.build import build_wheel, read_build_system, reason_in
 from chimes.errors import BuildError, InfrastructureError
 
 Project = Callable[..., Path]

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 
 import pytest
-from chimes.conformance.environment.cache import cache_folder, kept
+from chimes.environments.cache import cache_folder, kept
 from chimes.errors import InfrastructureError
 
 A_DAY_AND_MORE_S = 100_000

@@ -4,7 +4,7 @@ import platform
 from pathlib import Path
 
 import pytest
-from chimes.conformance.environment import dependency_problems, site_packages
+from chimes.environments import dependency_problems, site_packages
 
 
 def put(environment: Path, name: str, version: str, *fields: str) -> None:

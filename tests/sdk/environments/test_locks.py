@@ -8,11 +8,11 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from chimes.conformance.environment import Lock, base_environment, resolve, resolve_requirements, site_packages
-from chimes.conformance.environment.lock import read_lock
-from chimes.conformance.environment.uvtool import uv_environment
+from chimes.environments import Lock, base_environment, resolve, resolve_requirements, site_packages
+from chimes.environments.lock import read_lock
+from chimes.environments.uvtool import uv_environment
 from chimes.errors import ConfigError, InfrastructureError, ResolutionError
-from chimes.process import run
+from chimes.processes import run
 
 Make = Callable[..., Path]
 Serve = Callable[[], ThreadingHTTPServer]
@@ -234,7 +234,7 @@ def test_without_uv_the_fix_is_one_command() -> None:
     script = """
 import sys
 sys.modules["uv"] = None
-from chimes.conformance.environment.uvtool import find_uv
+from chimes.environments.uvtool import find_uv
 from chimes.errors import InfrastructureError
 try:
     find_uv()

@@ -8,8 +8,7 @@ from tempfile import TemporaryDirectory
 
 import chimes
 import pytest
-from chimes.checks.wheelfile import write_wheel
-from chimes.conformance.environment import (
+from chimes.environments import (
     Lock,
     base_environment,
     base_python,
@@ -20,8 +19,9 @@ from chimes.conformance.environment import (
     resolve_requirements,
     site_packages,
 )
+from chimes.environments.wheelfile import write_wheel
 from chimes.errors import InfrastructureError, InstallError
-from chimes.process import run
+from chimes.processes import run
 from chimes.sandbox import Mount, Sandbox
 
 Make = Callable[..., Path]

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.conformance import buildchild
 from chimes.conformance.build import build_in_sandbox
-from chimes.conformance.frames import read_frame
+from chimes.conformance.child import buildchild
 from chimes.conformance.report import Result
 from chimes.conformance.rules import Rules
 from chimes.conformance.run import Options, check_path
 from chimes.errors import BuildError
-from chimes.process import PIPE, Process
+from chimes.processes import PIPE, Process
+from chimes.rpc.frames import read_frame
 from chimes.sandbox import Limits
 
 Project = Callable[..., Path]

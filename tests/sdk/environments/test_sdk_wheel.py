@@ -4,7 +4,7 @@ import zipfile
 from pathlib import Path
 
 import chimes
-from chimes.conformance.environment import sdk_wheel
+from chimes.environments import sdk_wheel
 from installer.sources import WheelFile
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from check_wheel_contents.checker import WheelChecker
 from check_wheel_contents.contents import WheelContents
-from chimes.checks.wheelfile import wheel_name, write_wheel
-from chimes.process import run
+from chimes.environments.wheelfile import wheel_name, write_wheel
+from chimes.processes import run
 from installer.sources import WheelFile
 
 FILES = {"acme_rain/__init__.py": b'"""Rain."""\n', "acme_rain/plugin.py": b"X = 1\n"}

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.process import Process
-from chimes.runtime import jobfolder
-from chimes.runtime.jobstatus import FINAL_STATES, read_status
+from chimes.jobs import folder as jobfolder
+from chimes.jobs.status import FINAL_STATES, read_status
+from chimes.processes import Process
 
 PATH = "/usr/bin:/bin"
 
@@ -37,7 +37,7 @@ class Jobs:
 
     def wrap(self, folder: Path) -> Process:
         """One more wrapper for a job."""
-        wrapper = Process([sys.executable, "-m", "chimes.runtime.job", str(folder)])
+        wrapper = Process([sys.executable, "-m", "chimes.jobs.wrapper", str(folder)])
         self.wrappers.append(wrapper)
         return wrapper
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from chimes.errors import ConfigError, ConflictError, InfrastructureError, NotFoundError
-from chimes.process import PIPE, Process
-from chimes.runtime import jobfolder
-from chimes.runtime.jobstatus import read_status
+from chimes.jobs import folder as jobfolder
+from chimes.jobs.status import read_status
+from chimes.processes import PIPE, Process
 
 Until = Callable[..., None]
 

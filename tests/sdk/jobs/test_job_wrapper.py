@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.process import PIPE, Process, run
-from chimes.runtime import jobfolder
-from chimes.runtime.jobstatus import read_status
+from chimes.jobs import folder as jobfolder
+from chimes.jobs.status import read_status
+from chimes.processes import PIPE, Process, run
 
 Until = Callable[..., None]
 
@@ -113,7 +113,7 @@ def test_what_the_client_ignored_and_blocked_does_not_reach_the_command(jobs: An
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGUSR1])\n"
-        "os.execv(sys.executable, [sys.executable, '-m', 'chimes.runtime.job', sys.argv[1]])\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'chimes.jobs.wrapper', sys.argv[1]])\n"
     )
     assert run([sys.executable, "-c", program, str(folder)], timeout_s=30).returncode == 0
     masks = dict(line.split(":\t") for line in (folder / "stdout").read_text().splitlines() if line.startswith("Sig"))
@@ -269,7 +269,7 @@ def test_a_second_wrapper_runs_nothing(jobs: Any) -> None:
 
 
 def test_a_detached_wrapper_holds_none_of_its_starters_streams(jobs: Any, until: Until) -> None:
-    program = "import sys; from pathlib import Path; from chimes.runtime.job import start_detached; "
+    program = "import sys; from pathlib import Path; from chimes.jobs.wrapper import start_detached; "
     program += "start_detached(Path(sys.argv[1]))"
     folder = jobs.record("sh", "-c", "readlink /proc/$PPID/fd/0 /proc/$PPID/fd/1 /proc/$PPID/fd/2; sleep 60")
     starter = Process([sys.executable, "-c", program, str(folder)], stdout=PIPE, stderr=PIPE)
@@ -287,15 +287,15 @@ def test_a_detached_wrapper_holds_none_of_its_starters_streams(jobs: Any, until:
 
 
 def test_the_wrapper_refuses_what_is_no_job(tmp_path: Path) -> None:
-    nothing = run([sys.executable, "-m", "chimes.runtime.job", str(tmp_path)], timeout_s=30)
+    nothing = run([sys.executable, "-m", "chimes.jobs.wrapper", str(tmp_path)], timeout_s=30)
     assert nothing.returncode == 2
     assert "not-found" in nothing.text
     assert "Traceback" not in nothing.text
-    assert run([sys.executable, "-m", "chimes.runtime.job"], timeout_s=30).returncode == 2
+    assert run([sys.executable, "-m", "chimes.jobs.wrapper"], timeout_s=30).returncode == 2
 
 
 def test_the_wrapper_loads_nothing_heavy() -> None:
     heavy = (
-        "import sys, chimes.runtime.job; print(sorted({'pydantic', 'pyarrow', 'numpy', 'click'} & set(sys.modules)))"
+        "import sys, chimes.jobs.wrapper; print(sorted({'pydantic', 'pyarrow', 'numpy', 'click'} & set(sys.modules)))"
     )
     assert run([sys.executable, "-c", heavy], timeout_s=30).text == "[]"

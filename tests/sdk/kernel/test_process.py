@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chimes.errors import InfrastructureError
-from chimes.process import PIPE, Process, descendants, kill_tree, run
+from chimes.processes import PIPE, Process, descendants, kill_tree, run
 
 FAMILY = """
 import subprocess, sys, time

@@ -10,7 +10,7 @@ from pathlib import Path
 import chimes
 import pytest
 from chimes.errors import InfrastructureError
-from chimes.process import run
+from chimes.processes import run
 from chimes.sandbox import Limits, Sandbox, preflight
 from chimes.sandbox.command import bubblewrap
 from chimes.sandbox.users import FIRST_UID, take_user

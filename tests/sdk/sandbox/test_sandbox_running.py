@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes.process import PIPE, Process
+from chimes.processes import PIPE, Process
 from chimes.sandbox import Limits, Sandbox
 
 Inside = Callable[..., Any]

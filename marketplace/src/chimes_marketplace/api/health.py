@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 
 from chimes_marketplace.accounts.members import list_members
-from chimes_marketplace.market import Market
+from chimes_marketplace.web.state import Market
 
 __all__ = ["show_health"]
 

@@ -12,10 +12,10 @@ from litestar.params import FromPath, QueryParameter
 from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
 from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.catalog.shelf import Item, list_shelf, search
-from chimes_marketplace.links import Links
-from chimes_marketplace.market import Market
-from chimes_marketplace.readers import find_named, is_insider, refuse
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
+from chimes_marketplace.web.readers import find_named, is_insider, refuse
+from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.urls import Links
 
 __all__ = ["list_projects", "show_project"]
 

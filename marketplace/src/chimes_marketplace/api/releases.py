@@ -13,11 +13,11 @@ from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.links import Links
-from chimes_marketplace.market import Market
-from chimes_marketplace.readers import find_named, is_insider, owns, refuse
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
+from chimes_marketplace.web.readers import find_named, is_insider, owns, refuse
+from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.urls import Links
 
 __all__ = ["file_answer", "show_release"]
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from litestar import Router
 from litestar.types import ControllerRouterHandler
 
-from chimes_marketplace.api.caching import say_who_may_keep
 from chimes_marketplace.api.projects import list_projects, show_project
 from chimes_marketplace.api.releases import show_release
 from chimes_marketplace.api.submissions import (
@@ -16,6 +15,7 @@ from chimes_marketplace.api.submissions import (
     retry_submission,
     show_submission,
 )
+from chimes_marketplace.web.caching import say_who_may_keep
 
 __all__ = ["ROUTES"]
 

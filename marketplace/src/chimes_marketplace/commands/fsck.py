@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.commands.folder import data_option, opened, read_settings
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.validation.soundness import Soundness, compare
 
 __all__ = ["command"]

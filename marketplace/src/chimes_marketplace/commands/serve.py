@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.commands.folder import data_option, make_folder, opened, read_settings
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.storage.local import LocalBlobs
 
 __all__ = ["command"]
 

@@ -13,14 +13,14 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from chimes_marketplace.app import create_app
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.commands.signals import ending
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.market import Market
 from chimes_marketplace.settings import Settings
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.validation.reconciler import Reconciler
+from chimes_marketplace.web.state import Market
 
 __all__ = ["run"]
 

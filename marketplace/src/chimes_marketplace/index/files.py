@@ -11,17 +11,17 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from chimes_marketplace.blobs.localblobs import DIGEST
 from chimes_marketplace.catalog.files import list_named
 from chimes_marketplace.catalog.releases import get_project_of
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.guards import find_caller, may_read
 from chimes_marketplace.index.ranges import parse_range
 from chimes_marketplace.index.representation import PRIVATE, is_known
-from chimes_marketplace.market import Market
-from chimes_marketplace.responses import refuse
+from chimes_marketplace.storage.local import DIGEST
+from chimes_marketplace.web.authentication import find_caller, may_read
+from chimes_marketplace.web.responses import refuse
+from chimes_marketplace.web.state import Market
 
 __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
 

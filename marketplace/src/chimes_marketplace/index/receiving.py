@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from chimes.checks.wording import quote
+from chimes.text import quote
 from litestar.concurrency import sync_to_thread
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from chimes_marketplace.blobs.localblobs import Incoming
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.storage.local import Incoming
 from chimes_marketplace.submissions.form import DIGESTS, METADATA_FIELDS, UploadForm
 
 __all__ = ["Receiving", "boundary_of"]

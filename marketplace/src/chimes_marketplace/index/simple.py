@@ -15,13 +15,13 @@ from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.catalog.projects import list_listed
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.guards import find_caller, may_read
 from chimes_marketplace.index.documents import project_html, project_json, root_html, root_json
 from chimes_marketplace.index.entries import Entry, list_entries
 from chimes_marketplace.index.representation import REVALIDATE, represent
-from chimes_marketplace.links import Links
-from chimes_marketplace.market import Market
-from chimes_marketplace.readers import find_named
+from chimes_marketplace.web.authentication import find_caller, may_read
+from chimes_marketplace.web.readers import find_named
+from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.urls import Links
 
 __all__ = ["canonical_address", "listed_page", "show_project", "show_project_to_uploader", "show_root"]
 

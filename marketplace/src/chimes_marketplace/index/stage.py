@@ -20,9 +20,9 @@ from chimes_marketplace.index.entries import list_staged_entries
 from chimes_marketplace.index.files import METADATA, absent, digest_of, send
 from chimes_marketplace.index.representation import PRIVATE, represent
 from chimes_marketplace.index.simple import canonical_address, listed_page
-from chimes_marketplace.market import Market
 from chimes_marketplace.submissions.states import find_by_secret
 from chimes_marketplace.submissions.tables import Submission
+from chimes_marketplace.web.state import Market
 
 __all__ = ["send_staged_file", "show_stage", "show_staged_project"]
 

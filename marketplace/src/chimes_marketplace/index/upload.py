@@ -16,17 +16,17 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect
 
 from chimes_marketplace.accounts.tokens import Caller
-from chimes_marketplace.blobs.localblobs import Incoming
 from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.guards import find_caller
 from chimes_marketplace.index.receiving import Receiving, boundary_of
-from chimes_marketplace.links import Links
-from chimes_marketplace.market import Market
+from chimes_marketplace.storage.local import Incoming
 from chimes_marketplace.submissions.form import RETIRED, UploadForm, check_action, check_release, read_form
 from chimes_marketplace.submissions.gate import Examined, examine
 from chimes_marketplace.submissions.intake import Arrived, Receipt, accept, check_uploader, screen
+from chimes_marketplace.web.authentication import find_caller
+from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.urls import Links
 
 __all__ = ["upload"]
 

@@ -9,10 +9,10 @@ from urllib.parse import urlencode, urlsplit
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
-from chimes_marketplace.links import Links
-from chimes_marketplace.market import Market
 from chimes_marketplace.pages.languages import LANGUAGES, choose
 from chimes_marketplace.pages.rendering import render
+from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.urls import Links
 
 __all__ = ["show"]
 

@@ -9,19 +9,19 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from chimes_marketplace.catalog.install import Install, install_lines
 from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.links import Links
-from chimes_marketplace.market import Market
 from chimes_marketplace.pages.answers import show
 from chimes_marketplace.pages.findings import printable
-from chimes_marketplace.pages.install import Install, install_lines
-from chimes_marketplace.pages.readme import readme_of
-from chimes_marketplace.readers import find_named, is_insider, refuse
+from chimes_marketplace.pages.readmes.html import readme_of
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
+from chimes_marketplace.web.readers import find_named, is_insider, refuse
+from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.urls import Links
 
 __all__ = ["show_plugin", "show_plugins", "show_release_page"]
 

@@ -9,9 +9,9 @@ from litestar.di import Provide
 from litestar.types import ExceptionHandlersMap
 
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.market import Market
 from chimes_marketplace.pages.answers import show
-from chimes_marketplace.responses import refuse
+from chimes_marketplace.web.responses import refuse
+from chimes_marketplace.web.state import Market
 
 __all__ = ["HANDLERS", "show_refusal"]
 

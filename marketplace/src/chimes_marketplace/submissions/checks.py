@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chimes.checks.check import Check, Facts, Finding
-from chimes.checks.wording import listed, quote
+from chimes.text import listed, quote
 
 __all__ = ["UPLOAD_CHECKS", "FormAgrees", "Immutable", "NameDistinct", "Neighbourhood", "OneType", "Taken", "Types"]
 

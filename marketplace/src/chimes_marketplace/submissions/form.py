@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from chimes.checks.fields import LONGEST
-from chimes.checks.wording import quote
+from chimes.checks.formats.fields import LONGEST
+from chimes.text import quote
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chimes.checks.fields import parse_headers
+from chimes.checks.formats.fields import parse_headers
 from chimes.checks.rules import FileRules
 from chimes.checks.run import run_checks
 from chimes.checks.subject import Subject, open_subject

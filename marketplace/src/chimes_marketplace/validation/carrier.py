@@ -14,13 +14,13 @@ from pathlib import Path
 from chimes.kinds.backend import JobState, JobStatus
 from sqlmodel import select
 
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.database import Database
+from chimes_marketplace.lanes.lane import Lane
+from chimes_marketplace.lanes.runfolder import Left, RunFolder, is_run
 from chimes_marketplace.settings import Settings
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.validation import control
 from chimes_marketplace.validation.conclusion import conclude, control_reason, make_record, parse
-from chimes_marketplace.validation.lane import Lane
-from chimes_marketplace.validation.runfolder import Left, RunFolder, is_run
 from chimes_marketplace.validation.runs import Task, end_run, list_tasks
 from chimes_marketplace.validation.tables import Run
 from chimes_marketplace.validation.verdict import Assessment, Expected

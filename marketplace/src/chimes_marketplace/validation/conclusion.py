@@ -9,7 +9,7 @@ from typing import Any
 from chimes.conformance.report import printable
 from chimes.kinds.backend import JobState, JobStatus
 
-from chimes_marketplace.validation.runfolder import Left
+from chimes_marketplace.lanes.runfolder import Left
 from chimes_marketplace.validation.runs import Task
 from chimes_marketplace.validation.verdict import Assessment, Expected, assess, list_findings
 

@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from chimes.conformance.mutants import strict_wheel
+from chimes.conformance.gate.mutants import strict_wheel
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from chimes_marketplace.validation.runfolder import RunFolder
+from chimes_marketplace.lanes.runfolder import RunFolder
 from chimes_marketplace.validation.runs import end_run
 from chimes_marketplace.validation.tables import Run
 from chimes_marketplace.validation.verdict import Expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from chimes_marketplace.blobs.localblobs import LocalBlobs
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.validation.tables import Run
 
 __all__ = ["read_lock", "read_log", "read_record", "read_verdict"]

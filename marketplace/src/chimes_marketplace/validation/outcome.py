@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.catalog.files import list_files
 from chimes_marketplace.catalog.tables import File, Release
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.states import MARKETPLACE, decide, get_submission, retry, steps
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation import decision

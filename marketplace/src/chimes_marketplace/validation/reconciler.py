@@ -12,10 +12,11 @@ from functools import partial
 
 from sqlmodel import Session, col, select
 
-from chimes_marketplace.blobs.localblobs import LocalBlobs
 from chimes_marketplace.catalog.tables import Project, Release
 from chimes_marketplace.database import Database, now
+from chimes_marketplace.lanes.lane import Lane
 from chimes_marketplace.settings import Settings
+from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.submissions.states import MARKETPLACE, close, decide
 from chimes_marketplace.submissions.tables import Submission
@@ -23,7 +24,6 @@ from chimes_marketplace.validation import control, outcome
 from chimes_marketplace.validation.admission import choose
 from chimes_marketplace.validation.carrier import Carrier
 from chimes_marketplace.validation.guard import Guard
-from chimes_marketplace.validation.lane import Lane
 from chimes_marketplace.validation.runs import Task, list_tasks, make_runs
 from chimes_marketplace.validation.tables import Run
 

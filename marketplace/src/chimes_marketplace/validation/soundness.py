@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from chimes.checks.subject import open_subject
 from sqlmodel import Session, col, func, select
 
-from chimes_marketplace.blobs.localblobs import DIGEST, LocalBlobs
 from chimes_marketplace.catalog.tables import File, Release
+from chimes_marketplace.storage.local import DIGEST, LocalBlobs
 from chimes_marketplace.submissions.states import MOVES
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation.tables import Run

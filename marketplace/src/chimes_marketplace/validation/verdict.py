@@ -11,7 +11,7 @@ from typing import Any
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
 from chimes.conformance.libraries import LIBRARY_CHECKS
-from chimes.conformance.shared import S21
+from chimes.conformance.suites.plugins import S21
 
 __all__ = ["Assessment", "Expected", "assess", "list_findings", "list_results", "rejects"]
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from chimes import ComputeBackend, Config, Inventory, JobHandle, JobSpec, JobState, JobStatus, LogChunk, Pool
 from chimes.errors import ConfigError, InfrastructureError, NotFoundError
-from chimes.runtime import jobfolder
-from chimes.runtime.jobstatus import FINAL_STATES, read_status
+from chimes.jobs import folder as jobfolder
+from chimes.jobs.status import FINAL_STATES, read_status
 from pydantic import Field, ValidationError
 
 from chimes_local.demand import check_job, parse_native

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from chimes.errors import InfrastructureError
-from chimes.process import Process
-from chimes.runtime import jobfolder
+from chimes.jobs import folder as jobfolder
+from chimes.processes import Process
 
 __all__ = ["launch"]
 

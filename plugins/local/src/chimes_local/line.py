@@ -23,7 +23,7 @@ def waiting(root: Path) -> list[str]:
 
 
 class Line:
-    """One job's place in the queue, then its slot (``chimes.runtime.job.Admission``)."""
+    """One job's place in the queue, then its slot (``chimes.jobs.wrapper.Admission``)."""
 
     def __init__(self, root: Path, job_id: str, slots: int) -> None:
         self._queue, self._slots = root / "queue", root / "slots"

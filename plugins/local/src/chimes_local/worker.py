@@ -1,4 +1,4 @@
-"""The process around one job: detaches itself, waits in the queue, runs the job (``chimes.runtime.job``).
+"""The process around one job: detaches itself, waits in the queue, runs the job (``chimes.jobs.wrapper``).
 
 Started as ``python -m chimes_local.worker FOLDER``; imports nothing heavy, since every job waits for it.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from chimes.runtime import jobfolder
-from chimes.runtime.job import start_detached
+from chimes.jobs import folder as jobfolder
+from chimes.jobs.wrapper import start_detached
 
 from chimes_local.line import Line
 

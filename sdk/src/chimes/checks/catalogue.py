@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from chimes.checks.archive import ArchiveSafe
-from chimes.checks.changelog import ChangelogTells
-from chimes.checks.contents import ContentsImportable, TopLevelOwn
-from chimes.checks.entrypoints import EntryPointsHold
 from chimes.checks.filecheck import FileCheck
-from chimes.checks.metadata import MetadataValid
-from chimes.checks.names import NamesAgree
-from chimes.checks.platforms import BuiltForCentre
-from chimes.checks.readme import ReadmeOwn, ReadmeRenders
-from chimes.checks.record import RecordExact
-from chimes.checks.reserved import NamesFree
-from chimes.checks.scripts import ScriptsOwn
-from chimes.checks.startup import StartUp, StartUpLibrary
+from chimes.checks.files.archive import ArchiveSafe
+from chimes.checks.files.changelog import ChangelogTells
+from chimes.checks.files.contents import ContentsImportable, TopLevelOwn
+from chimes.checks.files.entrypoints import EntryPointsHold
+from chimes.checks.files.metadata import MetadataValid
+from chimes.checks.files.names import NamesAgree
+from chimes.checks.files.platforms import BuiltForCentre
+from chimes.checks.files.readme import ReadmeOwn, ReadmeRenders
+from chimes.checks.files.record import RecordExact
+from chimes.checks.files.reserved import NamesFree
+from chimes.checks.files.scripts import ScriptsOwn
+from chimes.checks.files.startup import StartUp, StartUpLibrary
 
 __all__ = ["FILE_CHECKS", "find_check"]
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from chimes.checks.catalogue import FILE_CHECKS, find_check
 from chimes.checks.check import Facts, Finding
-from chimes.checks.fields import parse_headers
 from chimes.checks.filecheck import FileCheck
+from chimes.checks.formats.fields import parse_headers
 from chimes.checks.rules import DEFAULT_RULES, FileRules
 from chimes.checks.subject import Form, Subject
 from chimes.errors import NotFoundError

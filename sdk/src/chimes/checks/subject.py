@@ -14,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from chimes.checks.members import Defects, FileBytes, Member, check_links, check_names
-from chimes.checks.points import EntryPoints, parse_entry_points
+from chimes.checks.archives.members import Defects, FileBytes, Member, check_links, check_names
+from chimes.checks.archives.tarframe import BLOCK, looks_like_tar, read_tar
+from chimes.checks.archives.zipdata import digest_member, unpack_member
+from chimes.checks.archives.zipframe import ZipMember, looks_like_zip, read_zip
+from chimes.checks.formats.points import EntryPoints, parse_entry_points
 from chimes.checks.rules import ArchiveLimits
-from chimes.checks.tarframe import BLOCK, looks_like_tar, read_tar
-from chimes.checks.zipdata import digest_member, unpack_member
-from chimes.checks.zipframe import ZipMember, looks_like_zip, read_zip
 from chimes.errors import ArtifactError, NotFoundError, UnsupportedError
 
 __all__ = ["Form", "Frame", "SdistSubject", "Subject", "WheelSubject", "open_subject"]

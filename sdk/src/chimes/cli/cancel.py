@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from chimes.cli.following import end_with
-from chimes.cli.market import Market, market_options
+from chimes.cli.marketplace.client import Market, market_options
+from chimes.cli.marketplace.following import end_with
 
 __all__ = ["command"]
 

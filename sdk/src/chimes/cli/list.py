@@ -7,10 +7,10 @@ import os
 
 import click
 
-from chimes.checks.wording import escaped
 from chimes.cli.stdout import kept_clear
 from chimes.registration import KINDS
 from chimes.registry import Plugin, Registry
+from chimes.text import escaped
 
 __all__ = ["command"]
 

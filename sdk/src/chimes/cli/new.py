@@ -12,7 +12,7 @@ from chimes.cli.given import GivenPath
 from chimes.errors import CancelledError, ChimesError, ConfigError, UnsupportedError
 
 if TYPE_CHECKING:
-    from chimes.cli.scaffold import Question
+    from chimes.cli.scaffolding.render import Question
 
 __all__ = ["command"]
 
@@ -56,7 +56,7 @@ def command(kind: str, path: str, no_input: bool, given: tuple[str, ...], as_jso
 
 def _load_scaffold() -> Any:
     try:
-        from chimes.cli import scaffold  # noqa: PLC0415 - cookiecutter is optional, and slow to import
+        from chimes.cli.scaffolding import render as scaffold  # noqa: PLC0415 - cookiecutter is optional, and slow to import
     except ModuleNotFoundError as error:
         raise UnsupportedError(
             f"scaffolding needs {error.name}, which is not installed", hint="pip install 'chimes[author]'"
@@ -79,7 +79,7 @@ def _parse(given: tuple[str, ...], name: str) -> dict[str, str]:
 
 
 def _ask(question: Question, default: str) -> str:
-    from chimes.cli.naming import check_answer  # noqa: PLC0415 - only where somebody is asked
+    from chimes.cli.scaffolding.naming import check_answer  # noqa: PLC0415 - only where somebody is asked
 
     def check(answer: str) -> str:
         try:

@@ -14,11 +14,11 @@ from rich.console import Console
 
 from chimes.checks.check import Finding
 from chimes.cli.findings import safe, show_findings
-from chimes.cli.following import INTERRUPTED, end_with, wait_for
 from chimes.cli.given import GivenPath
-from chimes.cli.market import Market, market_options
-from chimes.cli.releasefiles import check_files, collect_files
-from chimes.cli.uploading import Uploads, upload_files
+from chimes.cli.marketplace.client import Market, market_options
+from chimes.cli.marketplace.following import INTERRUPTED, end_with, wait_for
+from chimes.cli.marketplace.releasefiles import check_files, collect_files
+from chimes.cli.marketplace.uploading import Uploads, upload_files
 from chimes.errors import ChimesError, ConflictError
 
 __all__ = ["command"]

@@ -10,8 +10,8 @@ from typing import NoReturn
 
 import click
 
-from chimes.checks.wording import escaped
 from chimes.errors import ChimesError, InfrastructureError, InternalError, OutOfMemoryError, UsageError
+from chimes.text import escaped
 
 __all__ = ["as_chimes", "refuse", "refuse_usage"]
 

@@ -16,16 +16,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from chimes.checks.wording import escaped
 from chimes.cli.findings import safe
 from chimes.cli.given import GivenPath
 from chimes.cli.stdout import kept_clear
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
-from chimes.runtime.compose import Composition, compose
-from chimes.runtime.follow import Event, LogLine, Progressed, Retrying, StateChanged, Submitted
-from chimes.runtime.launch import RunReport, run
-from chimes.runtime.pipeline import read_pipeline
+from chimes.pipelines.compose import Composition, compose
+from chimes.pipelines.launch import RunReport, run
+from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged, Submitted
+from chimes.pipelines.spec import read_pipeline
+from chimes.text import escaped
 
 __all__ = ["command"]
 

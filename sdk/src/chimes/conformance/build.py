@@ -17,12 +17,12 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from chimes.checks.build import BuildSystem, read_build_system, reason_in
-from chimes.conformance import buildchild
-from chimes.conformance.environment import base_environment, python_mounts, resolve_requirements
-from chimes.conformance.environment.prefix import make_readable
-from chimes.conformance.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame
+from chimes.conformance.child import buildchild
+from chimes.environments import base_environment, python_mounts, resolve_requirements
+from chimes.environments.build import BuildSystem, read_build_system, reason_in
+from chimes.environments.prefix import make_readable
 from chimes.errors import BuildError, InfrastructureError, InstallError, ResolutionError
+from chimes.rpc.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame
 from chimes.sandbox import Event, Limits, Mount, Sandbox
 
 __all__ = ["BUILD_LIMITS", "Built", "build_in_sandbox"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from chimes.checks.check import Check
-from chimes.conformance.backends import B02, B03, B05, B09, B12, B13
-from chimes.conformance.cards import P01, P02
-from chimes.conformance.conduct import S09, S22
-from chimes.conformance.conformancecheck import ComponentCheck, EntryCheck
-from chimes.conformance.connectors import D02, D04, D05, D09, D12
-from chimes.conformance.models import M02, M04, M07, M08, M09, M11, M14
-from chimes.conformance.shared import S01, S02, S05, S08, S21
+from chimes.conformance.check import ComponentCheck, EntryCheck
+from chimes.conformance.suites.backends import B02, B03, B05, B09, B12, B13
+from chimes.conformance.suites.behaviour import S09, S22
+from chimes.conformance.suites.cards import P01, P02
+from chimes.conformance.suites.connectors import D02, D04, D05, D09, D12
+from chimes.conformance.suites.models import M02, M04, M07, M08, M09, M11, M14
+from chimes.conformance.suites.plugins import S01, S02, S05, S08, S21
 
 __all__ = ["CHECKS", "COMPONENT_CHECKS", "ENTRY_CHECKS", "find_check"]
 

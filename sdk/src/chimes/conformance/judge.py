@@ -9,15 +9,15 @@ from typing import Any
 
 from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
-from chimes.conformance.conformancecheck import ComponentCheck
-from chimes.conformance.failure import StepFailedError, failure_words
+from chimes.conformance.check import ComponentCheck
+from chimes.conformance.child.remote import Children, Place
 from chimes.conformance.nonce import Nonce
-from chimes.conformance.remote import Children, Place
 from chimes.conformance.report import ComponentReport, Result, printable
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.conformance.told import read_cases, read_entry, read_offers
 from chimes.registration import Kind
+from chimes.rpc.failure import StepFailedError, failure_words
 
 __all__ = ["Judge", "judge_one"]
 

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from chimes.checks.subject import WheelSubject, open_subject
-from chimes.conformance import frames, librarychild, ownprocess
-from chimes.conformance.conduct import S09, LibraryStays
-from chimes.conformance.failure import StepFailedError
+from chimes.conformance.child import librarychild, ownprocess
+from chimes.conformance.child.remote import Children, Place
 from chimes.conformance.judge import Progress, judge_one
-from chimes.conformance.remote import Children, Place
 from chimes.conformance.report import Result
 from chimes.conformance.rules import Rules
-from chimes.conformance.shared import S21
 from chimes.conformance.subject import EntrySubject
+from chimes.conformance.suites.behaviour import S09, LibraryStays
+from chimes.conformance.suites.plugins import S21
+from chimes.rpc import frames
+from chimes.rpc.failure import StepFailedError
 from chimes.sandbox import Mount
 
 __all__ = ["LIBRARY_CHECKS", "LibraryJudge", "child_mounts", "child_program", "importable"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chimes.errors import ConfigError
-from chimes.textfile import read_text
+from chimes.text import read_text
 
 __all__ = ["Nonce"]
 

@@ -14,7 +14,7 @@ from typing import Any
 from chimes.checks.rules import FileRules
 from chimes.errors import ConfigError
 from chimes.sandbox import Limits
-from chimes.textfile import read_toml
+from chimes.text import read_toml
 
 __all__ = ["Rules"]
 

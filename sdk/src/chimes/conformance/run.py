@@ -12,13 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chimes.checks.build import build_wheel
 from chimes.checks.run import CheckResult, run_checks
 from chimes.checks.subject import open_subject
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.catalogue import ENTRY_CHECKS
-from chimes.conformance.conduct import BuildStays
-from chimes.conformance.environment import (
+from chimes.conformance.child.remote import INSIDE_ROOT, Place
+from chimes.conformance.judge import Judge, Progress, judge_one
+from chimes.conformance.libraries import LIBRARY_CHECKS, LibraryJudge, child_mounts, child_program, importable
+from chimes.conformance.nonce import Nonce
+from chimes.conformance.report import ComponentReport, Report, Result, printable
+from chimes.conformance.rules import Rules
+from chimes.conformance.subject import EntrySubject
+from chimes.conformance.suites.behaviour import BuildStays
+from chimes.conformance.suites.plugins import S01, S21
+from chimes.environments import (
     Lock,
     base_environment,
     dependency_problems,
@@ -28,15 +35,8 @@ from chimes.conformance.environment import (
     resolve,
     site_packages,
 )
-from chimes.conformance.judge import Judge, Progress, judge_one
-from chimes.conformance.libraries import LIBRARY_CHECKS, LibraryJudge, child_mounts, child_program, importable
-from chimes.conformance.nonce import Nonce
-from chimes.conformance.remote import INSIDE_ROOT, Place
-from chimes.conformance.report import ComponentReport, Report, Result, printable
-from chimes.conformance.rules import Rules
-from chimes.conformance.shared import S01, S21
-from chimes.conformance.subject import EntrySubject
-from chimes.conformance.unpack import unpack
+from chimes.environments.build import build_wheel
+from chimes.environments.unpack import unpack
 from chimes.errors import InstallError, NotFoundError, ResolutionError
 from chimes.registry import Distribution, normalize, scan
 from chimes.sandbox import Mount, preflight

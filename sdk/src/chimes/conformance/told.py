@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from chimes.conformance.failure import StepFailedError
 from chimes.errors import ChimesError
 from chimes.registration import KINDS, Registration
 from chimes.resources import Resources
+from chimes.rpc.failure import StepFailedError
 
 __all__ = ["read_cases", "read_entry", "read_offers"]
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self
 
 from chimes.errors import InfrastructureError
-from chimes.process import Process
+from chimes.processes import Process
 from chimes.sandbox.command import DEFAULT_LIMITS, Limits, Mount, bubblewrap, find_tools, traced
 from chimes.sandbox.events import Event
 from chimes.sandbox.filter import build_filter

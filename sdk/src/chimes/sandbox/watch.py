@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from chimes.process import descendants
+from chimes.processes import descendants
 from chimes.sandbox.command import PRIVATE, Limits
 
 __all__ = ["Identity", "Usage", "identify", "is_ending", "measure"]

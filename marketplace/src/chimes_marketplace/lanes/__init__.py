@@ -1,0 +1,1 @@
+"""The hardware on which plugins are run."""

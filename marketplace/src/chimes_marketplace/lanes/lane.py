@@ -1,0 +1,128 @@
+"""The lane ``cpu-local``: runs ``chimes check`` as jobs of the local compute backend, reached through the registry."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from chimes.context import Context
+from chimes.kinds.backend import ComputeBackend, JobHandle, JobSpec, JobStatus
+from chimes.kinds.component import parse_config
+from chimes.registry import Registry
+from chimes.resources import Resources
+
+from chimes_marketplace.lanes.runfolder import RunFolder
+from chimes_marketplace.settings import Settings
+
+__all__ = ["BACKEND", "Lane"]
+
+BACKEND = "chimes-local:local"
+CHECK = (sys.executable, "-P", "-c", "from chimes.cli import main; main()", "check", "--sandbox")
+PASSED_ON = frozenset(
+    {
+        "ALL_PROXY",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "UV_DEFAULT_INDEX",
+        "UV_EXCLUDE_NEWER",
+        "UV_HTTP_RETRIES",
+        "UV_HTTP_TIMEOUT",
+        "UV_INSECURE_HOST",
+        "UV_NATIVE_TLS",
+        "UV_OFFLINE",
+        "UV_SYSTEM_CERTS",
+    }
+)
+"""What a job sees of the server's environment, besides PATH: how to reach the outer index, and nothing secret."""
+GRACE_S = 5.0
+SAID_BYTES = 1 << 16
+
+
+class Lane:
+    """One lane: turns the folder of a run into a job, and follows jobs by their handles (as JSON)."""
+
+    name = "cpu-local"
+
+    def __init__(self, settings: Settings, *, index_url: str, environ: Mapping[str, str] | None = None) -> None:
+        self._settings = settings
+        self._index_url = index_url
+        self._environ = os.environ if environ is None else environ
+        self._backend = _backend(settings)
+
+    def spec(self, folder: RunFolder) -> dict[str, Any]:
+        """The job of a prepared run, as JSON: the command, its whole environment, what it may use."""
+        argv = ("--rules", folder.rules, "--nonce-file", folder.nonce, "--out", folder.out, folder.file)
+        job = JobSpec(
+            command=(*CHECK, *map(str, argv)),
+            env=self._env(folder),
+            workdir=str(folder.work),
+            resources=Resources(walltime_s=self._settings.run_s),
+        )
+        return job.model_dump(mode="json")
+
+    def submit(self, spec: Mapping[str, Any], *, key: str) -> dict[str, Any]:
+        """Start the job, unless that key's job was started before. Its handle. Raises ChimesError."""
+        handle = self._backend.submit(JobSpec.model_validate(spec), key=key)
+        return handle.model_dump(mode="json")
+
+    def status(self, handles: Sequence[Mapping[str, Any]]) -> list[JobStatus]:
+        """What is known of each job, in order."""
+        return self._backend.status([JobHandle.model_validate(handle) for handle in handles])
+
+    def cancel(self, handle: Mapping[str, Any]) -> None:
+        """End the job with all its processes, soon; nothing happens to one that has ended."""
+        self._backend.cancel(JobHandle.model_validate(handle), grace_s=GRACE_S)
+
+    def said(self, handle: Mapping[str, Any], stream: str) -> bytes:
+        """The beginning of what the job wrote to ``stdout`` or ``stderr``."""
+        wanted: Any = stream
+        return self._backend.logs(JobHandle.model_validate(handle), stream=wanted, limit_bytes=SAID_BYTES).data
+
+    def close(self) -> None:
+        """Give back what is held; jobs go on."""
+        self._backend.close()
+
+    def _env(self, folder: RunFolder) -> dict[str, str]:
+        cache = self._settings.data / "cache"
+        passed = {name: value for name, value in self._environ.items() if name.upper() in PASSED_ON}
+        outer = self._environ.get("UV_INDEX_URL") or self._environ.get("PIP_INDEX_URL")
+        if outer and "UV_DEFAULT_INDEX" not in passed:
+            passed["UV_DEFAULT_INDEX"] = outer
+        return {
+            **_beside_proxies(passed, self._index_url),
+            "PATH": self._environ.get("PATH", os.defpath),
+            "HOME": str(folder.work),
+            "TMPDIR": str(folder.tmp),
+            "LANG": "C.UTF-8",
+            "UV_CACHE_DIR": self._environ.get("UV_CACHE_DIR") or str(cache / "uv"),
+            "CHIMES_CACHE_DIR": self._environ.get("CHIMES_CACHE_DIR") or str(cache / "chimes"),
+            "UV_INDEX": self._index_url,
+        }
+
+
+def _backend(settings: Settings) -> ComputeBackend[Any]:
+    target = Registry.discover(only=[BACKEND.partition(":")[0]]).get_class("backend", BACKEND)
+    config = parse_config(target, {"root": str(settings.data / "jobs"), "slots": settings.slots})
+    backend: ComputeBackend[Any] = target(config, Context.under(_folder(settings.data / "lane")))
+    return backend
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def _beside_proxies(passed: dict[str, str], url: str) -> dict[str, str]:
+    # The own index is never asked through the proxy that the outer one needs.
+    host = urlsplit(url).hostname
+    if host is None or not any(name.upper().endswith("_PROXY") for name in passed):
+        return passed
+    names = [name for name in passed if name.upper() == "NO_PROXY"] or ["NO_PROXY"]
+    return {**passed, **{name: ",".join(filter(None, [passed.get(name), host])) for name in names}}

@@ -1,0 +1,1 @@
+"""Descriptions of distributions as HTML that is safe to show."""

@@ -1,0 +1,1 @@
+"""What the HTTP packages share: authentication, error responses, addresses, caching."""

@@ -1,0 +1,24 @@
+"""What every request is given: the parts of one running marketplace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chimes_marketplace.database import Database
+from chimes_marketplace.settings import Settings
+from chimes_marketplace.storage.local import LocalBlobs
+from chimes_marketplace.submissions.arrivals import Arrivals
+
+__all__ = ["Market"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """``wake`` tells whoever validates that there is something to do."""
+
+    settings: Settings
+    database: Database
+    blobs: LocalBlobs
+    arrivals: Arrivals
+    wake: Callable[[], None] = lambda: None

@@ -1,0 +1,87 @@
+"""Absolute addresses: below the public one where it is set, else below the one that was asked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.submissions.tables import Submission
+from chimes_marketplace.web.state import Market
+
+__all__ = ["Links", "check_host"]
+
+HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class Links:
+    """The addresses of one marketplace; ``base`` ends without a slash."""
+
+    base: str
+
+    @classmethod
+    def of(cls, request: Request[Any, Any, Any], market: Market) -> Links:
+        """For the answer to this request."""
+        return cls((market.settings.public_url or _asked(request)).rstrip("/"))
+
+    def project(self, name: str) -> str:
+        """The page of a project."""
+        return f"{self.base}/plugins/{quote(name)}/"
+
+    def release(self, name: str, version: str) -> str:
+        """The page of a release."""
+        return f"{self.base}/plugins/{quote(name)}/{quote(version)}/"
+
+    def report(self, submission: Submission) -> str:
+        """The validation report; what is not listed asks for credentials there."""
+        return f"{self.base}/reports/{submission.id}/"
+
+    def stage(self, submission: Submission) -> str:
+        """The index that only who knows its address can install from."""
+        return f"{self.base}/stage/{submission.secret}/simple/"
+
+    def file(self, file: File, submission: Submission | None) -> str | None:
+        """Where its bytes are: public if it is listed, else below the stage of ``submission``, if that is given."""
+        path = f"files/{file.sha256}/{quote(file.filename)}"
+        if file.listed_at is not None:
+            return f"{self.base}/{path}"
+        return None if submission is None else f"{self.base}/stage/{submission.secret}/{path}"
+
+
+def check_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Guards every route: what cannot stand in an address is no Host header (RFC 9112, 3.2); to have none is allowed.
+
+    Raises MarketplaceError ``bad-request``.
+    """
+    for host in connection.headers.getall("host", []):
+        if host and not _is_host(host):
+            message = f"the Host header {host[:200]!r} is none"
+            raise MarketplaceError(
+                "bad-request", message, fix="send the name of this server, and its port if it has one"
+            )
+
+
+def _asked(request: Request[Any, Any, Any]) -> str:
+    """The address that was asked; this server's own one if the Host header is none, or no host at all."""
+    host = request.headers.get("host", "")
+    if not _is_host(host):
+        name, port = request.scope["server"] or ("localhost", None)
+        host = f"[{name}]" if ":" in name else name
+        host += f":{port}" if port else ""
+    return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '')}"
+
+
+def _is_host(text: str) -> bool:
+    try:
+        # Only when it is read does a port prove to be one.
+        return HOST.fullmatch(text) is not None and urlsplit(f"//{text}").port != 0
+    except ValueError:
+        return False

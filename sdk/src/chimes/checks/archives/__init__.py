@@ -1,0 +1,1 @@
+"""Reads zip and tar archives strictly, without trusting anything in them."""

@@ -1,0 +1,115 @@
+"""Whether the description, which is the distribution's page, renders, and is the author's own."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from email.message import Message
+from typing import Any
+
+from chimes.checks.check import Blocks, Facts, Finding
+from chimes.checks.filecheck import FileCheck
+from chimes.checks.formats.fields import parse_headers
+from chimes.checks.subject import Subject
+from chimes.processes import run
+from chimes.text import quote
+
+__all__ = ["TEMPLATE_MARKER", "ReadmeOwn", "ReadmeRenders"]
+
+TEMPLATE_MARKER = "<!-- chimes:template-readme -->"
+"""Stands in the README of every template; whoever writes a page of their own takes it out."""
+
+RENDERED_BYTES = 512 << 10
+RENDER_TIMEOUT_S = 60
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+
+
+def description_of(subject: Subject) -> str | None:
+    """The description, from below the fields or from its own field; None if there is none."""
+    headers = parse_headers(subject.metadata or b"")
+    text = headers.body if headers.body.strip() else "\n".join(headers.all("Description")[:1])
+    return text if text.strip() not in ("", "UNKNOWN") else None
+
+
+class ReadmeRenders(FileCheck[Subject]):
+    """Does the description render?
+
+    It is the page by which people judge the plugin. Markdown and plain text always render, if there is
+    anything in them; reStructuredText with an error does not, and would be shown as raw text.
+    """
+
+    code = "A05"
+    severity = "warning"
+    blocks: Blocks = None  # type: ignore[misc]
+    anchor = "PEP 566; readme-renderer"
+
+    def observe(self, subject: Subject) -> Facts:
+        """The type, the size, and what rendering gave."""
+        text = description_of(subject)
+        declared = parse_headers(subject.metadata or b"").all("Description-Content-Type")[:1]
+        facts: Facts = {
+            "type": _content_type(declared[0]) if declared else None,
+            "bytes": 0 if text is None else len(text.encode()),
+        }
+        if text is not None and facts["bytes"] <= RENDERED_BYTES:
+            facts |= _render(text, facts["type"] or "text/x-rst")
+        return facts
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        """At most one finding."""
+        where = "Description"
+        if not facts["bytes"]:
+            return [self.finding("there is no description", "set readme in pyproject.toml", where=where)]
+        if "rendered" not in facts:
+            message = f"the description has {facts['bytes']} bytes, more than the {RENDERED_BYTES} that are rendered"
+            return [self.finding(message, "keep the README to what a reader needs first", where=where)]
+        if facts["rendered"]:
+            return []
+        kind = facts["type"] or "text/x-rst (no Description-Content-Type is given)"
+        place = "" if facts["line"] is None else f" from line {facts['line']} on"
+        fix = "correct the markup, or declare the README's real type"
+        message = f"the description does not render as {kind}{place}"
+        return [self.finding(message, fix, where=where, said=facts["problem"])]
+
+
+class ReadmeOwn(FileCheck[Subject]):
+    """Is the description the author's own text, and not the template's?
+
+    A scaffold's README says nothing about the plugin. It carries a marker comment; write what the plugin
+    does and take the comment out.
+    """
+
+    code = "A06"
+    severity = "warning"
+    blocks: Blocks = None  # type: ignore[misc]
+
+    def observe(self, subject: Subject) -> Facts:
+        """Whether the marker is there."""
+        return {"marker": TEMPLATE_MARKER in (description_of(subject) or "")}
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        """At most one finding."""
+        if not facts["marker"]:
+            return []
+        message = f"the description still has the template's marker {quote(TEMPLATE_MARKER)}"
+        fix = "write what the plugin does, for whom and how it was tested; then take out the comment"
+        return [self.finding(message, fix, where="Description")]
+
+
+def _content_type(value: str) -> str:
+    message = Message()
+    message["content-type"] = value.replace("\n", " ")
+    return message.get_content_type()
+
+
+def _render(text: str, kind: str) -> dict[str, Any]:
+    if kind != "text/x-rst":
+        return {"rendered": bool(COMMENT.sub("", text).strip()), "line": None, "problem": "nothing is left to show"}
+    argv = [sys.executable, "-I", "-m", "chimes.checks.formats.rendering"]
+    done = run(argv, stdin=text.encode(), timeout_s=RENDER_TIMEOUT_S, max_output_bytes=65_536)
+    try:
+        result = json.loads(done.stdout)
+        return {key: result[key] for key in ("rendered", "line", "problem")}
+    except (ValueError, KeyError, TypeError):
+        return {"rendered": False, "line": None, "problem": "rendering takes more than the time or memory allowed"}

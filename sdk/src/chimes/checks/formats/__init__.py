@@ -1,0 +1,1 @@
+"""Reads the text formats inside distributions: headers, entry points, headings, licence expressions."""

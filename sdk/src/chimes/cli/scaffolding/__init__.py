@@ -1,0 +1,1 @@
+"""How ``chimes new`` fills a template."""

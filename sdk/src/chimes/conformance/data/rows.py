@@ -1,0 +1,65 @@
+"""Rows of record batches: cut into batches, taken in another order, joined again, compared."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from chimes.conformance.data.compare import close_values
+from chimes.kinds.model import BatchLimits, Signature
+
+__all__ = ["agree", "changed", "cuts", "joined", "take"]
+
+LOOSEST = 0.05
+"""A signature may ask for a tolerance; what is wider than this is judged as this."""
+
+
+def cuts(rows: int, limits: BatchLimits) -> list[int]:
+    """Sizes of batches that together have so many rows: some of one row and two large ones, or two, or only the one."""
+    for sizes in ([1, 1, 1, 1, rows // 3, rows - rows // 3 - 4], [rows // 2, rows - rows // 2]):
+        if min(sizes) >= max(1, limits.min_rows):
+            return sizes
+    return [rows]
+
+
+def joined(pieces: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    """The pieces as one batch; those of another schema are left out."""
+    same = [piece for piece in pieces if piece.schema.equals(schema)]
+    table = pa.Table.from_batches(same, schema=schema).combine_chunks()
+    return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=schema))
+
+
+def changed(before: pa.RecordBatch, after: pa.RecordBatch) -> list[str]:
+    """The names of the columns that are not as they were, ``none`` where there are other columns."""
+    if not after.schema.equals(before.schema):
+        return list(before.schema.names) or ["none"]
+    columns = zip(before.schema.names, before.columns, after.columns, strict=True)
+    return [name for name, a, b in columns if not close_values(_single(a), _single(b), rtol=0, atol=0)]
+
+
+def _single(column: pa.Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([column], names=["value"])
+
+
+def take(batch: pa.RecordBatch, order: list[int]) -> pa.RecordBatch:
+    """The rows of ``batch`` in another order, the schema unchanged. Indices past the end are left out."""
+    rows = [row for row in order if row < batch.num_rows]
+    return pa.RecordBatch.from_arrays([_taken(column, rows) for column in batch.columns], schema=batch.schema)
+
+
+def _taken(column: pa.Array, rows: list[int]) -> pa.Array:
+    try:
+        return column.take(pa.array(rows, pa.int64()))
+    except pa.ArrowNotImplementedError:
+        # Views and run ends have no such kernel.
+        return pa.concat_arrays([column.slice(0, 0), *(column.slice(row, 1) for row in rows)])
+
+
+def agree(left: pa.RecordBatch, right: pa.RecordBatch, signature: Signature) -> bool:
+    """Whether two outputs are as equal as the signature promises."""
+    match signature.determinism:
+        case "bitwise":
+            return close_values(left, right, rtol=0, atol=0)
+        case "tolerance":
+            return close_values(left, right, rtol=min(signature.rtol, LOOSEST), atol=min(signature.atol, LOOSEST))
+        case "stochastic":
+            return bool(left.num_rows == right.num_rows)

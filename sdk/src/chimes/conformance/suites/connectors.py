@@ -1,0 +1,329 @@
+"""What is asked of data connectors (D). The suite makes tables, the harness puts them into the source."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from chimes.checks.check import Facts, Finding
+from chimes.conformance.check import ComponentCheck
+from chimes.conformance.child.proxies import ConnectorProxy, to_table
+from chimes.conformance.data.compare import count_rows, same_table
+from chimes.conformance.data.questions import Question, questions, with_odd_rows, with_planted_rows
+from chimes.conformance.subject import ComponentSubject
+from chimes.kinds.connector import ReadRequest
+from chimes.kinds.predicates import filter_batch
+
+__all__ = ["D02", "D04", "D05", "D09", "D12"]
+
+
+class ConnectorCheck(ComponentCheck):
+    """A check of a connector whose harness seeds a source."""
+
+    kind = "connector"
+    seeded: ClassVar[bool] = True
+    timeout_s: ClassVar[float] = 60
+
+
+class D02(ConnectorCheck):
+    """Is discovery sorted, unique, true and obedient to its pattern?
+
+    Three streams are seeded. ``discover`` must give each once, sorted by name, the same on every call, with
+    the columns that a plan of the stream has; and with a shell pattern exactly those whose names match.
+    """
+
+    code = "D02"
+    anchor = "Singer discovery"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """What is discovered, twice in all and once for each pattern."""
+        names = [f"{prefix}_{subject.token('stream', prefix)[:8]}" for prefix in ("alpha", "beta", "gamma")]
+        patterns = {sort: pattern.replace("NAME", names[1]) for sort, pattern in PATTERNS.items()}
+        with subject.session(self.timeout_s) as session:
+            connector, _, _ = subject.seeded(session, dict.fromkeys(names, 5))
+            first, second = [connector.discover() for _ in range(2)]
+            matched = {sort: [info.name for info in connector.discover(p)] for sort, p in patterns.items()}
+            schemas = {info.name: info.arrow_schema for info in first if info.name in names}
+            plans = {name: connector.plan(ReadRequest(stream=name)).arrow_schema for name in schemas}
+        return {
+            "seeded": names,
+            "streams": [[info.name for info in infos] for infos in (first, second)],
+            "patterns": patterns,
+            "matched": matched,
+            "untrue": [name for name in schemas if not _same_columns(schemas[name], plans[name])],
+        }
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """Missing, repeated, unsorted, changing, wrongly described or wrongly matched streams."""
+        first, second = facts["streams"]
+        seeded = [name for name in first if name in facts["seeded"]]
+        if first != second:
+            yield self.finding("discover gives other streams, or another order, on a second call", "sort by name")
+        elif seeded != sorted(seeded):
+            yield self.finding("discover does not give the streams sorted by name", "sort by name")
+        if len(set(first)) != len(first):
+            yield self.finding("discover gives a stream twice", "give every name once")
+        if set(facts["seeded"]) - set(first):
+            yield self.finding("discover does not give a stream that was put there", "list every stream")
+        if facts["untrue"]:
+            yield self.finding(
+                "a discovered stream has other columns or types than its plan", "describe the stream as it is read"
+            )
+        for sort, pattern in facts["patterns"].items():
+            if sorted(facts["matched"][sort]) != sorted(name for name in first if fnmatch.fnmatchcase(name, pattern)):
+                yield self.finding(
+                    f"discover with a pattern that matches {sort} gives other streams", "match names with fnmatch"
+                )
+
+
+PATTERNS = {
+    "a prefix": "alpha_*",
+    "everything": "*_*",
+    "nothing": "no_such_stream_*",
+    "one name": "NAME",
+    "one letter each": "?????_*",
+    "a set of letters": "[ab]*",
+    "other letter case": "BETA_*",
+    "the beginning only": "beta",
+    "what a regular expression or LIKE would": "bet__*",
+    "what is in the middle": "et",
+}
+"""Shell patterns, by what they are there for; NAME is the name of a stream."""
+
+
+def _same_columns(left: pa.Schema, right: pa.Schema) -> bool:
+    return bool(left.names == right.names and left.types == right.types)
+
+
+class D04(ConnectorCheck):
+    """Has every batch exactly the planned schema, metadata included, and the plan the columns asked for?"""
+
+    code = "D04"
+    anchor = "ADBC: the schema is known before the data"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """Whether schemas agree, for all columns and for some in another order, in small batches."""
+        found = {}
+        with subject.session(self.timeout_s) as session:
+            connector, tables, _ = subject.seeded(session, {"orders": 41})
+            names = tables["orders"].column_names
+            for what, columns in (("all columns", None), ("a projection", tuple(reversed(names[1:] or names)))):
+                request = ReadRequest(stream="orders", columns=columns, batch_rows=10, partitions=3)
+                found[what] = _schema_facts(connector, request, list(columns or names))
+        return found
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """At most one finding for each sort of read."""
+        for what, read in facts.items():
+            if not read["asked"]:
+                yield self.finding(
+                    f"the plan of a read of {what} has other columns than were asked for",
+                    "plan the columns of the request, in its order",
+                )
+            elif not read["agree"]:
+                yield self.finding(
+                    f"batches of a read of {what} have another schema than its plan",
+                    "plan exactly what read yields: names, order, types, nullability, metadata",
+                )
+            elif not read["rows"]:
+                yield self.finding(f"a read of {what} gives no rows", "read the stream that was planned")
+
+
+def _schema_facts(connector: ConnectorProxy, request: ReadRequest, names: list[str]) -> Facts:
+    plan = connector.plan(request)
+    batches = [batch for partition in plan.partitions for batch in connector.read(request, partition)]
+    return {
+        "asked": plan.arrow_schema.names == names,
+        "agree": all(batch.schema.equals(plan.arrow_schema, check_metadata=True) for batch in batches),
+        "rows": sum(batch.num_rows for batch in batches),
+    }
+
+
+class D05(ConnectorCheck):
+    """Does a full read give exactly the seeded rows?
+
+    Every type that the harness claims is compared value by value, nulls and the last bit included, and the
+    rows as a multiset: read at once, and again in small batches and several partitions. Among the values are
+    long text, NaN, the infinities and minus zero, and one row is there twice.
+    """
+
+    code = "D05"
+    anchor = "ADBC ingest and select, per type"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """Of each read: its columns, its rows, the types whose values came back changed."""
+        requests = (
+            ReadRequest(stream="ledger"),
+            ReadRequest(stream="ledger", batch_rows=10, partitions=3),
+        )
+        with subject.session(self.timeout_s) as session:
+            connector, tables, _ = subject.seeded(session, {"ledger": 83}, change=with_odd_rows)
+            found = [
+                _compared(tables["ledger"], connector.read_table(request, connector.plan(request)))
+                for request in requests
+            ]
+        return {"reads": found}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """Columns, rows, or values of the first read that is wrong."""
+        for what, read in zip(("a full read", "a full read in small batches"), facts["reads"], strict=True):
+            if found := self.difference(what, read):
+                return [found]
+        return []
+
+    def difference(self, what: str, read: Facts) -> Finding | None:
+        """What is wrong with one read."""
+        put, got = read["rows"]
+        if not read["columns"]:
+            return self.finding(f"{what} has other columns than the stream that was seeded", "read every column")
+        if put != got:
+            return self.finding(
+                f"{what} gives {'fewer' if got < put else 'more'} rows than were put into the source",
+                "read every row once",
+                said=f"{put} rows were put there, {got} came back",
+            )
+        if read["types"]:
+            kinds = ", ".join(dict.fromkeys(map(_family, read["types"])))
+            return self.finding(
+                f"values of these types come back changed by {what}: {kinds}",
+                "carry them without loss, or do not claim them in the harness's types",
+                said=", ".join(read["types"])[:2000],
+            )
+        if not read["whole"]:
+            return self.finding(f"{what} joins values of different rows", "keep the values of a row together")
+        return None
+
+
+def _compared(seeded: pa.Table, got: pa.Table) -> Facts:
+    if got.column_names != seeded.column_names:
+        return {"columns": False, "rows": [seeded.num_rows, got.num_rows], "types": [], "whole": False}
+    wrong = [
+        str(seeded.schema.field(name).type)
+        for name in seeded.column_names
+        if not same_table(seeded.select([name]), got.select([name]))
+    ]
+    return {
+        "columns": True,
+        "rows": [seeded.num_rows, got.num_rows],
+        "types": wrong,
+        "whole": not wrong and same_table(seeded, got),
+    }
+
+
+class D09(ConnectorCheck):
+    """Does every filter keep each row that it must, and drop the others where it claims to be exact?
+
+    Filters over the seeded values, nulls included (a comparison with null is not true): each operation on
+    each type that can be compared, several together, and one on a column that is not read. Filters that
+    the plan calls exact must give exactly the rows that the SDK's own filter gives; others may give more
+    rows of the source, and no row twice.
+    """
+
+    code = "D09"
+    anchor = "DataFusion: exact and inexact filter pushdown"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """For each question: rows lost, rows that an exact filter left in, rows that are not in the source."""
+        with subject.session(self.timeout_s) as session:
+            connector, tables, _ = subject.seeded(session, {"events": 51}, change=with_planted_rows)
+            table = tables["events"]
+            found = [_asked(connector, table, question) for question in questions(table)]
+        return {"questions": found}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """Lost rows, made-up rows, false claims."""
+        asked = facts["questions"]
+        if lost := [item for item in asked if item["lost"]]:
+            yield self.finding(
+                f"filters lose rows for which they are true: {_names(lost)}", "keep every such row, or do not filter"
+            )
+        if extra := [item for item in asked if item["exact"] and item["extra"] and not item["lost"]]:
+            yield self.finding(
+                f"filters that are called exact let other rows through: {_names(extra)}",
+                "apply them, or leave them to the host: exact=False",
+            )
+        if foreign := [item for item in asked if item["foreign"]]:
+            yield self.finding(
+                f"filters give rows twice, or rows that are not in the source: {_names(foreign)}",
+                "give each row of the source at most once",
+            )
+        if any(item["claims"] not in (0, item["filters"]) for item in asked):
+            yield self.finding(
+                "a plan's exact has not one entry for each filter", "give one for each filter, or leave it empty"
+            )
+
+
+def _family(name: str) -> str:
+    """A type without what stands in its brackets: names of fields are the plugin's."""
+    return re.split(r"[<\[(]", name, maxsplit=1)[0]
+
+
+def _names(items: list[dict[str, Any]]) -> str:
+    names = list(dict.fromkeys(f"{item['name']} on {item['type']}" for item in items))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _asked(connector: ConnectorProxy, table: pa.Table, question: Question) -> Facts:
+    request = ReadRequest(stream="events", columns=question.columns, filters=question.filters, batch_rows=16)
+    plan = connector.plan(request)
+    got = count_rows(connector.read_table(request, plan))
+    batch = table.to_batches()[0]
+    for predicate in question.filters:
+        batch = filter_batch(batch, predicate)
+    columns = list(question.columns or table.column_names)
+    want = count_rows(pa.Table.from_batches([batch]).select(columns))
+    types = {_family(str(table.schema.field(name).type)) for name in question.looked_at}
+    return {
+        "name": question.name,
+        "type": " and ".join(sorted(types)),
+        "filters": len(question.filters),
+        "claims": len(plan.exact),
+        "exact": plan.exact == (True,) * len(question.filters),
+        "lost": _size(want - got),
+        "extra": _size(got - want),
+        "foreign": _size(got - count_rows(table.select(columns))),
+    }
+
+
+def _size(rows: Counter[str]) -> int:
+    return sum(rows.values())
+
+
+class D12(ConnectorCheck):
+    """Can each partition be read in another process, from configuration, request and partition alone?
+
+    Also where that process has other folders for temporary files, cache and artifacts: in a cluster it has.
+    """
+
+    code = "D12"
+    anchor = "ADBC ExecutePartitions"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """The union of partitions that were each read in a fresh process."""
+        # A number that does not divide the rows: what is left over is easily forgotten.
+        request = ReadRequest(stream="parts", partitions=4)
+        with subject.session(self.timeout_s) as session:
+            connector, tables, config = subject.seeded(session, {"parts": 57})
+            plan = connector.plan(request)
+        batches: list[pa.RecordBatch] = []
+        for number, partition in enumerate(plan.partitions):
+            with subject.session(self.timeout_s) as session:
+                session.do("move", name=f"elsewhere-{subject.token('D12', number)}")
+                batches += ConnectorProxy(session, subject.name, config).read(request, partition)
+        seeded, got = count_rows(tables["parts"]), count_rows(to_table(batches, plan.arrow_schema))
+        return {"lost": _size(seeded - got), "extra": _size(got - seeded)}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """Rows lost or repeated."""
+        if facts["lost"] or facts["extra"]:
+            what = [word for word, key in (("lose rows", "lost"), ("repeat or add rows", "extra")) if facts[key]]
+            yield self.finding(
+                f"partitions read in fresh processes {' and '.join(what)}",
+                "put all that read needs into the partition's token, not into a file, and let partitions not overlap",
+                said=f"{facts['lost']} rows lost, {facts['extra']} added",
+            )

@@ -1,0 +1,351 @@
+"""What is asked of models (M)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+
+from chimes.checks.check import Facts, Finding
+from chimes.conformance.check import ComponentCheck
+from chimes.conformance.data.rows import agree, changed, cuts, joined, take
+from chimes.conformance.subject import ComponentSubject
+from chimes.resources import Device
+from chimes.rpc.failure import StepFailedError
+
+__all__ = ["M02", "M04", "M07", "M08", "M09", "M11", "M14"]
+
+MANY = 1000
+CALLS = 12
+"""How often a model is asked at least before M11 believes that it keeps no state."""
+
+
+class ModelCheck(ComponentCheck):
+    """A check of a model."""
+
+    kind = "model"
+
+
+class M02(ModelCheck):
+    """Is the signature well formed?
+
+    Column names are unique and not empty, there is at least one input and one output column, tensors
+    declare their dimensions, wherever in a column they stand, the batch limits leave a number of rows, and
+    ``params`` is a valid JSON Schema of an object.
+    """
+
+    code = "M02"
+    anchor = "MLflow: signatures that say nothing (issue 25593)"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """The signature's parts."""
+        with subject.model(self.timeout_s) as (_, info):
+            signature = info.signature
+        return {
+            "inputs": list(signature.inputs.names),
+            "outputs": list(signature.outputs.names),
+            "tensors": [f.name for f in (*signature.inputs, *signature.outputs) if _has_loose_tensor(f.type)],
+            "limits": [signature.batch.min_rows, signature.batch.max_rows],
+            "params": signature.params,
+        }
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each defect."""
+        for side in ("inputs", "outputs"):
+            names = facts[side]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if not names or twice or "" in names:
+                yield self.finding(f"the signature's {side} have no, empty or repeated names", "name every column once")
+        if facts["tensors"]:
+            yield self.finding("a tensor column does not declare its dimensions", "give the tensor type a shape")
+        least, most = facts["limits"]
+        if most is not None and most < least:
+            yield self.finding("no batch is within the signature's limits", "set min_rows to at most max_rows")
+        yield from self._params(facts["params"])
+
+    def _params(self, params: dict[str, Any]) -> Iterable[Finding]:
+        from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - of the extra `check`
+
+        try:
+            Draft202012Validator.check_schema(params)
+        except SchemaError as error:
+            yield self.finding("the signature's params are no valid JSON Schema", "mend the schema", said=error.message)
+            return
+        if params.get("type") != "object":
+            yield self.finding("the signature's params do not describe an object", 'set "type": "object"')
+
+
+def _has_loose_tensor(dtype: pa.DataType) -> bool:
+    if isinstance(dtype, pa.FixedShapeTensorType):
+        return any(size <= 0 for size in dtype.shape)
+    return any(_has_loose_tensor(dtype.field(i).type) for i in range(dtype.num_fields))
+
+
+class M04(ModelCheck):
+    """Does loading on an absent device raise, instead of using another one?
+
+    The devices asked for are ones that this machine does not have: number 97 of each kind, and the first
+    one where the kernel knows no such card. A model that loads all the same has fallen back to the CPU in
+    silence: the user pays for a card that idles.
+    """
+
+    code = "M04"
+    anchor = "onnxruntime issues 23372 and 17801"
+    timeout_s = 30
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """What becomes of each impossible load."""
+        kinds = sorted({*subject.registration["devices"], *CARDS} - {"cpu"})
+        found = {}
+        for device in [absent for kind in kinds for absent in _absent(kind)]:
+            with subject.model(self.timeout_s) as (model, _):
+                found[str(device)] = _load_code(model, device)
+        return {"codes": found}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each device."""
+        for device, code in facts["codes"].items():
+            if code == "device-unavailable":
+                continue
+            what = "loads without an error" if code is None else "raises something else than DeviceUnavailableError"
+            yield self.finding(
+                f"load on the absent device {device} {what}", "raise DeviceUnavailableError, and try no other device"
+            )
+
+
+CARDS = {"cuda": ("nvidiactl", "nvidia0", "nvhost-gpu", "dxg"), "npu": ("davinci_manager", "davinci0", "devmm_svm")}
+"""The files in /dev by which a machine's kernel shows that it has a card of a kind."""
+
+
+def _absent(kind: str) -> list[Device]:
+    files = CARDS.get(kind)
+    is_known = files is not None and not any(Path("/dev", file).exists() for file in files)
+    return [*([Device(kind, 0)] if is_known else []), Device(kind, 97)]
+
+
+def _load_code(model: Any, device: Device) -> str | None:
+    try:
+        model.load(device)
+    except StepFailedError as failure:
+        if failure.cause != "own":
+            raise
+        return failure.code or "other"
+    return None
+
+
+def _device(subject: ComponentSubject) -> Device:
+    return Device.parse(subject.case["device"])
+
+
+class M07(ModelCheck):
+    """Has the output exactly the signature's schema?
+
+    Names, order, types and nullability, on batches of several sizes up to the preferred one (at most 1000
+    rows); and no null where none is allowed, in nested fields neither.
+    """
+
+    code = "M07"
+    anchor = "MLflow schema enforcement; array-api"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """Signature and outputs as text."""
+        found: dict[int, Facts] = {}
+        with subject.model(self.timeout_s, _device(subject)) as (model, info):
+            declared = info.signature.outputs
+            for count in (1, 7, 64, min(info.signature.batch.preferred_rows, MANY)):
+                batch = subject.rows(model.session, info, count, "M07")
+                if batch.num_rows not in found:
+                    found[batch.num_rows] = _output_facts(model.predict(batch), declared)
+        return {"declared": _fields(declared), "outputs": found}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """The first output that differs, and nulls."""
+        wrong = [(rows, output) for rows, output in facts["outputs"].items() if not output["same"]]
+        if wrong:
+            rows, output = wrong[0]
+            got, want = "; ".join(output["fields"]), "; ".join(facts["declared"])
+            yield self.finding(
+                f"the output of {rows} rows has another schema than the signature says",
+                "return exactly the signature's columns, or correct the signature",
+                said=f"output: ({got}); signature: ({want})"[:2000],
+            )
+        elif nulls := [name for output in facts["outputs"].values() for name in output["nulls"]]:
+            yield self.finding(
+                "a column that is not nullable holds nulls",
+                "return no null there, or declare it nullable",
+                said=", ".join(nulls)[:2000],
+            )
+
+
+def _output_facts(output: pa.RecordBatch, declared: pa.Schema) -> Facts:
+    pairs = zip(output.schema, output.columns, strict=True)
+    return {
+        "fields": _fields(output.schema),
+        "same": output.schema.equals(declared),
+        "nulls": [field.name for field, column in pairs if _has_wrong_null(field, column)],
+    }
+
+
+def _fields(schema: pa.Schema) -> list[str]:
+    return [f"{f.name}: {f.type}{'' if f.nullable else ' not null'}" for f in schema]
+
+
+def _has_wrong_null(field: pa.Field, column: pa.Array) -> bool:
+    if not field.nullable and column.null_count:
+        return True
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pt.is_struct(column.type):
+        # Where the whole struct is null, so are its parts.
+        present = column.filter(column.is_valid())
+        parts = [present.field(i) for i in range(column.type.num_fields)]
+        return any(_has_wrong_null(column.type.field(i), part) for i, part in enumerate(parts))
+    if pt.is_list(column.type) or pt.is_large_list(column.type) or pt.is_fixed_size_list(column.type):
+        return _has_wrong_null(column.type.value_field, column.flatten())
+    return False
+
+
+class M08(ModelCheck):
+    """Are the number of rows and their order kept?
+
+    A batch is predicted as it is, with its rows shuffled, and with some rows twice: output row i must belong
+    to input row i, and equal rows are as many as others.
+    """
+
+    code = "M08"
+    anchor = "joins by position"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """Counts, and whether shuffling before and after agree."""
+        with subject.model(self.timeout_s, _device(subject)) as (model, info):
+            batch = subject.rows(model.session, info, 33, "M08")
+            order = list(range(batch.num_rows))
+            subject.nonce.rng(*subject.rng_labels("M08", "order")).shuffle(order)
+            shuffled = take(batch, order)
+            repeated = take(batch, [row // 2 for row in order])
+            subject.keep(shuffled, repeated)
+            plain, mixed, twice = model.predict(batch), model.predict(shuffled), model.predict(repeated)
+        counts = [batch.num_rows, plain.num_rows, mixed.num_rows, twice.num_rows]
+        is_kept = len(set(counts)) == 1 and agree(take(plain, order), mixed, info.signature)
+        return {"counts": counts, "agree": is_kept}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """A wrong count, or a wrong order."""
+        want, *got = facts["counts"]
+        if got != [want, want, want]:
+            yield self.finding(
+                "another number of rows comes out than went in",
+                "return one row for each input row, also for equal ones",
+                said=f"{want} rows went in; {got} came out, the last of rows that are there twice",
+            )
+        elif not facts["agree"]:
+            yield self.finding("output rows do not follow their input rows", "keep the order of the rows")
+
+
+class M09(ModelCheck):
+    """Does a batch without rows give an output without rows, of the right schema?"""
+
+    code = "M09"
+    anchor = "ADBC: empty arrays"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """The output of nothing."""
+        with subject.model(self.timeout_s, _device(subject)) as (model, info):
+            inputs, declared = info.signature.inputs, info.signature.outputs
+            output = model.predict(pa.RecordBatch.from_pylist([], schema=inputs))
+        return {"rows": output.num_rows, "declared": _fields(declared), **_output_facts(output, declared)}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """Rows, or another schema."""
+        if facts["rows"]:
+            yield self.finding("a batch without rows gives rows", "return no rows for no rows")
+        elif not facts["same"]:
+            got, want = "; ".join(facts["fields"]), "; ".join(facts["declared"])
+            yield self.finding(
+                "the output for no rows has another schema",
+                "build it from the signature",
+                said=f"output: ({got}); signature: ({want})"[:2000],
+            )
+
+
+class M11(ModelCheck):
+    """Does a row's output not depend on what else is in its batch, or on what was asked before?
+
+    ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's
+    tolerance: the host cuts batches as it likes. Where the batch limits allow no cut, the same rows are
+    predicted beside other rows. Then all of it again, a dozen calls in all. Not asked of a model that declares
+    itself stochastic.
+    """
+
+    code = "M11"
+    anchor = "scikit-learn: check_methods_subset_invariance"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """Whether both ways agree, and how the batch was cut."""
+        with subject.model(self.timeout_s, _device(subject)) as (model, info):
+            batch = subject.rows(model.session, info, 32, "M11")
+            sizes = cuts(batch.num_rows, info.signature.batch)
+            whole = model.predict(batch)
+            if len(sizes) == 1:
+                # Every row but those of the first half, which stand beside themselves.
+                order = [row for row in range(batch.num_rows) if row >= batch.num_rows // 2] * 2
+                order = order[: batch.num_rows]
+                want, parts = take(whole, order), [take(batch, order)]
+            else:
+                starts = [sum(sizes[:i]) for i in range(len(sizes))]
+                parts = [batch.slice(start, size) for start, size in zip(starts, sizes, strict=True)]
+                want = whole
+            rounds = [[model.predict(part) for part in parts] for _ in range(-(-CALLS // len(parts)))]
+        agreed = [agree(joined(pieces, whole.schema), want, info.signature) for pieces in rounds]
+        return {"agree": agreed[0], "again": all(agreed), "sizes": sizes}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """A difference."""
+        if not facts["agree"]:
+            *sizes, last = facts["sizes"]
+            cut = f"in batches of {', '.join(map(str, sizes))} and {last}" if sizes else "beside other rows"
+            yield self.finding(
+                f"{sum(facts['sizes'])} rows give other values in one batch than {cut}",
+                "let no row see the others: no statistics over the batch, no state from call to call",
+            )
+        elif not facts["again"]:
+            yield self.finding("rows give other values when they are asked again", "keep no state from call to call")
+
+
+class M14(ModelCheck):
+    """Are the inputs left as they are?
+
+    The host may give the same memory to others. After a prediction, and again after the next, the input's
+    buffers are compared, byte by byte, with what was sent. Read back inside the process that predicts.
+    """
+
+    code = "M14"
+    anchor = "scikit-learn: check_readonly_memmap_input, check_dict_unchanged"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """Whether two batches are the same afterwards, and the first one still after the second."""
+        with subject.model(self.timeout_s, _device(subject)) as (model, info):
+            batches = [subject.rows(model.session, info, count, "M14") for count in (50, 49)]
+            first, second = [model.predict_with_echo(batch) for batch in batches]
+        return {
+            "changed": changed(batches[0], first[0]) + changed(batches[1], second[1]),
+            "later": changed(batches[0], second[0]),
+        }
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """The columns that changed."""
+        if facts["changed"]:
+            yield self.finding(
+                "predict changes its input in place",
+                "work on a copy of what you change",
+                said=", ".join(facts["changed"])[:2000],
+            )
+        elif facts["later"]:
+            yield self.finding(
+                "predict changes the input of an earlier call",
+                "do not keep a batch, or work on a copy",
+                said=", ".join(facts["later"])[:2000],
+            )

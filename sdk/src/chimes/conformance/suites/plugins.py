@@ -1,0 +1,251 @@
+"""What is asked of every kind of component (S): registration, entry points, imports, dependencies."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from chimes.checks.check import Check, Facts, Finding
+from chimes.conformance.check import ComponentCheck, EntryCheck, Tier
+from chimes.conformance.child.remote import RemoteSession
+from chimes.conformance.data.foreignkeys import with_foreign_key
+from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.registration import REGISTRATION_VERSION
+from chimes.rpc.failure import StepFailedError
+
+__all__ = ["HEAVY", "S01", "S02", "S05", "S08", "S21"]
+
+
+class S01(EntryCheck):
+    """Does the entry point resolve, and do its hooks return valid registrations?
+
+    The entry module is imported in a fresh process. Every hook must return a list of Registration, each
+    with a version and an interface version that this SDK carries, and at least one component in all.
+    """
+
+    code = "S01"
+    anchor = "ADBC driver manager: an unknown version is refused, not guessed"
+
+    def look(self, subject: EntrySubject) -> Facts:
+        """The first import's failures."""
+        if subject.failure is not None:
+            raise subject.failure
+        components = subject.entry["components"]
+        return {
+            "failure": subject.entry["failure"],
+            "count": len(components),
+            "unusable": [[item["registration"]["name"], item["failure"]] for item in components if item["failure"]],
+        }
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for a plugin that does not load, one for each unusable registration."""
+        if facts["failure"]:
+            yield self.finding(
+                "the plugin does not load: its entry module fails, or a hook returns something else than registrations",
+                "import the entry module in a fresh interpreter and mend what is said",
+                said=facts["failure"],
+            )
+        elif not facts["count"]:
+            yield self.finding("no hook registers a component", "return at least one Registration from a hook")
+        for name, failure in facts["unusable"]:
+            yield self.finding(
+                f"registration {name!r} cannot be used by this SDK (registration version {REGISTRATION_VERSION})",
+                "declare only versions and capabilities that exist",
+                where=name,
+                said=failure,
+            )
+
+
+class S02(ComponentCheck):
+    """Is an unknown configuration key rejected?
+
+    One key too many is added to a valid configuration: one that nobody could have foreseen, one that differs
+    from a real one by letter case or an underscore, and one in each nested mapping whose keys are fixed. The
+    component must not be constructed, and the error must be a ConfigError: no typing mistake passes in silence.
+    """
+
+    code = "S02"
+    tier: ClassVar[Tier] = "static"
+    anchor = "llm: options forbid extra keys, after silent typos"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """What becomes of configurations with a foreign key, by the sort of key."""
+        codes: dict[str, list[str | None]] = {}
+        with subject.session(self.timeout_s) as session:
+            schema = _schema(session, subject)
+            word = f"x_{subject.token('unknown key')}"
+            for sort, config in with_foreign_key(subject.case["config"], schema, word):
+                codes.setdefault(sort, []).append(_refusal(session, subject, config))
+        return {"accepted": [sort for sort, found in codes.items() if None in found], "codes": codes}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """Accepted, or refused with another error."""
+        for sort in facts["accepted"]:
+            yield self.finding(
+                f"a configuration with {sort} is accepted",
+                'derive Config, and what is nested in it, from chimes.Config, which sets extra="forbid"',
+            )
+        for sort, codes in facts["codes"].items():
+            if set(codes) - {None, "config"}:
+                yield self.finding(
+                    f"{sort} is refused with something else than a ConfigError",
+                    "let the configuration class do the refusing",
+                )
+
+
+def _schema(session: RemoteSession, subject: ComponentSubject) -> Any:
+    """What the component says of its configuration; None where it cannot."""
+    try:
+        return session.do("schema", kind=subject.kind, name=subject.name)
+    except StepFailedError as failure:
+        if failure.cause != "own":
+            raise
+        return None
+
+
+def _refusal(session: RemoteSession, subject: ComponentSubject, config: dict[str, Any]) -> str | None:
+    """The code of the error, None where a configuration is accepted."""
+    try:
+        session.do("construct", kind=subject.kind, name=subject.name, config=config, label="component")
+    except StepFailedError as failure:
+        if failure.cause != "own":
+            raise
+        return failure.code or "other"
+    return None
+
+
+class S05(ComponentCheck):
+    """Do the registration's target and harness resolve to what they claim to be?
+
+    The target must be a class of the kind it is registered as, with every required method, and speak
+    the interface version that the registration names. A harness must have ``cases``.
+    """
+
+    code = "S05"
+    tier: ClassVar[Tier] = "static"
+    anchor = "npe2 validate: a manifest that drifted from the code"
+
+    def look(self, subject: ComponentSubject) -> Facts:
+        """What the targets are."""
+        with subject.session(self.timeout_s) as session:
+            found = session.do("inspect", step="importing the target", kind=subject.kind, name=subject.name)
+        return {**found, "kind": subject.kind, "declared": subject.registration["api"]}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each claim that is not true."""
+        kind = facts["kind"]
+        if not facts["is_component"]:
+            yield self.finding(f"the target is no {kind} class", f"derive the target from the {kind} interface")
+            return
+        if facts["missing"]:
+            names = ", ".join(facts["missing"])
+            yield self.finding("the target lacks required methods", "write them", said=names)
+        if facts["api"] != facts["declared"]:
+            yield self.finding(
+                f"the registration says {facts['declared']}, the class speaks another interface version",
+                "make both say the same",
+            )
+        if facts["harness"] is False:
+            yield self.finding("the harness has no cases method", "write cases(context) -> list of Case")
+
+
+HEAVY = frozenset(
+    {
+        "cv2",
+        "dask",
+        "duckdb",
+        "fsspec",
+        "grpc",
+        "jax",
+        "keras",
+        "matplotlib",
+        "mindspore",
+        "numba",
+        "numpy",
+        "onnx",
+        "onnxruntime",
+        "pandas",
+        "polars",
+        "pyarrow",
+        "pydantic",
+        "ray",
+        "requests",
+        "scipy",
+        "sklearn",
+        "tensorflow",
+        "torch",
+        "torch_npu",
+        "transformers",
+    }
+)
+LIGHT = frozenset({"chimes", "pluggy", "click", "packaging", "typing_extensions", "importlib_metadata"})
+
+
+class S08(EntryCheck):
+    """Does importing the entry module import nothing heavy?
+
+    Everything that lists plugins imports every entry module. It may import ``chimes`` and its own light
+    modules; numpy, pyarrow, pydantic, torch and their like belong to the target's module. Told from inside.
+    """
+
+    code = "S08"
+    anchor = "simonw/llm issue 732: one plugin made --help take seconds"
+
+    def look(self, subject: EntrySubject) -> Facts:
+        """The top-level modules that came in with the entry module."""
+        if subject.failure is not None:
+            raise subject.failure
+        tops = {name.partition(".")[0] for name in subject.entry["modules"]}
+        foreign = tops - set(sys.stdlib_module_names) - LIGHT - set(subject.top_levels)
+        return {"heavy": sorted(foreign & HEAVY), "foreign": sorted(t for t in foreign - HEAVY if t.isidentifier())}
+
+    def conclude(self, facts: Facts) -> Iterable[Finding]:
+        """One finding for each heavy module, one for other packages."""
+        for name in facts["heavy"]:
+            yield self.finding(
+                f"importing the entry module imports {name}",
+                f"import {name} in the target's module instead",
+                where=name,
+            )
+        others = [name for name in facts["foreign"] if not name.startswith("_")]
+        if others:
+            yield self.finding(
+                "importing the entry module imports other packages",
+                "import them in the target's module instead",
+                said=", ".join(others)[:2000],
+            )
+
+
+class S21(Check[Facts]):
+    """Do the declared dependencies resolve to wheels that fit together in a clean environment, and suffice?
+
+    Asked in the sandboxed run, where the environment is made from the declaration alone. The facts are what
+    resolver and installed metadata say, and of a library which of its modules cannot be imported there.
+    """
+
+    code = "S21"
+    anchor = "galaxy-importer; pip check"
+
+    def observe(self, subject: Facts) -> Facts:
+        """The facts are made with the environment."""
+        return subject
+
+    def judge(self, facts: Facts) -> list[Finding]:
+        """No environment, or one that does not fit together."""
+        if facts["refused"]:
+            return [
+                self.finding(
+                    "no environment can be made from the declared dependencies",
+                    "declare dependencies that exist, together, as wheels for this Python",
+                    said=facts["refused"],
+                )
+            ]
+        unfit = "installed together, the dependencies do not fit"
+        found = [self.finding(unfit, "correct the declared versions", said=said) for said in facts["problems"][:1]]
+        for module, is_missing, said in facts.get("unimportable", ()):
+            why = "it needs a module that nothing declared brings" if is_missing else "it raises an error"
+            fix = "declare what it imports" if is_missing else "mend it: importing must work on any machine"
+            message = f"{module} cannot be imported where only the declared dependencies are: {why}"
+            found.append(self.finding(message, fix, where=module, said=said))
+        return found

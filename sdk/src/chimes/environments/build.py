@@ -1,0 +1,149 @@
+"""Builds a project folder to a wheel on this machine, as its author would, with the author's own rights."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+from chimes.errors import BuildError, InfrastructureError
+from chimes.processes import run
+from chimes.text import escaped, read_toml
+
+__all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "reason_in"]
+
+TIMEOUT_S = 600.0
+REASON_CHARACTERS = 600
+LEGACY = "setuptools.build_meta:__legacy__"
+"""The backend of a project that names none (PEP 517)."""
+# Colours, and whatever else a terminal obeys: ESC [ ... and the titles, ESC ] ... BEL.
+STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Temporary failure in name resolution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSystem:
+    """The ``[build-system]`` table (PEP 518): requirements, ``module:object``, folders of a backend in the tree."""
+
+    requires: tuple[str, ...]
+    backend: str = LEGACY
+    backend_path: tuple[str, ...] = ()
+
+
+def read_build_system(folder: Path) -> BuildSystem:
+    """How a project says that it is built; nothing of it is run. Raises BuildError."""
+    if not folder.is_dir():
+        raise BuildError(f"{folder} is not a folder", hint="name the folder that holds pyproject.toml")
+    table = _pyproject(folder / "pyproject.toml").get("build-system")
+    if not isinstance(table, dict):
+        raise BuildError(
+            "pyproject.toml has no table [build-system]",
+            hint='add [build-system] with requires = ["hatchling"] and build-backend = "hatchling.build"',
+        )
+    backend = table.get("build-backend", LEGACY)
+    if not isinstance(backend, str) or not re.fullmatch(r"[\w.]+(:[\w.]+)?", backend):
+        raise BuildError(f"build-backend {backend!r} is not a module", hint='write for example "hatchling.build"')
+    requires = _strings(table, "requires", [] if "backend-path" in table else None)
+    return BuildSystem(requires=requires, backend=backend, backend_path=_strings(table, "backend-path", []))
+
+
+def build_wheel(folder: Path, out: Path) -> Path:
+    """Build the project in ``folder`` to a wheel in ``out`` (made if missing); the path of the wheel.
+
+    With the running interpreter's packages where they are what the project asks for, so that it works without a
+    network; else in an environment of its own. Raises BuildError; InfrastructureError where that environment
+    cannot be made, or the package ``build`` is missing.
+    """
+    return _built(folder, out, ["--wheel"])[0]
+
+
+def build_release(folder: Path, out: Path) -> list[Path]:
+    """Build the project to an sdist, and that to a wheel; both paths, the wheel first. Raises as ``build_wheel``."""
+    return _built(folder, out, [])
+
+
+def _built(folder: Path, out: Path, forms: list[str]) -> list[Path]:
+    system = read_build_system(folder)
+    if not _importable("build"):
+        raise InfrastructureError("the package 'build' is not installed", hint="pip install 'chimes[author]'")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as scratch:
+        _build(folder, Path(scratch), forms, isolated=not all(_is_installed(text) for text in system.requires))
+        made = [path for pattern in ("*.whl", "*.tar.gz") for path in sorted(Path(scratch).glob(pattern))]
+        if not made or made[0].suffix != ".whl":
+            raise BuildError("the build made no wheel", hint="does the build backend support wheels?")
+        return [path.replace(out / path.name) for path in made]
+
+
+def reason_in(output: str) -> str:
+    """Why a build failed: the last exception in what it printed, else its last lines; one line of bounded length."""
+    text = STEERING.sub("", output)
+    lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _is_progress(line)]
+    traces = [number for number, line in enumerate(lines) if line.lstrip().startswith("Traceback (most recent")]
+    if traces:
+        raised = [line for line in lines[traces[-1] + 1 :] if not line.startswith(" ")]
+        lines = raised[:3] or lines
+    said = escaped(" ".join(line.strip() for line in lines[-3:])) or "it printed nothing"
+    return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
+
+
+def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None:
+    options = [*forms, "--outdir", str(out.absolute()), *([] if isolated else ["--no-isolation"])]
+    if isolated and _importable("uv"):
+        options += ["--installer", "uv"]
+    # -P: a folder called build in the working directory is not the package.
+    done = run([sys.executable, "-P", "-m", "build", *options, str(folder.absolute())], timeout_s=TIMEOUT_S)
+    if done.timed_out:
+        raise BuildError(
+            f"the build did not finish in {TIMEOUT_S:.0f} s", hint="does the build backend wait for input?"
+        )
+    if done.returncode == 0:
+        return
+    if isolated and any(sign in done.text for sign in NO_NETWORK):
+        raise InfrastructureError(
+            f"the build requirements of {folder.name} cannot be fetched",
+            hint="install what [build-system] requires into this environment, or make the package index reachable",
+        )
+    raise BuildError(
+        f"{folder.name} cannot be built: {reason_in(done.text)}",
+        hint=f"fix pyproject.toml, and try it alone: python -m build --wheel {folder}",
+    )
+
+
+def _pyproject(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise BuildError(f"{path.parent} has no pyproject.toml", hint="add one: chimes new")
+    return read_toml(path, "the project's file", refusal=BuildError)
+
+
+def _strings(table: dict[str, Any], key: str, default: list[str] | None) -> tuple[str, ...]:
+    found = table.get(key, default)
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise BuildError(f"{key} in [build-system] is not a list of strings", hint=f'write {key} = ["..."]')
+    return tuple(found)
+
+
+def _is_installed(text: str) -> bool:
+    try:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate():
+            return True
+        return requirement.specifier.contains(metadata.version(requirement.name), prereleases=True)
+    except (ValueError, KeyError, RecursionError, metadata.PackageNotFoundError):
+        return False
+
+
+def _importable(package: str) -> bool:
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None
+
+
+def _is_progress(line: str) -> bool:
+    return line.startswith(("* ", "TIP ", "ERROR Backend subprocess exited"))

@@ -1,0 +1,216 @@
+"""Decides which wheels an environment is made of: resolves requirements with uv, or reads a given pylock.toml.
+
+Format: PEP 751. A lock's identity is its lines (name, version, digest of the wheel), never where a wheel was found:
+an index may have another address in a repeat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.markers import InvalidMarker, Marker
+from packaging.metadata import RawMetadata, parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import sys_tags
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from chimes.checks.subject import open_subject
+from chimes.environments.interpreter import base_python
+from chimes.environments.sdkwheel import NAME, staged_sdk_wheel
+from chimes.environments.uvtool import is_about_requirements, run_uv, uv_reason
+from chimes.errors import ConfigError, InfrastructureError, NotFoundError, ResolutionError, UnsupportedError
+from chimes.text import parse_toml, quote, read_text
+
+__all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
+
+NOTHING = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
+LOCK_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Which wheels: ``lines`` are sorted ``name version sha256``, ``path`` is the pylock.toml that says the same."""
+
+    path: Path
+    lines: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the lines: the same wheels have the same digest, wherever they come from."""
+        return hashlib.sha256("\n".join(self.lines).encode("utf-8")).hexdigest()
+
+
+def resolve(
+    wheel: Path, *, extra: Sequence[str] = (), lock: Path | None = None, out: Path, with_sdk: bool = True
+) -> Lock:
+    """What ``wheel`` needs, the running SDK and ``extra`` (more requirements) as a lock, written to ``out``.
+
+    Without ``with_sdk`` the SDK is there only where something requires it.
+    With ``lock`` nothing is resolved: its content is used as it is. The wheel itself is not in the lock.
+    Raises ResolutionError if there is no solution, ConfigError for a lock that is none or was made with another
+    SDK, InfrastructureError if neither the index nor uv's cache has an answer.
+    """
+    sdk = staged_sdk_wheel()
+    if lock is None:
+        name, requirements = _declared(wheel)
+        own = f"{NAME} @ {sdk.as_uri()}"
+        wanted = [own, *requirements, *extra] if with_sdk else [*requirements, *extra]
+        text = _compile(wanted, leave_out=name, bound=own) if wanted else NOTHING
+        text = text.replace(f'"{sdk}"', f'"{sdk.name}"').replace(f'"{sdk.as_uri()}"', f'"{sdk.name}"')
+    else:
+        text = read_text(lock, "the lock", limit=LOCK_BYTES)
+    lines = read_lock(text)
+    if with_sdk or any(line.startswith(f"{NAME} ") for line in lines):
+        _check_sdk(sdk, lines)
+    out.write_text(text, "utf-8")
+    return Lock(out, lines)
+
+
+def resolve_requirements(requirements: Iterable[str], out: Path) -> Lock:
+    """Requirements, without the SDK, as a lock written to ``out``. Raises ResolutionError, InfrastructureError."""
+    found = [str(_requirement(text)) for text in requirements]
+    text = _compile(found) if found else NOTHING
+    out.write_text(text, "utf-8")
+    return Lock(out, read_lock(text))
+
+
+def read_lock(text: str) -> tuple[str, ...]:
+    """The lines of a pylock.toml for this Python. Raises ConfigError."""
+    try:
+        packages = parse_toml(text, "the lock is not a pylock.toml: it").get("packages", [])
+        return tuple(sorted(_line(package) for package in packages if _applies(package)))
+    except (InvalidMarker, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"the lock is not a pylock.toml: {error}", hint="make it with chimes check --out") from error
+
+
+def _declared(wheel: Path) -> tuple[str, list[str]]:
+    metadata = _metadata(wheel)
+    name = metadata.get("name", wheel.name)
+    _check_python(name, metadata.get("requires_python"))
+    found = [_requirement(text) for text in metadata.get("requires_dist", [])]
+    wanted = [item for item in found if _is_wanted(item)]
+    for item in wanted:
+        item.marker = None
+    return name, [str(item) for item in wanted]
+
+
+def _is_wanted(item: Requirement) -> bool:
+    try:
+        return item.marker is None or item.marker.evaluate({"extra": ""})
+    except (ValueError, KeyError) as error:
+        raise ResolutionError(f"{quote(str(item))} compares what has no order", reason="declaration") from error
+
+
+def _metadata(wheel: Path) -> RawMetadata:
+    try:
+        with open_subject(wheel, deep=False) as subject:
+            data = subject.metadata
+    except (NotFoundError, UnsupportedError):
+        data = None
+    if data is None:
+        raise ResolutionError(f"{wheel.name} is not a wheel with METADATA", reason="declaration")
+    return parse_email(data)[0]
+
+
+def _requirement(text: str) -> Requirement:
+    try:
+        requirement = Requirement(text)
+    except (InvalidRequirement, RecursionError) as error:
+        raise ResolutionError(f"{quote(text)} is not a requirement", reason="declaration") from error
+    if requirement.url is not None:
+        raise ResolutionError(f"{quote(text)} names an address instead of a version", reason="declaration")
+    return requirement
+
+
+def _check_python(name: str, declared: str | None) -> None:
+    here = platform.python_version()
+    try:
+        fits = declared is None or SpecifierSet(declared).contains(here, prereleases=True)
+    except InvalidSpecifier as error:
+        raise ResolutionError(f"{declared!r} is not a range of Python versions", reason="declaration") from error
+    if not fits:
+        raise ResolutionError(f"{name} requires Python {declared}, this is Python {here}", reason="python")
+
+
+def _compile(requirements: list[str], *, leave_out: str | None = None, bound: str = "") -> str:
+    """``bound``: what one distribution must be, wherever it is required."""
+    arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--only-binary", ":all:", "--quiet"]
+    arguments += ["--python", str(base_python())]
+    if leave_out is not None:
+        arguments += ["--no-emit-package", canonicalize_name(leave_out)]
+    with tempfile.NamedTemporaryFile("w", prefix="chimes-", suffix=".txt") as constraints:
+        constraints.write(f"{bound}\n")
+        constraints.flush()
+        arguments += ["--constraints", constraints.name]
+        done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
+    if done.returncode == 0:
+        return done.stdout.decode("utf-8")
+    reason = uv_reason(done).removeprefix("No solution found when resolving dependencies: ")
+    reason = reason.removesuffix(", we can conclude that your requirements are unsatisfiable.")
+    if not is_about_requirements(done):
+        raise InfrastructureError(
+            f"the requirements cannot be resolved now: {reason}", hint="is the package index reachable?"
+        )
+    unknown = re.search(r"was not found in|no usable wheels|there (?:is|are) no version", reason)
+    raise ResolutionError(
+        f"the requirements cannot be satisfied: {reason[:1].lower()}{reason[1:]}",
+        reason="unknown" if unknown else "conflict",
+    )
+
+
+def _check_sdk(sdk: Path, lines: tuple[str, ...]) -> None:
+    digest = hashlib.sha256(sdk.read_bytes()).hexdigest()
+    version = str(parse_wheel_filename(sdk.name)[1])
+    if f"{NAME} {version} {digest}" not in lines:
+        raise ConfigError(
+            f"the lock was not made with this SDK, {NAME} {version} ({digest[:12]}...)",
+            hint="repeat with the SDK that made the lock, or resolve anew",
+        )
+
+
+def _applies(package: dict[str, Any]) -> bool:
+    marker = package.get("marker")
+    return marker is None or Marker(marker).evaluate({"extra": ""})
+
+
+def _line(package: dict[str, Any]) -> str:
+    name = canonicalize_name(package["name"])
+    candidates = [(order, wheel) for wheel in _wheels(package) if (order := _preference(wheel)) is not None]
+    if not candidates:
+        raise ConfigError(
+            f"the lock has no wheel of {name} for Python {platform.python_version()} on this platform",
+            hint="resolve on a machine like this one",
+        )
+    best = min(candidates, key=lambda candidate: candidate[0])[1]
+    digest = best["hashes"]["sha256"]
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ConfigError(f"{digest!r} in the lock is not a SHA-256 digest", hint="make the lock anew")
+    return f"{name} {parse_wheel_filename(_file_name(best))[1]} {digest}"
+
+
+def _wheels(package: dict[str, Any]) -> list[dict[str, Any]]:
+    archive = package.get("archive")
+    return [*package.get("wheels", []), *([archive] if archive is not None else [])]
+
+
+def _preference(wheel: dict[str, Any]) -> int | None:
+    """How well a wheel fits here, the smaller the better; None where it does not."""
+    try:
+        tags = parse_wheel_filename(_file_name(wheel))[3]
+    except InvalidWheelFilename:
+        return None
+    return min((order for order, tag in enumerate(sys_tags()) if tag in tags), default=None)
+
+
+def _file_name(wheel: dict[str, Any]) -> str:
+    name: str | None = wheel.get("name")
+    return name or unquote(urlsplit(wheel.get("path") or wheel["url"]).path).rpartition("/")[2]

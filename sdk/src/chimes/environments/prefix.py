@@ -1,0 +1,165 @@
+"""Builds environment folders from locks and wheels: unpacked by uv, compiled by our interpreter, never started."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from chimes.environments.cache import kept
+from chimes.environments.interpreter import base_python
+from chimes.environments.lock import Lock
+from chimes.environments.sdkwheel import NAME, staged_sdk_wheel
+from chimes.environments.uvtool import run_uv, uv_reason
+from chimes.errors import ChimesError, InfrastructureError, InstallError
+from chimes.processes import run
+
+__all__ = ["base_environment", "install", "make_readable"]
+
+FORMAT = "1"
+"""Part of the name of every environment: another number where they are built in another way."""
+INSIDE = "/env"
+"""Where a sandbox sees an environment; compiled code names its source there."""
+COMPILE_S = 120
+COMPILE_BYTES = 2 << 30
+COMPILE = f"""\
+import compileall, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, ({COMPILE_BYTES}, {COMPILE_BYTES}))
+resource.setrlimit(resource.RLIMIT_CPU, ({COMPILE_S}, {COMPILE_S}))
+sys.exit(not compileall.main())
+"""
+"""Source from an index is compiled, and a compiler can be made to eat: so within limits."""
+
+
+def base_environment(lock: Lock) -> Path:
+    """The compiled environment of a lock, without the plugin: made once, then found in the cache. Never write there.
+
+    Raises InstallError for a wheel that cannot be unpacked, InfrastructureError if a wheel cannot be had with the
+    bytes that the lock names.
+    """
+    identity = "\n".join((FORMAT, str(base_python()), platform.python_version(), *lock.lines))
+    return kept("environments", hashlib.sha256(identity.encode("utf-8")).hexdigest(), lambda path: _build(lock, path))
+
+
+def install(base: Path, wheel: Path, target: Path) -> None:
+    """Make ``target`` (which must not exist) a copy of ``base`` with ``wheel`` in it, whatever that requires.
+
+    Files are hard links to those of ``base`` where the file system allows it, and none of them is written to: what the
+    wheel brings takes their place. Raises InstallError.
+    """
+    shutil.copytree(base, target, symlinks=True, copy_function=_link)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
+        staged = Path(scratch) / "prefix"
+        _unpack([str(wheel.absolute())], staged)
+        _compile(staged, workers=1)
+        make_readable(staged)
+        _move(staged, target)
+
+
+def _build(lock: Lock, path: Path) -> None:
+    if lock.lines:
+        _unpack(["--require-hashes", "--requirements", "-"], path, stdin="".join(_pinned(line) for line in lock.lines))
+    else:
+        path.mkdir()
+    _add_interpreter(path)
+    _compile(path, workers=2)
+    make_readable(path)
+
+
+def _pinned(line: str) -> str:
+    name, version, digest = line.split()
+    place = f"{NAME} @ {staged_sdk_wheel().as_uri()}" if name == NAME else f"{name}=={version}"
+    return f"{place} --hash=sha256:{digest}\n"
+
+
+def _unpack(what: list[str], prefix: Path, *, stdin: str | None = None) -> None:
+    """Into a folder of its own that holds no interpreter, by an interpreter that does not look there."""
+    prefix.mkdir()
+    arguments = ["pip", "install", "--prefix", str(prefix), "--python", str(base_python()), "--no-deps", "--quiet"]
+    done = run_uv([*arguments, "--only-binary", ":all:", "--link-mode", "hardlink", *what], stdin=stdin)
+    if done.returncode != 0:
+        raise _failure(done.stderr, uv_reason(done))
+    (prefix / ".lock").unlink(missing_ok=True)
+
+
+def _failure(said: bytes, reason: str) -> ChimesError:
+    if b"Failed to fetch" in said or b"Request failed" in said:
+        return InfrastructureError(f"the wheels cannot be fetched: {reason}", hint="is the package index reachable?")
+    if b"Hash mismatch" in said or b"No solution found" in said:
+        return InfrastructureError(
+            f"the index does not have the wheels that the lock names: {reason}", hint="resolve anew, without the lock"
+        )
+    return InstallError(f"a wheel cannot be unpacked: {reason}", hint="build it anew with a current build backend")
+
+
+def _add_interpreter(environment: Path) -> None:
+    """What makes a folder a virtual environment (PEP 405): a link and three lines."""
+    python = base_python()
+    names = ("python", "python3", f"python{sys.version_info[0]}.{sys.version_info[1]}")
+    config = environment / "pyvenv.cfg"
+    taken = [path for path in (config, *(environment / "bin" / name for name in names)) if os.path.lexists(path)]
+    if taken:
+        raise InstallError(
+            f"a required distribution brings its own {taken[0].name}", hint="require another one, or another version"
+        )
+    (environment / "bin").mkdir(exist_ok=True)
+    for name in names:
+        (environment / "bin" / name).symlink_to(python)
+    lines = (
+        f"home = {python.parent}",
+        "include-system-site-packages = false",
+        f"version = {platform.python_version()}",
+    )
+    config.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def _compile(prefix: Path, *, workers: int) -> None:
+    """Source that does not compile stays as it is: whoever imports it will see why."""
+    options = ["-q", "-q", "-j", str(workers), "-s", str(prefix), "-p", INSIDE]
+    run([str(base_python()), "-I", "-S", "-c", COMPILE, *options, str(prefix)], timeout_s=2 * COMPILE_S, env={})
+
+
+def make_readable(prefix: Path) -> None:
+    """For every user: a sandbox runs as one that owns nothing, whatever the umask here is."""
+    for path in (prefix, *_below(prefix)):
+        if not path.is_symlink():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            wanted = mode | (0o555 if path.is_dir() or mode & 0o100 else 0o444)
+            if wanted != mode:
+                path.chmod(wanted)
+
+
+def _move(staged: Path, target: Path) -> None:
+    """Put each staged file in its place by renaming, so that what a hard link shares stays as it is."""
+    for source in _below(staged):
+        place = target / source.relative_to(staged)
+        if source.is_dir() and not place.is_symlink() and (place.is_dir() or not place.exists()):
+            place.mkdir(exist_ok=True)
+        elif source.is_file() and not place.is_symlink() and not place.is_dir() and place.name != "pyvenv.cfg":
+            source.replace(place)
+        else:
+            raise InstallError(
+                f"the wheel brings {source.relative_to(staged)}, which belongs to the environment",
+                hint="leave it out of the wheel",
+            )
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Everything below a folder, folders before what they hold; links are not followed."""
+    for entry in sorted(folder.iterdir()):
+        yield entry
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _below(entry)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)

@@ -1,0 +1,81 @@
+"""Packs the running SDK into a wheel, so that a sandbox gets the judge's own version and no index needs to have it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import chimes
+from chimes.environments.cache import kept
+from chimes.environments.wheelfile import wheel_name, write_wheel
+from chimes.errors import InfrastructureError
+
+__all__ = ["NAME", "sdk_wheel", "staged_sdk_wheel"]
+
+NAME = "chimes"
+LEFT_OUT = frozenset({"__pycache__", "templates"})
+"""Folders that nothing in a sandbox reads: caches, and what ``chimes new`` copies."""
+
+
+def sdk_wheel(folder: Path) -> Path:
+    """Write the wheel of the running SDK into ``folder``: the same source gives the same bytes.
+
+    Raises InfrastructureError where the SDK was not installed, so that nobody knows its metadata.
+    """
+    try:
+        installed = metadata.distribution(NAME)
+    except metadata.PackageNotFoundError as error:
+        raise InfrastructureError(
+            "the SDK runs without being installed", hint="install it: pip install -e sdk"
+        ) from error
+    package = Path(chimes.__file__).parent
+    files = {f"{NAME}/{path.relative_to(package).as_posix()}": path.read_bytes() for path in _sources(package)}
+    return write_wheel(
+        folder,
+        name=NAME,
+        version=installed.version,
+        files={**files, **_about(installed)},
+        metadata=installed.read_text("METADATA"),
+    )
+
+
+def staged_sdk_wheel() -> Path:
+    """The same wheel in the cache, in a folder named after its digest: its address changes with its bytes."""
+    name, data = _packed()
+    return kept("sdk", hashlib.sha256(data).hexdigest(), lambda folder: _put(folder / name, data)) / name
+
+
+@cache
+def _packed() -> tuple[str, bytes]:
+    """Once per process: a lock and the environment made from it must agree, though the source is edited meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="chimes-sdk-") as scratch:
+        wheel = sdk_wheel(Path(scratch))
+        return wheel.name, wheel.read_bytes()
+
+
+def _put(path: Path, data: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(data)
+
+
+def _sources(package: Path) -> Iterator[Path]:
+    for path in sorted(package.iterdir()):
+        if path.is_dir() and path.name not in LEFT_OUT:
+            yield from _sources(path)
+        elif path.is_file() and path.suffix != ".pyc" and not path.name.startswith("."):
+            yield path
+
+
+def _about(installed: metadata.Distribution) -> dict[str, bytes]:
+    info = f"{wheel_name(NAME, installed.version)}.dist-info"
+    points = installed.read_text("entry_points.txt")
+    found = {} if points is None else {f"{info}/entry_points.txt": points.encode("utf-8")}
+    for file in installed.files or ():
+        _, inside, licence = file.as_posix().partition(".dist-info/licenses/")
+        if inside:
+            found[f"{info}/licenses/{licence}"] = file.read_binary()
+    return found

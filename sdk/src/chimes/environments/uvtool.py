@@ -1,0 +1,117 @@
+"""Runs uv: with the index of the caller's environment, no configuration of the machine, no interpreter but ours."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from chimes.errors import InfrastructureError
+from chimes.processes import Completed, run
+
+__all__ = ["find_uv", "run_uv", "uv_environment", "uv_reason"]
+
+PASSED_ON = frozenset(
+    {
+        "ALL_PROXY",
+        "HOME",
+        "HTTPS_PROXY",
+        "HTTP_PROXY",
+        "NO_PROXY",
+        "PATH",
+        "SSL_CERT_DIR",
+        "SSL_CERT_FILE",
+        "TMPDIR",
+        "UV_CACHE_DIR",
+        "UV_DEFAULT_INDEX",
+        "UV_EXCLUDE_NEWER",
+        "UV_EXTRA_INDEX_URL",
+        "UV_FIND_LINKS",
+        "UV_HTTP_RETRIES",
+        "UV_HTTP_TIMEOUT",
+        "UV_INSECURE_HOST",
+        "UV_NATIVE_TLS",
+        "UV_NO_INDEX",
+        "UV_OFFLINE",
+        "UV_SYSTEM_CERTS",
+        "XDG_CACHE_HOME",
+    }
+)
+"""What uv may see of the caller's environment, besides the indexes (``UV_INDEX*``) and their credentials.
+
+A list of what is allowed: ``UV_COMPILE_BYTECODE`` alone would start interpreters.
+"""
+ALWAYS = {"UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "LC_ALL": "C"}
+TIMEOUT_S = 600.0
+REASON_CHARACTERS = 600
+
+
+def find_uv() -> str:
+    """Path of the uv executable. Raises InfrastructureError where there is none."""
+    try:
+        from uv import find_uv_bin  # noqa: PLC0415 - optional: comes with the extra `check`
+
+        return os.fspath(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+    if found is None:
+        raise InfrastructureError("uv is not installed", hint="pip install 'chimes[check]'")
+    return found
+
+
+def uv_environment(caller: Mapping[str, str]) -> dict[str, str]:
+    """The environment of uv, taken from the caller's. pip's index counts where none is set for uv."""
+    passed = {
+        key: value
+        for key, value in caller.items()
+        if key in PASSED_ON or key.upper() in PASSED_ON or key.startswith("UV_INDEX")
+    }
+    if not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & passed.keys() and "PIP_INDEX_URL" in caller:
+        passed["UV_DEFAULT_INDEX"] = caller["PIP_INDEX_URL"]
+    return {"UV_HTTP_RETRIES": "1", **passed, **ALWAYS}
+
+
+def run_uv(arguments: Sequence[str], *, stdin: str | None = None) -> Completed:
+    """Run uv in an empty folder, once more from its cache alone if it failed for want of the index.
+
+    Whether it succeeded is in the result; of two failures it is the first. Raises InfrastructureError if uv is
+    missing or does not come back.
+    """
+    command = [find_uv(), *arguments]
+    first = _run(command, stdin)
+    if first.returncode == 0 or is_about_requirements(first):
+        return first
+    second = _run([*command, "--offline"], stdin)
+    return second if second.returncode == 0 else first
+
+
+def is_about_requirements(failed: Completed) -> bool:
+    """Whether uv had all it needed to say that there is no solution."""
+    text = failed.text
+    return "No solution found" in text and "network was disabled" not in text
+
+
+def uv_reason(failed: Completed) -> str:
+    """Why uv failed, on one line and of bounded length: its error, then each cause behind a colon."""
+    text = failed.stderr.decode("utf-8", "replace").partition("\nhint:")[0]
+    _, error, told = text.rpartition("error:")
+    causes = (told if error else text).split("cause:")
+    said = ": ".join(" ".join(cause.split()) for cause in causes)
+    said = re.sub(r" \(from file://[^)]*\)", "", said)
+    return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
+
+
+def _run(command: list[str], stdin: str | None) -> Completed:
+    with tempfile.TemporaryDirectory(prefix="chimes-uv-") as empty:
+        done = run(
+            command,
+            timeout_s=TIMEOUT_S,
+            env=uv_environment(os.environ),
+            cwd=empty,
+            stdin=None if stdin is None else stdin.encode("utf-8"),
+        )
+    if done.timed_out:
+        raise InfrastructureError(f"uv did not finish in {TIMEOUT_S:.0f} s", hint="is the package index reachable?")
+    return done

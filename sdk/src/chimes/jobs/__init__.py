@@ -1,0 +1,1 @@
+"""What every backend needs on a node: the control folder, the wrapper around a command, its exit record."""

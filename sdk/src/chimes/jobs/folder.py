@@ -1,0 +1,247 @@
+"""The control folder of one job: what clients and the job's wrapper tell each other through files.
+
+::
+
+    job.json        what to run; written once, before the folder has its name
+    wrapper.json    which process runs it: whoever writes this first, and nobody else, runs the job
+    heartbeat       its modification time: the wrapper lived then
+    started.json    the command was started
+    cancel.json     a client asks for the end
+    exit.json       how the job ended; atomic, durable, final
+    stdout stderr   what the command wrote, byte for byte
+    work            its working folder, unless the job names another
+    wrapper.log     what the wrapper itself had to say; empty, or a bug
+
+A folder is named by the sha256 of the job's key, so that one key is one job. Only what is here decides
+about a job's state: nothing else survives every client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from chimes.errors import ConfigError, ConflictError, InfrastructureError, NotFoundError
+from chimes.jobs.identity import process_identity, send_signal
+
+__all__ = [
+    "CANCEL",
+    "EXIT",
+    "HEARTBEAT",
+    "JOB",
+    "STARTED",
+    "WORK",
+    "WRAPPER",
+    "Record",
+    "beat",
+    "claim",
+    "create",
+    "find_job",
+    "get_job",
+    "job_id",
+    "launching",
+    "now",
+    "read_logs",
+    "read_record",
+    "request_cancel",
+    "requested_grace",
+    "write_record",
+]
+
+JOB, WRAPPER, STARTED, CANCEL, EXIT = "job.json", "wrapper.json", "started.json", "cancel.json", "exit.json"
+HEARTBEAT, WORK, LAUNCH_LOCK = "heartbeat", "work", "launch.lock"
+VERSION = 1
+
+Record = dict[str, Any]
+
+
+def now() -> str:
+    """The time as text, ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat()
+
+
+def job_id(key: str) -> str:
+    """The name of a job's folder: the sha256 (hex) of its key."""
+    return hashlib.sha256(key.encode("utf-8")).hexdigest()
+
+
+def create(parent: Path, *, key: str, spec_sha256: str, job: Mapping[str, Any]) -> Path:
+    """Record a job under ``parent`` and return its control folder; durable when it returns.
+
+    The record appears whole or not at all, once per key, however many processes try. Raises
+    ConflictError where the key stands for another specification, InfrastructureError where the folder
+    can't be written.
+    """
+    record = {"version": VERSION, "key": key, "spec_sha256": spec_sha256, "submitted_at": now(), **job}
+    folder = parent / job_id(key)
+    try:
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _appear(folder, record)
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot record a job under {parent}: {error.strerror}", hint="choose a root that can be written"
+        ) from error
+    if find_job(parent, key=key, spec_sha256=spec_sha256) is None:
+        raise InfrastructureError(f"{folder} is there, but holds no job", hint="remove that folder, then submit again")
+    return folder
+
+
+def _appear(folder: Path, record: Record) -> None:
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    try:
+        write_record(draft, JOB, record)
+        for name in ("stdout", "stderr"):
+            (draft / name).touch()
+        (draft / WORK).mkdir()
+        # Onto a folder with something in it, rename fails: of many submitters one wins.
+        draft.rename(folder)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    _sync(folder.parent)
+
+
+def find_job(parent: Path, *, key: str, spec_sha256: str) -> Path | None:
+    """The control folder of a key, None if it is new; raises ConflictError where it stands for something else."""
+    folder = parent / job_id(key)
+    record = read_record(folder, JOB)
+    if record is None:
+        return None
+    if record.get("spec_sha256") != spec_sha256:
+        raise ConflictError(
+            f"key {key!r} already stands for another job, submitted at {record.get('submitted_at')}",
+            hint="use a new key for a changed job",
+        )
+    return folder
+
+
+def get_job(folder: Path) -> Record:
+    """The job's record; raises NotFoundError if the folder holds none."""
+    record = read_record(folder, JOB)
+    if record is None:
+        raise NotFoundError(f"{folder} is not the control folder of a job", hint="give the folder that submit made")
+    return record
+
+
+@contextlib.contextmanager
+def launching(folder: Path) -> Iterator[bool]:
+    """Hold the right to start the job's wrapper; the value says whether one has to be started.
+
+    A submitter that died while it held the right has given it back: the next one starts the job.
+    """
+    descriptor = os.open(folder / LAUNCH_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield not (folder / WRAPPER).exists() and not (folder / EXIT).exists()
+    finally:
+        os.close(descriptor)
+
+
+def claim(folder: Path) -> bool:
+    """Make this process the job's wrapper; False if the job had one already."""
+    identity = {**process_identity(), "claimed_at": now()}
+    draft = _write_draft(folder, WRAPPER, identity)
+    try:
+        os.link(draft, folder / WRAPPER)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    _sync(folder)
+    beat(folder)
+    return True
+
+
+def beat(folder: Path) -> None:
+    """Say that the wrapper lives."""
+    (folder / HEARTBEAT).touch()
+
+
+def request_cancel(folder: Path, *, grace_s: float) -> None:
+    """Ask the wrapper for the end: SIGTERM, after ``grace_s`` SIGKILL. Nothing happens to an ended job.
+
+    Asked again, the shorter grace counts.
+    """
+    if read_record(folder, JOB) is None or (folder / EXIT).exists():
+        return
+    earlier = requested_grace(folder)
+    grace_s = max(0.0, grace_s) if earlier is None else min(max(0.0, grace_s), earlier)
+    write_record(folder, CANCEL, {"grace_s": grace_s, "requested_at": now()})
+    wrapper = read_record(folder, WRAPPER)
+    if wrapper is not None:
+        send_signal(wrapper, signal.SIGTERM)
+
+
+def requested_grace(folder: Path) -> float | None:
+    """The grace (seconds) of a cancel request, None if nobody asked."""
+    record = read_record(folder, CANCEL)
+    grace = None if record is None else record.get("grace_s")
+    return float(grace) if isinstance(grace, (int, float)) else None
+
+
+def read_logs(
+    folder: Path, stream: Literal["stdout", "stderr"], *, offset: int = 0, limit_bytes: int = 1 << 20
+) -> tuple[bytes, int]:
+    """At most ``limit_bytes`` bytes of a stream from ``offset``, and the stream's length so far.
+
+    Raises ConfigError for another stream or a negative number, NotFoundError where there is no log.
+    """
+    if stream not in ("stdout", "stderr"):
+        raise ConfigError(f"{stream!r} is not a stream", hint="ask for stdout or stderr")
+    if offset < 0 or limit_bytes < 0:
+        raise ConfigError(f"offset {offset}, limit {limit_bytes}: one is negative", hint="start at 0")
+    try:
+        with (folder / stream).open("rb") as log:
+            size = os.fstat(log.fileno()).st_size
+            log.seek(offset)
+            return log.read(min(limit_bytes, max(0, size - offset))), size
+    except OSError as error:
+        raise NotFoundError(
+            f"the log {folder / stream} cannot be read: {error.strerror}", hint="has the job's folder been removed?"
+        ) from error
+
+
+def read_record(folder: Path, name: str) -> Record | None:
+    """A record of the folder; None where there is none that can be read."""
+    try:
+        value = json.loads((folder / name).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
+    """Write a record so that a reader sees the old one or the new one, and a crash loses neither."""
+    _write_draft(folder, name, record).replace(folder / name)
+    _sync(folder)
+
+
+def _write_draft(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
+    draft = folder / f".{name}.{os.getpid()}.{time.monotonic_ns()}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(json.dumps(record).encode("ascii"))
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Pipelines: connector, model and output, composed before they run and run as one job."""

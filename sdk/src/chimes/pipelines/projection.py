@@ -1,0 +1,236 @@
+"""Gives a model its input columns by name: decides beforehand what fits, and converts batches while it runs.
+
+Without a cast only what cannot lose and cannot fail is converted. A cast may round a float; any
+other value that the new type cannot hold, and a null where none is allowed, ends the run by name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from chimes.errors import ConfigError, Problem, SchemaMismatchError
+from chimes.host.assignability import fit_field, fit_type, is_castable, name_type, parse_type
+from chimes.kinds.component import Value
+from chimes.kinds.schema import import_batch
+from chimes.pipelines.spec import Column
+
+__all__ = ["ColumnMatch", "Verdict", "check_outputs", "match_columns", "project"]
+
+Verdict = Literal["exact", "widening", "missing", "incompatible"]
+
+
+class ColumnMatch(Value):
+    """One input of the model: the source column, the types (Arrow's names) and how well they fit.
+
+    ``cast`` is the type that the pipeline asks for in between; with it the verdict is about that type.
+    """
+
+    input: str
+    input_type: str
+    source: str
+    source_type: str | None
+    cast: str | None
+    verdict: Verdict
+
+
+def match_columns(
+    source: pa.Schema, inputs: pa.Schema, columns: Mapping[str, Column]
+) -> tuple[tuple[ColumnMatch, ...], tuple[Problem, ...]]:
+    """Match each of ``inputs`` with a column of ``source``: one match per input, one problem per misfit."""
+    matches, problems = [], []
+    for field in inputs:
+        match, problem = _match(source, field, columns.get(field.name, Column(column=field.name)))
+        matches.append(match)
+        problems += [problem] if problem else []
+    for name in columns:
+        if name not in inputs.names:
+            problems.append(_unknown_input(name, inputs))
+    return tuple(matches), tuple(problems)
+
+
+def project(batch: pa.RecordBatch, matches: Sequence[ColumnMatch], inputs: pa.Schema) -> pa.RecordBatch:
+    """The batch with exactly the schema ``inputs``; raises SchemaMismatchError naming the column."""
+    arrays = [_convert(batch.column(match.source), match, field) for match, field in zip(matches, inputs, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=inputs)
+
+
+def check_outputs(answer: Any, outputs: pa.Schema, rows: int) -> pa.RecordBatch:
+    """A model's answer as a record batch that has exactly ``outputs`` and ``rows`` rows.
+
+    Raises SchemaMismatchError, the plugin's fault, naming the column.
+    """
+    batch = import_batch(answer)
+    for field in outputs:
+        if field.name not in batch.schema.names:
+            raise _broken(f"the model's answer lacks column {field.name!r}", outputs)
+        found = batch.schema.field(field.name)
+        if not found.equals(field):
+            raise _broken(
+                f"column {field.name!r} of the model's answer is {_typed(found)}, not {_typed(field)}", outputs
+            )
+        if (path := _first_null(batch.column(field.name), field, field.name)) is not None:
+            raise _broken(f"column {path!r} of the model's answer holds nulls that its signature excludes", outputs)
+    if batch.schema.names != outputs.names:
+        extra = [name for name in batch.schema.names if name not in outputs.names]
+        what = f"column {extra[0]!r} is not in its signature" if extra else "its columns are in another order"
+        raise _broken(f"the model's answer does not fit: {what}", outputs)
+    if batch.num_rows != rows:
+        raise _broken(f"the model's answer has {batch.num_rows} rows for {rows} rows", outputs)
+    return pa.RecordBatch.from_arrays(batch.columns, schema=outputs)
+
+
+def _broken(message: str, outputs: pa.Schema) -> SchemaMismatchError:
+    promised = ", ".join(f"{field.name}: {_typed(field)}" for field in outputs)
+    hint = f"the plugin must answer one row per input row with exactly ({promised})"
+    return SchemaMismatchError(message, hint=hint, fault="plugin")
+
+
+def _typed(field: pa.Field) -> str:
+    return name_type(field.type) + ("" if field.nullable else " not null")
+
+
+def _match(source: pa.Schema, field: pa.Field, column: Column) -> tuple[ColumnMatch, Problem | None]:
+    if source.names.count(column.column) != 1:
+        return _matched(field, column, None, "missing"), _missing(source, field, column)
+    found = source.field(column.column)
+    if column.cast is None:
+        fit = fit_field(found, field)
+        problem = _misfit(found, field, column) if fit == "incompatible" else None
+        return _matched(field, column, found, fit), problem
+    try:
+        between = field.type if column.cast is True else parse_type(column.cast)
+    except ConfigError as error:
+        where = f"model.columns.{field.name}.cast"
+        problem = Problem(code=error.code, message=str(error), fix=error.hint or "", where=where)
+        return _matched(field, column, found, "incompatible"), problem
+    fit = fit_type(between, field.type)
+    if fit == "incompatible" or not is_castable(found.type, between):
+        return _matched(field, column, found, "incompatible"), _bad_cast(found, field, between)
+    return _matched(field, column, found, fit), None
+
+
+def _matched(field: pa.Field, column: Column, found: pa.Field | None, verdict: Verdict) -> ColumnMatch:
+    return ColumnMatch(
+        input=field.name,
+        input_type=_typed(field),
+        source=column.column,
+        source_type=None if found is None else _typed(found),
+        cast=name_type(field.type) if column.cast is True else column.cast,
+        verdict=verdict,
+    )
+
+
+def _mismatch(message: str, fix: str, field: pa.Field) -> Problem:
+    return Problem(code=SchemaMismatchError.code, message=message, fix=fix, where=f"model.columns.{field.name}")
+
+
+def _missing(source: pa.Schema, field: pa.Field, column: Column) -> Problem:
+    known = ", ".join(source.names[:20]) + (", ..." if len(source.names) > 20 else "")
+    times = source.names.count(column.column)
+    if times > 1:
+        message = f"the source has {times} columns {column.column!r}, input {field.name!r} needs one"
+        return _mismatch(message, "rename all but one of them in the source", field)
+    near = difflib.get_close_matches(column.column, source.names, n=1)
+    name = near[0] if near else "<column>"
+    fix = f'under [model.columns] write {field.name} = "{name}"; the source has: {known}'
+    return _mismatch(f"input {field.name!r} needs column {column.column!r}, the source has none", fix, field)
+
+
+def _misfit(found: pa.Field, field: pa.Field, column: Column) -> Problem:
+    message = f"column {found.name!r} is {_typed(found)}, input {field.name!r} needs {_typed(field)}"
+    if not is_castable(found.type, field.type):
+        return _mismatch(message, "feed it from another column, or change the type in the source", field)
+    name = name_type(field.type)
+    cast = f'"{name}"' if _has_name(name) else "true"
+    fix = f'under [model.columns] write {field.name} = {{ column = "{column.column}", cast = {cast} }}'
+    if found.nullable and not field.nullable:
+        fix += "; a null then ends the run"
+    return _mismatch(message, fix, field)
+
+
+def _has_name(name: str) -> bool:
+    try:
+        parse_type(name)
+    except ConfigError:
+        return False
+    return True
+
+
+def _bad_cast(found: pa.Field, field: pa.Field, between: pa.DataType) -> Problem:
+    if is_castable(found.type, between):
+        message = f"cast {name_type(between)!r} does not fit input {field.name!r}, which needs {_typed(field)}"
+        return _mismatch(message, "write cast = true for the input's own type", field)
+    message = f"column {found.name!r} is {_typed(found)} and cannot be cast to {name_type(between)}"
+    return _mismatch(message, "feed it from another column, or change the type in the source", field)
+
+
+def _unknown_input(name: str, inputs: pa.Schema) -> Problem:
+    near = difflib.get_close_matches(name, inputs.names, n=1)
+    fix = f"did you mean {near[0]}? " if near else ""
+    return Problem(
+        code=SchemaMismatchError.code,
+        message=f"the model has no input {name!r}",
+        fix=f"{fix}its inputs: {', '.join(inputs.names)}",
+        where=f"model.columns.{name}",
+    )
+
+
+def _convert(array: pa.Array, match: ColumnMatch, field: pa.Field) -> pa.Array:
+    steps = (
+        [field.type]
+        if match.cast is None or match.cast == name_type(field.type)
+        else [parse_type(match.cast), field.type]
+    )
+    for dtype in steps:
+        array = _cast(array, dtype, match.source)
+    if (path := _first_null(array, field, match.source)) is not None:
+        raise SchemaMismatchError(
+            f"column {path!r} holds nulls, input {match.input!r} allows none",
+            hint="fill them in the source, or filter them out under [source]",
+        )
+    return array
+
+
+def _cast(array: pa.Array, dtype: pa.DataType, name: str) -> pa.Array:
+    if array.type.equals(dtype):
+        return array
+    if types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    try:
+        cast = array.cast(dtype)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise _unfit(name, array.type, dtype, str(error)) from error
+    if types.is_floating(dtype) and types.is_floating(array.type):
+        grown = pc.and_(pc.is_inf(cast), pc.is_finite(array))
+        if pc.any(grown).as_py():
+            raise _unfit(name, array.type, dtype, f"{array.filter(grown)[0].as_py()!r} is too large")
+    return cast
+
+
+def _unfit(name: str, source: pa.DataType, target: pa.DataType, why: str) -> SchemaMismatchError:
+    first = why.strip().splitlines()[0]
+    return SchemaMismatchError(
+        f"column {name!r} cannot become {name_type(target)} from {name_type(source)}: {first}",
+        hint="choose a type that holds all values, or filter those rows out under [source]",
+    )
+
+
+def _first_null(array: pa.Array, field: pa.Field, path: str) -> str | None:
+    """The path of the first column in which nulls stand where ``field`` excludes them."""
+    if not field.nullable and array.null_count:
+        return path
+    if types.is_struct(field.type):
+        children = zip(array.flatten(), field.type, strict=True)
+        # A null struct's children are null with it.
+        rows = array.is_valid()
+        found = (_first_null(child.filter(rows), inner, f"{path}.{inner.name}") for child, inner in children)
+        return next((name for name in found if name), None)
+    if types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type):
+        return _first_null(array.flatten(), field.type.value_field, f"{path}[]")
+    return None

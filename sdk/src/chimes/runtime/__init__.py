@@ -1,1 +1,0 @@
-"""What runs components: the worker process and pipelines."""

@@ -1,0 +1,155 @@
+"""Parameters, placements and environments: what is decided before a job is submitted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from chimes.host.params import check_params
+from chimes.kinds.backend import Inventory, Pool
+from chimes.pipelines.environment import private_environment, worker_environment
+from chimes.pipelines.placement import ask, find_placements
+from chimes.resources import Device, Resources
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "factor": {"type": "number"},
+        "steps": {"type": ["integer", "null"]},
+        "mode": {"type": "string", "enum": ["plain", "loud"]},
+        "on": {"type": "boolean"},
+        "free": True,
+    },
+    "required": ["factor"],
+}
+
+
+def test_good_parameters_have_no_problem() -> None:
+    assert check_params(SCHEMA, {"factor": 1, "steps": None, "mode": "loud", "on": True, "free": [1]}) == ()
+    assert check_params(SCHEMA, {"factor": 1.5, "steps": 2.0}) == ()
+
+
+@pytest.mark.parametrize(
+    ("params", "message", "fix"),
+    [
+        ({}, "parameter 'factor' is missing", "set factor under [model.params]"),
+        ({"factor": 1, "step": 1}, "the model has no parameter 'step'", "did you mean steps? its parameters: factor,"),
+        ({"factor": 1, "zzz": 1}, "the model has no parameter 'zzz'", "its parameters: factor,"),
+        ({"factor": "1"}, "parameter factor = '1' is not of type number", "correct it"),
+        ({"factor": True}, "parameter factor = True is not of type number", "correct it"),
+        ({"factor": 1, "steps": 1.5}, "parameter steps = 1.5 is not of type integer or null", "correct it"),
+        ({"factor": 1, "mode": "odd"}, "parameter mode = 'odd' is not one of 'plain', 'loud'", "choose one"),
+    ],
+)
+def test_a_parameter_that_does_not_suit_is_named(params: dict[str, Any], message: str, fix: str) -> None:
+    (problem,) = check_params(SCHEMA, params)
+    assert problem.message == message
+    assert problem.fix.startswith(fix)
+    assert problem.where.startswith("model.params.")
+
+
+def test_a_schema_that_takes_all_names_takes_all_names() -> None:
+    assert check_params({"additionalProperties": True}, {"anything": 1}) == ()
+
+
+def place(device: str, pool: Pool, **asked: Any) -> tuple[list[str], str, str]:
+    placements, problems = find_placements(
+        Device.parse(device), ("cpu", "npu"), Resources(**asked), "b", Inventory(pools=(pool,))
+    )
+    return [p.pool for p in placements], *((problems[0].message, problems[0].fix) if problems else ("", ""))
+
+
+def test_any_pool_with_room_runs_a_cpu_model() -> None:
+    assert place("cpu", Pool(name="desk", cpus=2), cpus_per_task=2) == (["desk"], "", "")
+
+
+def test_a_pool_without_the_device_says_so() -> None:
+    pools, message, fix = place("npu", Pool(name="local", cpus=2))
+    assert pools == []
+    assert message == "cannot run on npu: pool local has no npu"
+    assert fix == 'write device = "cpu", or choose another [backend]'
+
+
+def test_a_device_number_beyond_the_pools_is_named() -> None:
+    pool = Pool(name="rack", accelerators={"npu.ascend910b3": 2})
+    assert place("npu:1", pool)[0] == ["rack"]
+    assert place("npu:2", pool)[1] == "cannot run on npu: pool rack has 2 npu, npu:2 is not among them"
+
+
+def test_every_want_of_a_near_miss_is_named() -> None:
+    pool = Pool(name="desk", cpus=1, memory_bytes=100, walltime_limit_s=60)
+    asked = {"cpus_per_task": 2, "memory_bytes_per_task": 200, "walltime_s": 90.0}
+    _, message, fix = place("cpu", pool, **asked)
+    assert "has 1 cpus, 2 are asked for" in message
+    assert "has 100 bytes of memory, 200 are asked for" in message
+    assert "ends jobs after 60 s, 90 s are asked for" in message
+    assert fix.startswith("ask for less under [resources]")
+
+
+def test_what_a_pool_does_not_tell_is_unknown_and_no_obstacle() -> None:
+    placements, _ = find_placements(
+        Device("cpu"), ("cpu",), Resources(memory_bytes_per_task=1), "b", Inventory(pools=(Pool(name="dark"),))
+    )
+    assert placements[0].unknown == ("cpus", "memory")
+
+
+def test_a_backend_without_pools_can_run_nothing() -> None:
+    _, problems = find_placements(Device("cpu"), ("cpu",), Resources(), "acme:cloud", Inventory(pools=()))
+    assert problems[0].message == "cannot run on cpu: backend acme:cloud has no pools"
+
+
+def test_a_device_that_the_model_lacks_is_named() -> None:
+    _, problems = find_placements(Device("tpu"), ("cpu", "npu"), Resources(), "b", Inventory(pools=()))
+    assert problems[0].message == "the model cannot run on tpu: it supports cpu, npu"
+    assert problems[0].fix == 'write device = "cpu"'
+    _, problems = find_placements(Device("tpu"), (), Resources(), "b", Inventory(pools=()))
+    assert problems[0].fix == "choose another model"
+
+
+def test_the_pipeline_wishes_before_the_model() -> None:
+    default = Resources(cpus_per_task=2, memory_bytes_per_task=10, walltime_s=5)
+    asked = ask(Device("npu"), default, 4, None, None)
+    assert (asked.cpus_per_task, asked.memory_bytes_per_task, asked.walltime_s) == (4, 10, 5)
+    assert asked.accelerators[0].kinds == ("npu",)
+    assert ask(Device("cpu"), default, None, 20, 6).accelerators == ()
+
+
+HOST = {
+    "PATH": "/usr/bin",
+    "HOME": "/home/mei",
+    "LC_ALL": "C.UTF-8",
+    "AWS_SECRET_ACCESS_KEY": "hush",
+    "HTTPS_PROXY": "http://user:pass@proxy",
+    "CUDA_VISIBLE_DEVICES": "4, 6",
+    "ASCEND_HOME_PATH": "/opt/ascend",
+    "CUDA_HOME": "/opt/cuda",
+}
+
+
+def test_a_worker_on_the_cpu_sees_no_accelerator_and_no_secret() -> None:
+    env = worker_environment(Device("cpu"), HOST)
+    assert env["PATH"] == "/usr/bin"
+    assert env["LC_ALL"] == "C.UTF-8"
+    assert env["CUDA_VISIBLE_DEVICES"] == env["ASCEND_RT_VISIBLE_DEVICES"] == ""
+    assert env["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "0"
+    assert env["ORT_DISABLE_TELEMETRY"] == "1"
+    assert not {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "CUDA_HOME", "ASCEND_HOME_PATH"} & set(env)
+
+
+def test_a_worker_sees_the_one_device_that_it_was_given() -> None:
+    env = worker_environment(Device("cuda", 1), HOST)
+    assert env["CUDA_VISIBLE_DEVICES"] == "6"
+    assert env["ASCEND_RT_VISIBLE_DEVICES"] == ""
+    assert env["CUDA_HOME"] == "/opt/cuda"
+    env = worker_environment(Device("npu", 1), HOST)
+    assert env["ASCEND_RT_VISIBLE_DEVICES"] == "1"
+    assert env["ASCEND_HOME_PATH"] == "/opt/ascend"
+    assert "TORCH_DEVICE_BACKEND_AUTOLOAD" not in env
+
+
+def test_only_secrets_that_a_configuration_names_are_handed_over() -> None:
+    configs = ({"key": "env:AWS_SECRET_ACCESS_KEY"}, {"all": [{"other": "env:NOT_SET"}, "env:PATH or so", 3]})
+    assert private_environment(HOST, *configs) == {
+        "AWS_SECRET_ACCESS_KEY": "hush",
+        "HTTPS_PROXY": "http://user:pass@proxy",
+    }
