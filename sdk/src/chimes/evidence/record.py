@@ -1,0 +1,60 @@
+"""The run record: when, where and how long a run took, with the facts that its checks observed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from chimes.registration import Kind
+
+__all__ = ["CheckRecord", "ComponentRecord", "Facts", "RunRecord"]
+
+Facts = dict[str, JsonValue]
+"""What a check observed, as plain JSON values only."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CheckRecord(_Record):
+    """What one check observed, what the plugin said meanwhile, and the time that it took in seconds."""
+
+    code: str
+    seconds: float = 0.0
+    facts: Facts = {}
+    said: tuple[str, ...] = ()
+
+
+class ComponentRecord(_Record):
+    """The records of one component's checks."""
+
+    kind: Kind
+    name: str
+    checks: tuple[CheckRecord, ...]
+
+
+class RunRecord(_Record):
+    """One run. Times are in seconds; a lane adds its name, the attempt, the nodes and the times of the job.
+
+    ``check_s``: from the start of the checks to their end; ``queued_s``: from the request to the start of the job;
+    ``run_s``: from the start of the job to its end.
+    """
+
+    format: Literal["chimes.run/1"] = "chimes.run/1"
+    check_s: float
+    checks: tuple[CheckRecord, ...] = ()
+    components: tuple[ComponentRecord, ...] = ()
+    lane: str | None = None
+    attempt: int | None = None
+    nodes: tuple[str, ...] = ()
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    queued_s: float | None = None
+    run_s: float | None = None
+
+    def to_bytes(self) -> bytes:
+        """The record as JSON text, indented."""
+        return self.model_dump_json(indent=2).encode("utf-8")

@@ -1,0 +1,99 @@
+"""Findings, verdict documents and run records have one JSON form, and survive it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from chimes.evidence.finding import Finding, group_findings, sort_findings
+from chimes.evidence.record import CheckRecord, RunRecord
+from chimes.evidence.verdict import CheckResult, ComponentVerdict, RuleSet, VerdictDocument
+from pydantic import ValidationError
+
+
+def finding(code: str = "M01", severity: str = "error", where: str | None = None, said: str | None = None) -> Finding:
+    return Finding.model_validate(
+        {
+            "code": code,
+            "severity": severity,
+            "blocks": "verified",
+            "message": "it differs",
+            "fix": "return the same values",
+            "where": where,
+            "said": said,
+        }
+    )
+
+
+def document(*results: CheckResult) -> VerdictDocument:
+    return VerdictDocument(
+        file="acme_rain-1.0-py3-none-any.whl",
+        sha256="0" * 64,
+        sdk="0.1.0",
+        sandboxed=True,
+        rules=RuleSet(name="default", sha256="1" * 64),
+        nonce_sha256="2" * 64,
+        components=(ComponentVerdict(kind="model", name="rain", cases=("default",), checks=results),),
+    )
+
+
+def test_a_document_read_back_is_equal_and_gives_the_same_bytes() -> None:
+    written = document(CheckResult(code="M01", verdict="fail", cause="own", findings=(finding(where="rain"),)))
+    read = VerdictDocument.model_validate_json(written.to_bytes())
+    assert read == written
+    assert read.to_bytes() == written.to_bytes()
+    assert [each.code for each in read.findings] == ["M01"]
+
+
+def test_a_finding_without_text_of_the_plugin_has_no_such_member() -> None:
+    assert "said" not in json.loads(finding().model_dump_json())
+    assert json.loads(finding(said="boom").model_dump_json())["said"] == "boom"
+    assert finding(said="boom").without_said() == finding()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "severity", "expected"),
+    [
+        ("verified", "error", True),
+        ("upload", "error", True),
+        (None, "error", True),
+        ("review", "error", False),
+        ("certified", "error", False),
+        ("verified", "warning", False),
+    ],
+)
+def test_a_finding_rejects_by_severity_and_by_what_it_blocks(blocks: str, severity: str, expected: bool) -> None:
+    form = {**finding().model_dump(), "blocks": blocks, "severity": severity}
+    assert Finding.model_validate(form).rejects is expected
+
+
+def test_findings_are_sorted_by_severity_then_code_then_place() -> None:
+    found = [finding("B", "info"), finding("C", "warning"), finding("A", "warning"), finding("D", "error", "b")]
+    expected = [("D", "b"), ("A", None), ("C", None), ("B", None)]
+    assert [(each.code, each.where) for each in sort_findings(found)] == expected
+
+
+def test_findings_that_differ_only_in_code_and_place_are_one_group() -> None:
+    groups = group_findings([finding("M01", where="a"), finding("M02", where="b"), finding("M03", said="other")])
+    assert [[each.code for each in group] for group in groups] == [["M01", "M02"], ["M03"]]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"format": "chimes.verdict/2"},
+        {"extra": 1},
+        {"components": [{"kind": "robot", "name": "x", "cases": [], "checks": []}]},
+        {"checks": [{"code": "A01", "verdict": "maybe"}]},
+        {"checks": None},
+    ],
+)
+def test_a_damaged_document_is_refused(damage: dict[str, object]) -> None:
+    form = {**document().model_dump(mode="json"), **damage}
+    with pytest.raises(ValidationError):
+        VerdictDocument.model_validate_json(json.dumps(form))
+
+
+def test_a_run_record_read_back_is_equal() -> None:
+    record = RunRecord(check_s=1.5, checks=(CheckRecord(code="A01", seconds=0.1, facts={"size": 3}, said=("x",)),))
+    assert RunRecord.model_validate_json(record.to_bytes()) == record
