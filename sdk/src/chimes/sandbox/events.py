@@ -1,7 +1,7 @@
-"""Keeps what was seen of a sandbox: a set of events, cut into stretches by marks, bounded whatever happens inside.
+"""Keeps what was seen of a sandbox: a set of events, bounded whatever happens inside.
 
-What is kept does not depend on the order in which it was seen: of too many events of one kind in one
-stretch the most telling remain (refused before done, the system's folders before the sandbox's own).
+What is kept does not depend on the order in which it was seen: of too many events of one kind in one place
+the most telling remain (refused before done).
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ PLACES = frozenset(
     {"bin", "boot", "dev", "env", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc"}
     | {"root", "run", "sbin", "srv", "sys", "tmp", "usr", "var", "work"}
 )
-STRETCHES = 4096
-KEPT, KEPT_PRIVATE, KEPT_WHEN_FLOODED = 32, 128, 2
-FLOOD = 50_000
+KEPT = {False: 32, True: 4096}
+"""How many events of one kind are kept for a place: in the sandbox's own folders (True) a plugin may write much."""
 TARGET_LENGTH = 240
 
 
@@ -52,61 +51,27 @@ class Event:
 
 
 class EventLog:
-    """The events so far, and where the marks lie between them."""
+    """The events so far, each once, at most so many of one kind in one place."""
 
     def __init__(self) -> None:
-        self._stretches = [_Stretch(KEPT, KEPT_PRIVATE)]
-        self._first: dict[str, int] = {}
-        self._last: dict[str, int] = {}
-        self._events = 0
+        self._groups: dict[tuple[str, bool, str], set[Event]] = {}
 
     def add(self, kind: Kind, action: str, target: str, *, refused: bool) -> None:
-        """Keep an event of the present stretch."""
-        self._events += self._stretches[-1].add(Event(kind, action, target[:TARGET_LENGTH], refused))
+        """Keep an event."""
+        is_private = target.startswith(OWN)
+        key = (kind, is_private, place_of(target))
+        events = self._groups.setdefault(key, set())
+        events.add(Event(kind, action, target[:TARGET_LENGTH], refused))
+        if len(events) > 2 * KEPT[is_private]:
+            self._groups[key] = _most_telling(is_private, events)
 
-    def mark(self, name: str) -> None:
-        """End the present stretch and begin another."""
-        if len(self._stretches) < STRETCHES:
-            self._last[name] = len(self._stretches) - 1
-            self._first.setdefault(name, len(self._stretches))
-            is_flooded = self._events > FLOOD
-            kept = (KEPT_WHEN_FLOODED, KEPT_WHEN_FLOODED) if is_flooded else (KEPT, KEPT_PRIVATE)
-            self._stretches.append(_Stretch(*kept))
-        elif name in self._last:
-            self._last[name] = len(self._stretches) - 1
-
-    def between(self, start: str | None = None, end: str | None = None) -> tuple[Event, ...]:
-        """The events from the first ``start`` to the last ``end``, sorted.
-
-        Who runs inside may leave out marks, or leave them twice: that never hides an event, it only adds
-        some. A ``start`` never seen stands for the beginning, an ``end`` never seen for now.
-        """
-        first = 0 if start is None else self._first.get(start, 0)
-        last = len(self._stretches) if end is None else self._last.get(end, len(self._stretches))
-        return tuple(sorted(set().union(*(stretch.events() for stretch in self._stretches[first : last + 1]))))
+    def sorted(self) -> tuple[Event, ...]:
+        """The events that are kept."""
+        groups = (_most_telling(is_private, events) for (_, is_private, _), events in self._groups.items())
+        return tuple(sorted(set().union(*groups)))
 
 
-class _Stretch:
-    """The events between two marks."""
-
-    def __init__(self, kept: int, kept_private: int) -> None:
-        self._kept = {False: kept, True: kept_private}
-        self._sets: dict[tuple[str, bool, str], set[Event]] = {}
-
-    def add(self, event: Event) -> int:
-        """Keep an event; return how many more are kept than before."""
-        key = (event.kind, event.target.startswith(OWN), place_of(event.target))
-        events = self._sets.setdefault(key, set())
-        before = len(events)
-        events.add(event)
-        if len(events) > 2 * self._kept[key[1]]:
-            events = self._sets[key] = self._smallest(key[1], events)
-        return len(events) - before
-
-    def events(self) -> set[Event]:
-        return set().union(*(self._smallest(private, events) for (_, private, _), events in self._sets.items()))
-
-    def _smallest(self, private: bool, events: set[Event]) -> set[Event]:
-        if len(events) <= self._kept[private]:
-            return events
-        return set(heapq.nsmallest(self._kept[private], events, key=lambda event: (not event.refused, event)))
+def _most_telling(is_private: bool, events: set[Event]) -> set[Event]:
+    if len(events) <= KEPT[is_private]:
+        return events
+    return set(heapq.nsmallest(KEPT[is_private], events, key=lambda event: (not event.refused, event)))

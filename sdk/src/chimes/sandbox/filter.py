@@ -3,7 +3,8 @@
 ``io_uring`` does what the trace shows, unseen; a new user namespace may mount memory without a size;
 memory files, System V memory and semaphores, and pages given to a pipe belong to no process that could be
 measured; a foreign architecture's calls have other numbers; a filter of one's own with a listener lets
-calls through past the trace. All of them answer as on a kernel that lacks them, and libraries fall back.
+calls through past the trace; a copy of another process's descriptor leads to what only that process may use.
+All of them answer as on a kernel that lacks them, and libraries fall back.
 A larger buffer of a socket or pipe would hold memory that nobody counts: sockets keep theirs without a word,
 as the kernel does with one that asks for too much, and pipes are refused theirs. Who shall have the signals
 of a descriptor cannot be said: the signal that ends another process would come from nobody.
@@ -52,8 +53,9 @@ class _Machine:
     ioctl: int
 
 
-# io_uring_setup, io_uring_enter, io_uring_register, clone3 (its flags cannot be read), memfd_secret: alike everywhere.
-COMMON = (425, 426, 427, 435, 447)
+# io_uring_setup, io_uring_enter, io_uring_register, clone3 (its flags cannot be read), pidfd_getfd, memfd_secret: the
+# same numbers on every architecture.
+COMMON = (425, 426, 427, 435, 438, 447)
 # And memfd_create, shmget, msgget, semget, vmsplice, seccomp.
 MACHINES = {
     "x86_64": _Machine(

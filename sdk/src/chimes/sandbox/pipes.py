@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 
 __all__ = ["Pipes"]
 
 NAMES = ("stdin", "stdout", "stderr", "status", "trace", "filter")
-ANSWER_BYTES = 1 << 20
-"""Room for a whole answer, so that it is written at once and nobody else's bytes come between."""
 
 
 class Pipes:
-    """Both ends of each pipe, by name; every end is closed once, by whoever is done with it first."""
+    """Both ends of each pipe, by name; every end is closed once."""
 
     def __init__(self) -> None:
         self._ends: dict[tuple[str, str], int] = {}
         try:
             for name in NAMES:
                 self._ends[name, "read"], self._ends[name, "write"] = os.pipe()
-            with contextlib.suppress(PermissionError):
-                fcntl.fcntl(self._ends["stdout", "write"], fcntl.F_SETPIPE_SZ, ANSWER_BYTES)
         except OSError:
             self.close()
             raise
@@ -36,7 +31,7 @@ class Pipes:
         return self._ends[name, "write"]
 
     def take(self, name: str, end: str) -> int:
-        """An end that somebody else closes from now on."""
+        """An end that the caller closes from now on."""
         return self._ends.pop((name, end))
 
     def close(self, *ends: tuple[str, str]) -> None:

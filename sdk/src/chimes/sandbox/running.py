@@ -9,6 +9,7 @@ import json
 import os
 import selectors
 import signal
+import socket
 import struct
 import termios
 import threading
@@ -43,7 +44,7 @@ CHUNK = 1 << 16
 
 
 class Sandbox:
-    """A command in a sandbox: own processes, no network, read-only system, limits; only pipes cross.
+    """A command in a sandbox: own processes, no network, read-only system, limits; pipes or a socket connect it.
 
     Inside, ``/work`` (home and working folder, with ``/work/tmp``), ``/tmp`` and ``/dev/shm`` can be written;
     ``env`` is the whole environment beside PATH, HOME, LANG and PYTHONDONTWRITEBYTECODE, which it may replace.
@@ -53,9 +54,9 @@ class Sandbox:
     """
 
     stdin: io.FileIO
-    """Unbuffered, to the command; closed by ``kill``."""
+    """Unbuffered, to the command where it has no ``control`` socket; closed by ``kill``."""
     stdout: io.FileIO
-    """Unbuffered, from the command, untrusted and without an end; closed by ``kill``."""
+    """Unbuffered, from the command where it has no ``control`` socket, not trusted; closed by ``kill``."""
     pid: int
     """The sandbox's first process, seen from outside: everything inside is below it."""
 
@@ -67,13 +68,17 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         limits: Limits = DEFAULT_LIMITS,
         trace: bool = True,
+        control: socket.socket | None = None,
     ) -> None:
         """Start it. Without ``trace`` there are no events, and a missing command is an exit status of 127.
+
+        ``control`` becomes the command's standard input; its standard output then goes where its errors go.
 
         Raises InfrastructureError if the sandbox or the command cannot be started.
         """
         self._limits = limits
         self._trace = Trace() if trace else None
+        self._control = control
         self._seen: set[str] = set()
         self._tail = self._reports = b""
         self._lock = threading.Lock()
@@ -156,15 +161,11 @@ class Sandbox:
 
     def events(self) -> tuple[Event, ...]:
         """What was done or tried inside so far, sorted; empty without a trace."""
-        return self._events()
-
-    def events_after(self, mark: str) -> tuple[Event, ...]:
-        """The events since the code inside first tried to open ``/chimes-mark/<mark>``; all, if it never did."""
-        return self._events(start=mark)
-
-    def events_between(self, start: str, end: str) -> tuple[Event, ...]:
-        """The events from the first ``start`` to the last ``end``; a mark never seen cuts nothing off."""
-        return self._events(start, end)
+        if self._trace is None:
+            return ()
+        self._drain()
+        with self._lock:
+            return self._trace.events.sorted()
 
     def cause(self) -> Cause | None:
         """Why it came, or will come, to an end, as the kernel shows it; None if nobody but itself ended it.
@@ -182,13 +183,6 @@ class Sandbox:
     def stderr_tail(self) -> str:
         """The last 16 KiB of standard error, the command's and the sandbox's own."""
         return self._tail.decode("utf-8", "replace")
-
-    def _events(self, start: str | None = None, end: str | None = None) -> tuple[Event, ...]:
-        if self._trace is None:
-            return ()
-        self._drain()
-        with self._lock:
-            return self._trace.events.between(start, end)
 
     def _drain(self) -> None:
         """Take what strace has written by now: whatever code inside did before it answered is part of that."""
@@ -220,8 +214,8 @@ class Sandbox:
         process = Process(
             command,
             env={"LC_ALL": "C"},
-            stdin=pipes.reader("stdin"),
-            stdout=pipes.writer("stdout"),
+            stdin=pipes.reader("stdin") if self._control is None else self._control.fileno(),
+            stdout=pipes.writer("stdout" if self._control is None else "stderr"),
             stderr=pipes.writer("stderr"),
             pass_fds=(pipes.writer("status"), pipes.reader("filter")),
         )

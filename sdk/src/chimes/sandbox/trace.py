@@ -14,7 +14,6 @@ from chimes.sandbox.watch import Identity, identify
 
 __all__ = ["Trace"]
 
-MARK = "/chimes-mark/"
 FIRST, MAIN = 1, 2
 """Process numbers inside: bubblewrap's own, and the one that the sandbox was made for."""
 
@@ -31,7 +30,7 @@ MEMORY = re.compile(r"/proc/([\w-]+)(?:/task/\d+)?/mem")
 PROCESS = re.compile(r"/proc/(\d+)")
 WRITING = re.compile(r"O_(?:WRONLY|RDWR|CREAT|TRUNC|TMPFILE)")
 READING = re.compile(
-    r'openat\((?:AT_FDCWD|\d+)(?:<([^<>]*)>)?, "(?!/chimes-mark/)[^"\\]*(?:\\.[^"\\]*)*"'
+    r'openat\((?:AT_FDCWD|\d+)(?:<([^<>]*)>)?, "[^"\\]*(?:\\.[^"\\]*)*"'
     r", O_RDONLY(?:\|O_(?:CLOEXEC|DIRECTORY|NOFOLLOW|NONBLOCK|LARGEFILE|NOCTTY|NOATIME|PATH))*\) "
 )
 FOREIGN_SOCKET = re.compile(r"--- SIGSYS \{.*si_code=SYS_SECCOMP,.* si_syscall=__NR_socket(?:pair)?,")
@@ -181,9 +180,7 @@ class Trace:
         path = self._path(pid, call, folder, position)
         if path is None:
             return
-        if path.startswith(MARK):
-            self.events.mark(path[len(MARK) :][:80])
-        elif flags is None or WRITING.search(call.arg(flags)):
+        if flags is None or WRITING.search(call.arg(flags)):
             is_resolved = call.path and not path.startswith("/proc/self/")
             self._write(pid, "open", unquote(call.path or "") if is_resolved else path, call.error)
 
