@@ -3,121 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import random
-import struct
-import threading
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.child.remote import audited
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.conformance.report import printable
 from chimes.conformance.told import read_cases, read_entry, read_offers
 from chimes.errors import ConfigError, UnsupportedError
 from chimes.registration import Registration
 from chimes.rpc.arrowsize import count_values
+from chimes.rpc.children import parse_events
 from chimes.rpc.codec import batch_bytes, decode, read_batch
 from chimes.rpc.failure import StepFailedError
-from chimes.rpc.frames import (
-    SEAL_BYTES,
-    BrokenFrameError,
-    ClosedError,
-    Receiver,
-    TimedOutError,
-    read_frame,
-    write_frame,
-)
 from chimes.sandbox import Event
 
-SEAL, OTHER = bytes(range(SEAL_BYTES)), b"\xff" * SEAL_BYTES
 REGISTRATION = dataclasses.asdict(
     Registration(name="rain", summary="Rain", target="acme.rain:Rain", api="chimes.model/1", devices=("cpu",))
 )
-
-
-@pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    yield reader, writer
-    for descriptor in (reader, writer):
-        try:
-            os.close(descriptor)
-        except OSError:
-            continue
-
-
-def soon() -> float:
-    return time.monotonic() + 10
-
-
-def test_what_bears_no_seal_is_thrown_away_and_noticed(pipe: tuple[int, int]) -> None:
-    receiver = Receiver(pipe[0])
-    write_frame(pipe[1], {"n": 1}, seal=SEAL)
-    assert receiver.receive(SEAL, deadline=soon()) == (SEAL, {"n": 1}, [])
-    assert not receiver.strayed
-    write_frame(pipe[1], {"forged": True})
-    write_frame(pipe[1], {"forged": True}, seal=OTHER)
-    write_frame(pipe[1], {"n": 2}, [b"blob" * 5000], seal=SEAL)
-    assert receiver.receive(SEAL, deadline=soon()) == (SEAL, {"n": 2}, [b"blob" * 5000])
-    assert receiver.strayed
-    assert not receiver.has_rest()
-    os.write(pipe[1], b"more")
-    assert receiver.has_rest()
-
-
-def test_either_of_two_seals_is_told(pipe: tuple[int, int]) -> None:
-    write_frame(pipe[1], {"ended": 0}, seal=OTHER)
-    assert Receiver(pipe[0]).receive(SEAL, OTHER, deadline=soon())[0] == OTHER
-
-
-def test_a_flood_ends_and_silence_times_out(pipe: tuple[int, int]) -> None:
-    receiver = Receiver(pipe[0])
-    with pytest.raises(TimedOutError):
-        receiver.receive(SEAL, deadline=time.monotonic() + 0.05)
-    flood = threading.Thread(target=write_and_leave, args=(pipe[1], 70 << 20), daemon=True)
-    flood.start()
-    with pytest.raises(BrokenFrameError):
-        receiver.receive(SEAL, deadline=soon())
-    while os.read(pipe[0], 1 << 20):
-        continue
-    flood.join()
-    with pytest.raises(ClosedError):
-        receiver.receive(SEAL, deadline=soon())
-
-
-def write_and_leave(descriptor: int, size: int) -> None:
-    """Write so many bytes, then close the pipe's end; the number stays taken, by /dev/null."""
-    with open(os.devnull, "wb") as null:
-        for _ in range(size >> 20):
-            os.write(descriptor, bytes(1 << 20))
-        os.dup2(null.fileno(), descriptor)
-
-
-def test_who_does_not_read_cannot_keep_the_writer(pipe: tuple[int, int]) -> None:
-    with pytest.raises(TimedOutError):
-        write_frame(pipe[1], {}, [bytes(1 << 20)], deadline=time.monotonic() + 0.05)
-
-
-@pytest.mark.parametrize("header", [{"n": float("nan")}, {"n": {1}}])
-def test_what_json_cannot_hold_is_refused_before_anything_is_written(pipe: tuple[int, int], header: Any) -> None:
-    with pytest.raises((ValueError, TypeError)):
-        write_frame(pipe[1], header, [bytes(100)])
-    assert not Receiver(pipe[0]).has_rest()
-
-
-def test_a_frame_that_is_too_large_is_not_begun(pipe: tuple[int, int]) -> None:
-    with pytest.raises(BrokenFrameError):
-        write_frame(pipe[1], {}, [b""] * 5000)
-
-
-def test_a_number_that_is_none_is_no_frame(pipe: tuple[int, int]) -> None:
-    os.write(pipe[1], b"chm1" + struct.pack(">II", 10, 0) + b'{"n": NaN}')
-    with pytest.raises(BrokenFrameError):
-        read_frame(pipe[0])
 
 
 def nested(depth: int) -> Any:
@@ -276,8 +180,8 @@ def test_offers_are_a_list() -> None:
 
 @pytest.mark.parametrize("events", [None, 5, [5], [["write", "open"]], [["write", "open", 7]], [["x", "y", "z"]]])
 def test_events_that_are_none_are_left_out(events: Any) -> None:
-    assert audited(events) == []
-    assert audited([["write", "open", "/x"]]) == [Event("write", "open", "/x", False)]
+    assert parse_events(events) == []
+    assert parse_events([["write", "open", "/x"]]) == [Event("write", "open", "/x", False)]
 
 
 def test_text_for_a_person_is_one_line_without_commands_to_the_terminal() -> None:

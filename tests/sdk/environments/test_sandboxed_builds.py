@@ -1,25 +1,22 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import sys
 import textwrap
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from chimes.conformance.build import build_in_sandbox
-from chimes.conformance.child import buildchild
+from chimes.conformance.child import build
 from chimes.conformance.report import Result
 from chimes.conformance.rules import Rules
 from chimes.conformance.run import Options, check_path
 from chimes.errors import BuildError
-from chimes.processes import PIPE, Process
-from chimes.rpc.frames import read_frame
+from chimes.rpc.process import Answer, ChildProcess, Place
 from chimes.sandbox import Limits
 
 Project = Callable[..., Path]
@@ -58,14 +55,16 @@ def hostile(body: str) -> str:
     )
 
 
-def child(folder: Path, work: Path, *, staged: bool) -> tuple[dict[str, Any], list[bytes]]:
+def child(folder: Path, work: Path, *, staged: bool) -> Answer:
     """The answer of a build process without a sandbox."""
-    options = {"source": str(folder), "work": str(work), "backend": "backend", "backend_path": ["."], "staged": staged}
-    process = Process([sys.executable, "-m", buildchild.__name__, json.dumps(options)], stdout=PIPE, stderr=PIPE)
-    with process.stdout, process.stderr:
-        answer = read_frame(process.stdout.fileno(), deadline=time.monotonic() + 60)
-    assert process.wait(60) == 0
-    return answer
+    arguments = {"source": str(folder), "work": str(work), "backend": "backend", "backend_path": ["."]}
+    process = ChildProcess(Place(program=Path(build.__file__)), {})
+    deadline = time.monotonic() + 60
+    try:
+        with closing(process.run("build", {**arguments, "staged": staged}, deadline)) as session:
+            return session.receive(deadline)
+    finally:
+        process.kill()
 
 
 def test_a_build_process_first_asks_and_then_answers(project: Project, tmp_path: Path) -> None:
@@ -73,10 +72,10 @@ def test_a_build_process_first_asks_and_then_answers(project: Project, tmp_path:
     folder = project(GOOD, before=asking)
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    assert child(folder, tmp_path / "a", staged=False) == ({"requires": ["rain-maps"]}, [])
-    header, blobs = child(folder, tmp_path / "b", staged=True)
-    assert header == {"wheel": "acme_rain-1.0-py3-none-any.whl"}
-    assert zipfile.ZipFile(io.BytesIO(blobs[0])).namelist() == ["acme_rain.py"]
+    assert child(folder, tmp_path / "a", staged=False) == Answer(True, {"requires": ["rain-maps"]})
+    answer = child(folder, tmp_path / "b", staged=True)
+    assert answer.value == {"wheel": "acme_rain-1.0-py3-none-any.whl"}
+    assert zipfile.ZipFile(io.BytesIO(answer.blobs[0])).namelist() == ["acme_rain.py"]
 
 
 def test_a_wheel_comes_out_of_the_sandbox(project: Project, tmp_path: Path) -> None:
@@ -241,7 +240,7 @@ def test_the_rules_bound_a_build(project: Project) -> None:
 def test_a_name_that_leads_elsewhere_is_refused(project: Project, tmp_path: Path, name: str) -> None:
     body = f"""\
 import json, struct, glob
-body = json.dumps({{"wheel": {name!r}}}).encode()
+body = json.dumps({{"number": 1, "ok": True, "value": {{"wheel": {name!r}}}}}).encode()
 frame = b"chm1" + struct.pack(">II", len(body), 1) + struct.pack(">Q", 1) + body + b"x"
 for fd in map(int, os.listdir("/proc/self/fd")):
     try:

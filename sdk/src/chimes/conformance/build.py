@@ -1,11 +1,11 @@
-"""Builds a project folder that nobody vouches for: its build backend runs in a sandbox, a wheel's bytes come out.
+"""Builds an untrusted project folder: its build backend runs in a sandbox, and the wheel's bytes are the answer.
 
-So does what was seen of the backend meanwhile: a build that succeeds may have done more than build.
+What was seen of the backend meanwhile comes with them: a build that succeeds may have done more than build.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 import shutil
 import stat
@@ -17,13 +17,14 @@ from pathlib import Path
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from chimes.conformance.child import buildchild
+from chimes.conformance.child import build
 from chimes.environments import base_environment, python_mounts, resolve_requirements
 from chimes.environments.build import BuildSystem, read_build_system, reason_in
 from chimes.environments.prefix import make_readable
 from chimes.errors import BuildError, InfrastructureError, InstallError, ResolutionError
-from chimes.rpc.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame
-from chimes.sandbox import Event, Limits, Mount, Sandbox
+from chimes.rpc.frames import BrokenFrameError, ClosedError, TimedOutError
+from chimes.rpc.process import Answer, ChildProcess, Place
+from chimes.sandbox import Event, Limits, Mount
 
 __all__ = ["BUILD_LIMITS", "Built", "build_in_sandbox"]
 
@@ -32,7 +33,7 @@ GRACE_S = 30.0
 WANTED = 64
 """How many more requirements a backend may ask for."""
 CACHES = frozenset({"__pycache__", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".tox", "node_modules"})
-SOURCE, CHILD = "/source", "/chimes/buildchild.py"
+SOURCE, WORK = "/source", "/work"
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,16 @@ def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) 
 
 def _build(system: BuildSystem, source: Path, scratch: Path, limits: Limits, events: set[Event]) -> tuple[str, bytes]:
     environment = _environment(system.requires, scratch)
-    header, blobs = _run(system, source, environment, limits, events, staged=False)
-    if "requires" in header:
+    answer = _run(system, source, environment, limits, events, staged=False)
+    header = answer.value
+    if isinstance(header, dict) and "requires" in header:
         environment = _environment((*system.requires, *_wanted(header["requires"])), scratch)
-        header, blobs = _run(system, source, environment, limits, events, staged=True)
-    name = header.get("wheel")
-    if not isinstance(name, str) or len(blobs) != 1 or not _is_wheel_name(name):
+        answer = _run(system, source, environment, limits, events, staged=True)
+        header = answer.value
+    name = header.get("wheel") if isinstance(header, dict) else None
+    if not isinstance(name, str) or len(answer.blobs) != 1 or not _is_wheel_name(name):
         raise BuildError("the build did not give a wheel", hint="does the build backend support wheels?")
-    return name, blobs[0]
+    return name, answer.blobs[0]
 
 
 def _environment(requires: tuple[str, ...], scratch: Path) -> Path:
@@ -83,44 +86,45 @@ def _environment(requires: tuple[str, ...], scratch: Path) -> Path:
 
 def _run(
     system: BuildSystem, source: Path, environment: Path, limits: Limits, events: set[Event], *, staged: bool
-) -> tuple[dict[str, object], list[bytes]]:
-    options = {
+) -> Answer:
+    place = Place(
+        program=Path(build.__file__),
+        environment=environment,
+        mounts=(Mount(environment, "/env"), Mount(source, SOURCE), *python_mounts()),
+        limits=limits,
+    )
+    arguments = {
         "source": SOURCE,
-        "work": "/work",
+        "work": WORK,
         "backend": system.backend,
         "backend_path": system.backend_path,
         "staged": staged,
     }
-    mounts = [
-        Mount(environment, "/env"),
-        Mount(source, SOURCE),
-        Mount(Path(buildchild.__file__), CHILD),
-        *python_mounts(),
-    ]
-    # -B: with -I the variable that forbids bytecode is not read, and the attempt would be put down to the backend.
-    argv = ["/env/bin/python", "-I", "-B", CHILD, json.dumps(options)]
-    with Sandbox(argv, mounts=mounts, limits=limits) as sandbox:
+    child = ChildProcess(place, {})
+    try:
         deadline = time.monotonic() + limits.wall_s + GRACE_S
         try:
-            answer = read_frame(sandbox.stdout.fileno(), deadline=deadline, total_bytes=limits.disk_bytes)
+            with contextlib.closing(child.run("build", arguments, deadline)) as session:
+                answer = session.receive(deadline, total_bytes=limits.disk_bytes)
         except BrokenFrameError as error:
-            raise BuildError("the build answered with something that is no wheel", hint=_ALONE) from error
+            raise BuildError("the build answered with something that is not a wheel", hint=_ALONE) from error
         except (ClosedError, TimedOutError) as error:
-            sandbox.wait(GRACE_S)
-            raise _failure(sandbox, limits) from error
-        sandbox.kill()
-        if sandbox.cause() == "processes":
-            # Whether it is ended before it answers would be chance.
-            raise _failure(sandbox, limits)
-        events.update(sandbox.events())
-        return answer
+            child.wait(GRACE_S)
+            raise _failure(child, limits) from error
+    finally:
+        child.kill()
+    if child.cause() == "processes":
+        # Whether it is ended before it answers would be chance.
+        raise _failure(child, limits)
+    events.update(child.events())
+    return answer
 
 
 _ALONE = "build it alone and read what it prints: python -m build --wheel"
 
 
-def _failure(sandbox: Sandbox, limits: Limits) -> BuildError | InfrastructureError:
-    match sandbox.cause():
+def _failure(child: ChildProcess, limits: Limits) -> BuildError | InfrastructureError:
+    match child.cause():
         case "infra":
             return InfrastructureError("the sandbox of the build was ended from outside", hint="try again")
         case "time":
@@ -134,7 +138,7 @@ def _failure(sandbox: Sandbox, limits: Limits) -> BuildError | InfrastructureErr
         case "killed":
             said = "it ended the process that it runs in"
         case _:
-            said = reason_in(sandbox.stderr_tail())
+            said = reason_in(child.stderr_tail())
     return BuildError(f"the project cannot be built in a sandbox: {said}", hint=_ALONE)
 
 

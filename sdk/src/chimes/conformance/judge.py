@@ -10,17 +10,21 @@ from typing import Any
 from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
 from chimes.conformance.check import ComponentCheck
-from chimes.conformance.child.remote import Children, Place
+from chimes.conformance.child import plugin
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.report import ComponentReport, Result, printable
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.conformance.told import read_cases, read_entry, read_offers
 from chimes.registration import Kind
+from chimes.rpc.children import Children
 from chimes.rpc.failure import StepFailedError, failure_words
+from chimes.rpc.process import Place
 
-__all__ = ["Judge", "judge_one"]
+__all__ = ["PLUGIN", "Judge", "judge_one"]
 
+PLUGIN = plugin.__name__
+"""The program of a plugin's children."""
 IMPORTING, CASES = "importing the entry module", "the harness's cases"
 Progress = Callable[[str], None]
 
@@ -63,12 +67,12 @@ class Judge:
         failure = None
         with self.children() as children:
             try:
-                entry = read_entry(IMPORTING, children.entry(IMPORTING, self.rules.call_s))
+                entry = read_entry(IMPORTING, self.ask_entry(children))
             except StepFailedError as failed:
                 failure = failed
             children.stop()
             own = {children.root, *(f"{children.root}/{name}" for name in ("tmp", "cache", "artifacts"))}
-            events = {(event.kind, event.action, event.target) for event in children.seen() if event.target not in own}
+            events = {(event.kind, event.action, event.target) for event in children.events if event.target not in own}
         self.logs = [*self.logs, *children.logs]
         return EntrySubject(
             distribution=self.place.distribution,
@@ -77,6 +81,16 @@ class Judge:
             events=tuple(events),
             failure=failure,
             readme=self.readme,
+        )
+
+    def ask_entry(self, children: Children) -> Any:
+        """Import the entry modules in a child. Raises StepFailedError."""
+        place = self.place
+        return children.run(
+            *("entry", IMPORTING, self.rules.call_s),
+            distribution=place.distribution,
+            site=place.site,
+            watched=not place.sandboxed,
         )
 
     def component(self, item: dict[str, Any]) -> Iterator[ComponentReport]:
@@ -147,7 +161,7 @@ class Judge:
 
     def tidy(self, children: Children, kind: Kind, name: str) -> None:
         """End what a check left running; make the harness's files anew where the child was replaced."""
-        children.sweep()
+        children.clean()
         if children.is_fresh:
             self.prepare(children, kind, name)
 

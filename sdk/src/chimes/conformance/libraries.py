@@ -14,25 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from chimes.checks.subject import WheelSubject, open_subject
-from chimes.conformance.child import librarychild, ownprocess
-from chimes.conformance.child.remote import Children, Place
+from chimes.conformance.child import imports
 from chimes.conformance.judge import Progress, judge_one
 from chimes.conformance.report import Result
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import EntrySubject
 from chimes.conformance.suites.behaviour import S09, LibraryStays
 from chimes.conformance.suites.plugins import S21
-from chimes.rpc import frames
+from chimes.rpc.children import Children
 from chimes.rpc.failure import StepFailedError
-from chimes.sandbox import Mount
+from chimes.rpc.process import Place
 
-__all__ = ["LIBRARY_CHECKS", "LibraryJudge", "child_mounts", "child_program", "importable"]
+__all__ = ["LIBRARY_CHECKS", "PROGRAM", "LibraryJudge", "importable"]
 
 LIBRARY_CHECKS = (S09, LibraryStays)
 """What is asked of a library that was imported, after S21."""
 IMPORTING = "importing the library"
-INSIDE = "/chimes"
-CHILD = (librarychild, frames, ownprocess)
+PROGRAM = Path(imports.__file__)
+"""The program of a library's children."""
 MOST, DEEPEST, BROUGHT = 32, 4, 10_000
 MODULE = re.compile(r"\.(?:py|so|[-\w]+\.so)$")
 
@@ -67,21 +66,12 @@ def _modules(tree: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
             yield stem
 
 
-def child_mounts() -> tuple[Mount, ...]:
-    """The files of the child that a sandbox needs besides the environment."""
-    return tuple(Mount(Path(str(module.__file__)), f"{INSIDE}/{Path(str(module.__file__)).name}") for module in CHILD)
-
-
-def child_program(modules: Sequence[str]) -> tuple[str, ...]:
-    """What the environment's interpreter runs to import these modules."""
-    return (f"{INSIDE}/{Path(str(librarychild.__file__)).name}", *modules)
-
-
 @dataclass(kw_only=True)
 class LibraryJudge:
-    """One run over one library. ``dependencies`` are the facts of its environment."""
+    """One run over one library: imports its ``modules``. ``dependencies`` are the facts of its environment."""
 
     place: Place
+    modules: tuple[str, ...]
     env: dict[str, str]
     rules: Rules
     dependencies: Mapping[str, Any]
@@ -103,17 +93,21 @@ class LibraryJudge:
         first = judge_one(S21(), {**self.dependencies, "unimportable": unimportable}, None)
         return [first, *(judge_one(check(), subject, None) for check in LIBRARY_CHECKS)]
 
+    def ask(self, children: Children, first: Sequence[str]) -> Any:
+        """Import the modules in a child. Raises StepFailedError."""
+        return children.run("entry", IMPORTING, self.rules.call_s, modules=list(self.modules), first=list(first))
+
     def imported(self, first: Sequence[str] = ()) -> EntrySubject:
         """Import the modules in a fresh child, after modules of others."""
         entry: dict[str, Any] = {}
         failure = None
         with Children(self.place, self.env) as children:
             try:
-                entry = _read(children.entry(IMPORTING, self.rules.call_s, first=first), self.place.program[1:])
+                entry = _read(self.ask(children, first), self.modules)
             except StepFailedError as failed:
                 failure = failed
             children.stop()
-            events = {(event.kind, event.action, event.target) for event in children.seen()}
+            events = {(event.kind, event.action, event.target) for event in children.events}
         self.logs = (*self.logs, *children.logs)
         return EntrySubject(
             distribution=self.place.distribution,

@@ -16,9 +16,8 @@ from chimes.checks.run import CheckResult, run_checks
 from chimes.checks.subject import open_subject
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.catalogue import ENTRY_CHECKS
-from chimes.conformance.child.remote import INSIDE_ROOT, Place
-from chimes.conformance.judge import Judge, Progress, judge_one
-from chimes.conformance.libraries import LIBRARY_CHECKS, LibraryJudge, child_mounts, child_program, importable
+from chimes.conformance.judge import PLUGIN, Judge, Progress, judge_one
+from chimes.conformance.libraries import LIBRARY_CHECKS, PROGRAM, LibraryJudge, importable
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.report import ComponentReport, Report, Result, printable
 from chimes.conformance.rules import Rules
@@ -39,6 +38,8 @@ from chimes.environments.build import build_wheel
 from chimes.environments.unpack import unpack
 from chimes.errors import InstallError, NotFoundError, ResolutionError
 from chimes.registry import Distribution, normalize, scan
+from chimes.rpc.children import INSIDE_ROOT
+from chimes.rpc.process import Place
 from chimes.sandbox import Mount, preflight
 
 __all__ = ["Options", "check_installed", "check_path"]
@@ -81,7 +82,7 @@ def check_installed(distribution: str, options: Options | None = None) -> Report
     found = next((d for d in scan(sys.path) if d.name == normalize(distribution)), None)
     if found is None:
         raise NotFoundError(f"no plugin {distribution!r} is installed", hint="install it: pip install -e .")
-    place = Place(distribution=found.name, site=str(found.folder.parent), limits=options.rules.limits)
+    place = Place(program=PLUGIN, distribution=found.name, site=str(found.folder.parent), limits=options.rules.limits)
     results, components, logs = _judge(place, _plain_env(), found, options)
     return _report(found.name, None, options, started, results, components, logs=logs)
 
@@ -149,7 +150,7 @@ def _check_plain(draft: Draft) -> Report:
     plugin = _installed(draft.file, site)
     if plugin is None:
         return draft.report(_not_installed())
-    place = Place(distribution=plugin.name, site=str(site), limits=draft.options.rules.limits)
+    place = Place(program=PLUGIN, distribution=plugin.name, site=str(site), limits=draft.options.rules.limits)
     ran, components, logs = _judge(place, _plain_env(), plugin, draft.options)
     return draft.report(ran, components, logs=logs)
 
@@ -165,10 +166,11 @@ def _check_library(draft: Draft) -> Report:
             distribution=normalize(draft.file.name.partition("-")[0]),
             site=str("/env" / site_packages(environment).relative_to(environment)),
             environment=environment,
-            mounts=(Mount(environment, "/env"), *python_mounts(), *child_mounts()),
+            mounts=(Mount(environment, "/env"), *python_mounts()),
             limits=options.rules.limits,
-            program=child_program(importable(draft.file)),
+            program=PROGRAM,
         ),
+        modules=importable(draft.file),
         env=SANDBOX_ENV,
         rules=options.rules,
         dependencies={"refused": None, "problems": dependency_problems(environment)},
@@ -202,6 +204,7 @@ def _check_sandboxed(draft: Draft) -> Report:
     if plugin is None:
         return draft.report([dependencies, *_not_installed()], lock=lock)
     place = Place(
+        program=PLUGIN,
         distribution=plugin.name,
         site=str("/env" / site.relative_to(environment)),
         environment=environment,

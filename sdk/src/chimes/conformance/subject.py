@@ -10,14 +10,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from chimes.conformance.child.proxies import BackendProxy, ConnectorProxy, ModelProxy, expect
-from chimes.conformance.child.remote import Children, RemoteSession
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.conformance.nonce import Nonce
 from chimes.kinds.model import ModelInfo
 from chimes.registration import Kind
+from chimes.rpc.children import Children, RemoteSession
 from chimes.rpc.codec import batch_bytes
 from chimes.rpc.failure import StepFailedError
+from chimes.rpc.proxies import BackendProxy, ConnectorProxy, ModelProxy, expect
 
 __all__ = ["ComponentSubject", "EntrySubject"]
 

@@ -1,1 +1,1 @@
-"""Components in another process: frames, and the values of the interfaces in them."""
+"""Components in another process: frames, the values in them, a socket for each session, and proxies."""

@@ -1,4 +1,4 @@
-"""How large Arrow data is that came from others: values it stands for, not bytes it takes on the wire.
+"""The size of Arrow data from another process: the values it stands for, not the bytes it takes on the wire.
 
 A compressed body, a dictionary, a view or a column of nulls can stand for any number of values in a few bytes.
 """
@@ -38,14 +38,14 @@ def count_values(array: pa.Array) -> int:
     if pt.is_string_view(dtype) or pt.is_binary_view(dtype):
         return len(array) * (1 + int(array.nbytes) // BYTES_PER_VALUE)
     if pt.is_nested(dtype) or pt.is_run_end_encoded(dtype):
-        raise ConfigError(f"{dtype} is no type that the suite can compare", fault="plugin")
+        raise ConfigError(f"{dtype} is not a type that the suite can compare", fault="plugin")
     return len(array)
 
 
 def has_compressed_body(data: bytes) -> bool:
     """Whether any message of an Arrow IPC stream says that its body is compressed, in any version of the format.
 
-    Raises what pyarrow raises, and ValueError, for data that is no such stream.
+    Raises what pyarrow raises, and ValueError, for other data.
     """
     reader = pa.ipc.MessageReader.open_stream(pa.py_buffer(data))
     try:

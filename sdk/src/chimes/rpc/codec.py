@@ -1,6 +1,6 @@
-"""Values of the interfaces as JSON and Arrow IPC, the same on both sides of the pipe.
+"""Values of the interfaces as JSON and Arrow IPC, the same in both processes.
 
-Only the types listed here exist: nothing is imported or constructed because a name came over the wire. What
+Only the types listed here exist: nothing is imported or constructed because of a name that was received. Data that
 is small on the wire and huge in memory is refused.
 """
 
@@ -64,11 +64,11 @@ def encode(value: Any, blobs: list[bytes]) -> Any:
             return {"$dict": [[str(key), encode(item, blobs)] for key, item in value.items()]}
         case list() | tuple():
             return [encode(item, blobs) for item in value]
-    raise ConfigError(f"a {type(value).__name__} is no value of the interface", fault="plugin")
+    raise ConfigError(f"a {type(value).__name__} is not a value of the interface", fault="plugin")
 
 
 def decode(data: Any, blobs: list[bytes]) -> Any:
-    """The value that ``encode`` wrote. Raises ConfigError for anything else: what comes is not trusted."""
+    """The value that ``encode`` wrote. Raises ConfigError for anything else: it is not trusted."""
     _check_depth(data)
     return _Decoder(blobs).value(data)
 
@@ -100,20 +100,20 @@ class _Decoder:
                 return {str(key): self.value(item) for key, item in items}
             case None | bool() | int() | float() | str():
                 return data
-        raise ConfigError("what came over the pipe is no value of the interface", fault="plugin")
+        raise ConfigError("what was received is not a value of the interface", fault="plugin")
 
     def batch(self, data: bytes) -> pa.RecordBatch:
         batch = read_batch(data)
         self._values += 1 + sum(map(count_values, batch.columns))
         if self._values > MOST_VALUES:
-            raise ConfigError(f"what came over the pipe has more than {MOST_VALUES} values", fault="plugin")
+            raise ConfigError(f"what was received has more than {MOST_VALUES} values", fault="plugin")
         return batch
 
     def table(self, items: list[Any]) -> pa.Table:
         try:
             return pa.Table.from_batches([self.value(item) for item in items])
         except (pa.ArrowException, TypeError, ValueError) as error:
-            raise ConfigError("what came over the pipe is no Arrow table", fault="plugin") from error
+            raise ConfigError("what was received is not an Arrow table", fault="plugin") from error
 
 
 def batch_bytes(batch: pa.RecordBatch) -> bytes:
@@ -129,12 +129,12 @@ def read_batch(data: bytes) -> pa.RecordBatch:
     """The one batch in an Arrow IPC stream, validated in full, never compressed. Raises ConfigError."""
     try:
         if has_compressed_body(data):
-            raise ConfigError("what came over the pipe is compressed", fault="plugin")
+            raise ConfigError("what was received is compressed", fault="plugin")
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
             batch = reader.read_next_batch()
         batch.validate(full=True)
     except ARROW_ERRORS as error:
-        raise ConfigError("what came over the pipe is no Arrow record batch", fault="plugin") from error
+        raise ConfigError("what was received is not an Arrow record batch", fault="plugin") from error
     return batch
 
 
@@ -152,7 +152,7 @@ def _validated(kind: type[Any], body: Any) -> Any:
         return TypeAdapter(kind).validate_json(json.dumps(body))
     except (*ARROW_ERRORS, ChimesError) as error:
         # A ValidationError is a ValueError; a schema's bytes are read by Arrow on the way.
-        raise ConfigError(f"what came over the pipe is no {kind.__name__}", fault="plugin") from error
+        raise ConfigError(f"what was received is not a valid {kind.__name__}", fault="plugin") from error
 
 
 def _check_depth(data: Any) -> None:
@@ -160,7 +160,7 @@ def _check_depth(data: Any) -> None:
     while layer:
         depth += 1
         if depth > DEEPEST:
-            raise ConfigError(f"what came over the pipe is more than {DEEPEST} layers deep", fault="plugin")
+            raise ConfigError(f"what was received is more than {DEEPEST} layers deep", fault="plugin")
         layer = [
             inner
             for item in layer

@@ -1,4 +1,4 @@
-"""How a step beyond the pipe can fail, and one way to say it that is the same in every run."""
+"""How a step in another process can fail, and one description of it that is the same in every run."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["ANSWERS", "StepFailedError", "failure_words"]
 
 
 class StepFailedError(Exception):
-    """A step beyond the pipe did not succeed: an exception there, no usable answer, or the end of the process.
+    """A step in another process failed: an exception there, no usable answer, or the end of the process.
 
-    ``cause`` is ``own`` for an exception or an answer; for an end it is what watcher and trace know. ``code``
+    ``cause`` is ``own`` for an exception or an answer; for the end of a process it is what the sandbox knows. ``code``
     and ``kind`` name the exception, by names that this SDK or Python defines, never the plugin's; ``answer``
     is a key of ``ANSWERS``; ``said`` is the plugin's text. ``ended``: the process is gone.
     """
@@ -56,7 +56,10 @@ ANSWERS = {
     "count": ("gave another number of values than were asked for", "return one for each"),
     "large": ("gave more than the suite can ask for", "return what was asked for, and let every iterator end"),
     "changing": ("gave something else the second time", "give the same every time, in every process"),
-    "flood": ("flooded the pipe to the judge", "print to the standard streams only, and less"),
+    "broken": (
+        "wrote to the socket on which this process is asked for answers",
+        "write only to files, pipes and sockets that you opened",
+    ),
 }
 
 

@@ -1,47 +1,31 @@
-"""Frames over a pipe: a JSON header and binary blobs, every length checked before it is believed.
+"""Frames over a stream socket: a JSON header and binary blobs, every length checked before memory is spent on it.
 
 Layout: 4 bytes magic, 4 bytes header length, 4 bytes number of blobs, 8 bytes length of each blob (all
-big endian), header, blobs. A seal of 16 bytes that the reader drew by chance may stand before: then whoever else
-writes to the pipe cannot be taken for who was asked. Writing and ``read_frame`` are unbuffered, so that forked
-processes can take turns on one pipe.
+big endian), header, blobs. Only the standard library: a child process without the SDK loads this file, too.
+Descriptors that the other side sends along are never received: the kernel closes them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import select
+import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = [
-    "SEAL_BYTES",
-    "BrokenFrameError",
-    "ClosedError",
-    "Receiver",
-    "TimedOutError",
-    "read_frame",
-    "write_frame",
-]
+__all__ = ["BLOBS", "BrokenFrameError", "ClosedError", "TimedOutError", "read_frame", "write_frame"]
 
 MAGIC = b"chm1"
-SEAL_BYTES = 16
 HEADER_BYTES = 8 << 20
 BLOBS = 4096
 TOTAL_BYTES = 256 << 20
-JUNK_BYTES = 64 << 20
 CHUNK = 1 << 20
-ATOMIC = 4096
-"""So much a pipe takes at once when it takes anything (PIPE_BUF)."""
-AT_ONCE = 1 << 20
-"""So much goes in one write: as much as the pipe of the answers has room for."""
 
 
 class ClosedError(Exception):
-    """The other side closed the pipe between two frames or inside one."""
+    """The other side closed the socket, between two frames or inside one, or its process has ended."""
 
 
 class BrokenFrameError(Exception):
@@ -49,81 +33,55 @@ class BrokenFrameError(Exception):
 
 
 class TimedOutError(Exception):
-    """No whole frame came, or went, in time."""
+    """No whole frame was received, or sent, in time."""
 
 
 def write_frame(
-    fd: int, header: dict[str, Any], blobs: Sequence[bytes] = (), *, seal: bytes = b"", deadline: float | None = None
+    connection: socket.socket,
+    header: dict[str, Any],
+    blobs: Sequence[bytes] = (),
+    *,
+    deadline: float | None = None,
+    ended: socket.socket | None = None,
 ) -> None:
-    """Write one frame, before ``deadline`` (``time.monotonic()`` seconds) if there is one.
+    """Write one frame before ``deadline`` (``time.monotonic()`` seconds). ``ended`` as in ``read_frame``.
 
-    Raises ClosedError if nobody reads any more, TimedOutError; before anything is written BrokenFrameError for
-    what is too large, ValueError, TypeError or RecursionError for what JSON cannot hold.
+    Raises ClosedError, TimedOutError; before anything is written BrokenFrameError for a frame that is too large,
+    ValueError, TypeError or RecursionError for a header that JSON cannot hold.
     """
     body = json.dumps(header, allow_nan=False).encode("utf-8")
     if len(body) > HEADER_BYTES or len(blobs) > BLOBS or sum(map(len, blobs)) > TOTAL_BYTES:
         raise BrokenFrameError("more than one frame may hold")
     lengths = b"".join(struct.pack(">Q", len(blob)) for blob in blobs)
+    start = MAGIC + struct.pack(">II", len(body), len(blobs)) + lengths + body
     try:
-        parts = [seal + MAGIC + struct.pack(">II", len(body), len(blobs)) + lengths + body, *blobs]
-        # What is small goes at once, so that nobody else's bytes come between.
-        for part in [b"".join(parts)] if sum(map(len, parts)) <= AT_ONCE else parts:
-            _write_all(fd, part, deadline)
+        for part in (start, *blobs):
+            _write_all(connection, part, deadline, ended)
     except OSError as error:
         raise ClosedError(str(error)) from error
 
 
 def read_frame(
-    fd: int, *, deadline: float | None = None, total_bytes: int = TOTAL_BYTES
+    connection: socket.socket,
+    *,
+    deadline: float | None = None,
+    total_bytes: int = TOTAL_BYTES,
+    ended: socket.socket | None = None,
 ) -> tuple[dict[str, Any], list[bytes]]:
-    """Read one frame without a seal before ``deadline`` (``time.monotonic()`` seconds).
+    """Read one frame before ``deadline`` (``time.monotonic()`` seconds).
 
+    ``ended``: a socket that becomes readable when the process on the other side has ended. The end of
+    ``connection`` does not tell: a process that the other side left running may hold it open.
     Raises ClosedError, BrokenFrameError, TimedOutError.
     """
-    return _parse(lambda size: _read_exactly(fd, size, deadline), total_bytes)
 
+    def take(size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            data += _read_some(connection, min(size - len(data), CHUNK), deadline, ended)
+        return bytes(data)
 
-class Receiver:
-    """Reads sealed frames from a pipe to which others may write, too. ``strayed``: somebody did."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._held = bytearray()
-        self.strayed = False
-
-    def receive(
-        self, *seals: bytes, deadline: float, total_bytes: int = TOTAL_BYTES
-    ) -> tuple[bytes, dict[str, Any], list[bytes]]:
-        """The next frame with one of the seals: the seal, header, blobs. What comes before it is thrown away.
-
-        Raises ClosedError, TimedOutError, and BrokenFrameError, also for too much that is no such frame.
-        """
-        seal = self._find(seals, deadline)
-        header, blobs = _parse(lambda size: self._take(size, deadline), total_bytes)
-        return seal, header, blobs
-
-    def has_rest(self) -> bool:
-        """Whether anything more has come."""
-        return bool(self._held) or bool(_events(self._fd, select.POLLIN, 0.0) & select.POLLIN)
-
-    def _find(self, seals: Sequence[bytes], deadline: float) -> bytes:
-        skipped = 0
-        while True:
-            found = [(at, seal) for seal in seals if (at := self._held.find(seal)) >= 0]
-            at, seal = min(found, default=(max(0, len(self._held) - SEAL_BYTES + 1), b""))
-            self.strayed |= at > 0
-            del self._held[: at + len(seal)]
-            if seal:
-                return seal
-            skipped += at
-            if skipped > JUNK_BYTES:
-                raise BrokenFrameError(f"{JUNK_BYTES} bytes that nobody asked for")
-            self._held += _read_some(self._fd, CHUNK, deadline)
-
-    def _take(self, size: int, deadline: float) -> bytes:
-        held = bytes(self._held[:size])
-        del self._held[:size]
-        return held if len(held) == size else held + _read_exactly(self._fd, size - len(held), deadline)
+    return _parse(take, total_bytes)
 
 
 def _parse(take: Callable[[int], bytes], total_bytes: int) -> tuple[dict[str, Any], list[bytes]]:
@@ -147,38 +105,43 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _write_all(fd: int, data: bytes, deadline: float | None) -> None:
+def _write_all(
+    connection: socket.socket, data: bytes, deadline: float | None, ended: socket.socket | None = None
+) -> None:
     view = memoryview(data)
     while view:
-        _await(fd, select.POLLOUT, deadline)
-        # Whoever else has the pipe may have made it one that does not wait.
-        with contextlib.suppress(BlockingIOError):
-            view = view[os.write(fd, view if deadline is None else view[:ATOMIC]) :]
+        _wait(connection, select.POLLOUT, deadline, ended)
+        try:
+            view = view[connection.send(view[:CHUNK], socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) :]
+        except BlockingIOError:
+            continue
 
 
-def _read_exactly(fd: int, size: int, deadline: float | None) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        data += _read_some(fd, min(size - len(data), CHUNK), deadline)
-    return bytes(data)
-
-
-def _read_some(fd: int, size: int, deadline: float | None) -> bytes:
+def _read_some(connection: socket.socket, size: int, deadline: float | None, ended: socket.socket | None) -> bytes:
     while True:
-        _await(fd, select.POLLIN, deadline)
-        with contextlib.suppress(BlockingIOError):
-            if chunk := os.read(fd, size):
-                return chunk
+        _wait(connection, select.POLLIN, deadline, ended)
+        try:
+            chunk = connection.recv(size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            continue
+        except OSError as error:
+            raise ClosedError(str(error)) from error
+        if not chunk:
             raise ClosedError("end of file")
+        return chunk
 
 
-def _await(fd: int, wanted: int, deadline: float | None) -> None:
-    if not _events(fd, wanted, None if deadline is None else deadline - time.monotonic()):
-        raise TimedOutError
-
-
-def _events(fd: int, wanted: int, timeout_s: float | None) -> int:
+def _wait(connection: socket.socket, wanted: int, deadline: float | None, ended: socket.socket | None) -> None:
+    if connection.fileno() < 0:
+        raise ClosedError("closed on this side")
     # Not select: it knows only the first 1,024 descriptors.
     poll = select.poll()
-    poll.register(fd, wanted)
-    return sum(events for _, events in poll.poll(None if timeout_s is None else max(0.0, timeout_s) * 1000))
+    poll.register(connection, wanted)
+    if ended is not None:
+        poll.register(ended, select.POLLIN)
+    ready = dict(poll.poll(None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000))
+    if not ready:
+        raise TimedOutError
+    if connection.fileno() not in ready:
+        # A process writes before it ends: all that it wrote would be readable by now.
+        raise ClosedError("the process has ended")

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
-from chimes.conformance.child.proxies import BackendProxy, expect
 from chimes.conformance.data.programs import (
     COUNT,
     ENV,
@@ -27,6 +26,7 @@ from chimes.conformance.subject import ComponentSubject
 from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
 from chimes.kinds.backend import JobHandle, JobSpec, JobState
 from chimes.rpc.failure import StepFailedError
+from chimes.rpc.proxies import BackendProxy, expect
 
 __all__ = ["B02", "B03", "B05", "B09", "B12", "B13"]
 

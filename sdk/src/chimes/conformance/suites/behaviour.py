@@ -1,4 +1,4 @@
-"""What is asked of a plugin's conduct (S09, S22), by what was seen of it from outside."""
+"""Checks of a plugin's side effects (S09, S22), by what the sandbox saw."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck, EntryCheck
-from chimes.conformance.child.proxies import ModelProxy, Proxy
-from chimes.conformance.child.remote import INSIDE_ROOT, PIPE_NAME
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.conformance.suites.plugins import HEAVY
+from chimes.rpc.children import INSIDE_ROOT
 from chimes.rpc.failure import StepFailedError
+from chimes.rpc.proxies import ModelProxy, Proxy
 from chimes.sandbox.events import place_of
 
 __all__ = ["S09", "S22", "BuildStays", "LibraryStays"]
@@ -79,9 +79,9 @@ class S22(ComponentCheck):
 
     Over all sessions of the suite: nothing is written outside the context's tmp, cache and artifacts (and
     declared ``files``), no socket is opened unless ``network`` hosts are declared, no foreign process is
-    signalled or limited, no disk filled, nothing asked of the system that only its administrator may do, nothing
-    said to the judge but answers. A refused attempt, and one whose error was swallowed, count like any other.
-    The same is asked of a project's build, where the sandbox does that, too.
+    signalled or limited, no disk filled, nothing asked of the system that only its administrator may do.
+    A refused attempt, and one whose error was swallowed, count like any other.
+    The same is asked of a project's build, where that runs in a sandbox.
     """
 
     code = "S22"
@@ -99,7 +99,7 @@ class S22(ComponentCheck):
             failed = {"failed": failure.to_json()}
         subject.children.stop()
         root = subject.children.root
-        seen = ((event.kind, event.action, event.target) for event in subject.children.seen())
+        seen = ((event.kind, event.action, event.target) for event in subject.children.events)
         declared = subject.registration
         return {**trespasses(seen, root, declared["files"], has_network=bool(declared["network"])), **failed}
 
@@ -229,8 +229,6 @@ def _words(kind: str, action: str, target: str) -> str:
     match kind:
         case "network":
             return "opens a network socket"
-        case "write" if target == PIPE_NAME:
-            return "says to the judge what nobody asked for"
         case "write":
             return f"writes in {place_of(target)}"
         case "process":

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
-from chimes.conformance.child.proxies import ConnectorProxy, to_table
 from chimes.conformance.data.compare import count_rows, same_table
 from chimes.conformance.data.questions import Question, questions, with_odd_rows, with_planted_rows
 from chimes.conformance.subject import ComponentSubject
 from chimes.kinds.connector import ReadRequest
 from chimes.kinds.predicates import filter_batch
+from chimes.rpc.proxies import ConnectorProxy, to_table
 
 __all__ = ["D02", "D04", "D05", "D09", "D12"]
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chimes.conformance.child.proxies import BackendProxy, expect, expect_all
-from chimes.conformance.child.remote import RemoteSession
 from chimes.kinds.backend import JobHandle, JobStatus, LogChunk
+from chimes.rpc.children import RemoteSession
+from chimes.rpc.proxies import BackendProxy, expect, expect_all
 
 __all__ = ["WAIT_S", "alive_of", "end_states", "follow", "read", "read_log", "running", "until", "write"]
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.check import ComponentCheck, EntryCheck, Tier
-from chimes.conformance.child.remote import RemoteSession
 from chimes.conformance.data.foreignkeys import with_foreign_key
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.registration import REGISTRATION_VERSION
+from chimes.rpc.children import RemoteSession
 from chimes.rpc.failure import StepFailedError
 
 __all__ = ["HEAVY", "S01", "S02", "S05", "S08", "S21"]

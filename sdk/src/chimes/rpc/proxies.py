@@ -1,4 +1,4 @@
-"""Components beyond the pipe: objects with the methods of the interface, whose every answer is checked for its type."""
+"""Components in another process: objects with the methods of the interface, which check the type of every answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from chimes.conformance.child.remote import RemoteSession
 from chimes.kinds.backend import JobHandle, JobSpec, JobStatus, LogChunk
 from chimes.kinds.connector import Partition, ReadPlan, ReadRequest, StreamInfo
 from chimes.kinds.model import LoadReport, ModelInfo
 from chimes.resources import Device
+from chimes.rpc.children import RemoteSession
 from chimes.rpc.failure import StepFailedError
 
 __all__ = ["BackendProxy", "ConnectorProxy", "ModelProxy", "Proxy", "expect", "expect_all"]
@@ -22,7 +22,7 @@ PARTITIONS = 100
 
 
 class Proxy:
-    """One component beyond the pipe."""
+    """One component in another process."""
 
     kind: str
 
@@ -39,7 +39,7 @@ class Proxy:
 
 
 class ModelProxy(Proxy):
-    """A model beyond the pipe."""
+    """A model in another process."""
 
     kind = "model"
     echoes = 0
@@ -57,7 +57,7 @@ class ModelProxy(Proxy):
         return expect("predict", self.call("predict", batch), pa.RecordBatch)
 
     def predict_with_echo(self, batch: pa.RecordBatch) -> list[pa.RecordBatch]:
-        """Predict; the inputs of all such calls, the last one's included, as they are afterwards."""
+        """Predict; the inputs of all such calls so far, this one included, as they are after the call."""
         self.echoes += 1
         answer = expect("predict", self.call("predict", batch, echo=True), dict)
         expect("predict", answer.get("result"), pa.RecordBatch)
@@ -68,7 +68,7 @@ class ModelProxy(Proxy):
 
 
 class ConnectorProxy(Proxy):
-    """A connector beyond the pipe."""
+    """A connector in another process."""
 
     kind = "connector"
 
@@ -94,7 +94,7 @@ class ConnectorProxy(Proxy):
 
 
 class BackendProxy(Proxy):
-    """A backend beyond the pipe."""
+    """A backend in another process."""
 
     kind = "backend"
 

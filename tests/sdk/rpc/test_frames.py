@@ -1,10 +1,11 @@
-"""Frames and values over a pipe, honest and hostile."""
+"""Frames and values over a socket, correct and hostile."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
+import socket
 import struct
 import threading
 import time
@@ -14,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.child.relay import forget_when_forked, relay
 from chimes.conformance.data.generate import random_batch
 from chimes.errors import ConfigError
 from chimes.kinds.backend import JobSpec, LogChunk
@@ -37,34 +37,85 @@ VALUES = st.recursive(
 )
 
 
+Pair = tuple[socket.socket, socket.socket]
+
+
 @pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    reader, writer = os.pipe()
-    yield reader, writer
-    for descriptor in (reader, writer):
-        try:
-            os.close(descriptor)
-        except OSError:
-            continue
+def pair() -> Iterator[Pair]:
+    """Both ends of a connection."""
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
 
 
-def test_a_frame_arrives_as_it_was_written(pipe: tuple[int, int]) -> None:
-    write_frame(pipe[1], {"op": "x"}, [b"one", b"", b"three"])
-    assert read_frame(pipe[0]) == ({"op": "x"}, [b"one", b"", b"three"])
+def soon() -> float:
+    return time.monotonic() + 10
 
 
-def test_a_closed_pipe_and_a_silent_one_are_told_apart(pipe: tuple[int, int]) -> None:
+@pytest.mark.parametrize("blobs", [[], [b"one", b"", b"three"], [bytes(3 << 20)]])
+def test_a_frame_arrives_as_it_was_written(pair: Pair, blobs: list[bytes]) -> None:
+    writer = threading.Thread(target=write_frame, args=(pair[1], {"op": "x"}, blobs))
+    writer.start()
+    assert read_frame(pair[0], deadline=soon()) == ({"op": "x"}, blobs)
+    writer.join()
+
+
+def test_a_closed_socket_and_a_silent_one_are_told_apart(pair: Pair) -> None:
     with pytest.raises(TimedOutError):
-        read_frame(pipe[0], deadline=time.monotonic() + 0.05)
-    os.close(pipe[1])
+        read_frame(pair[0], deadline=time.monotonic() + 0.05)
+    pair[1].close()
     with pytest.raises(ClosedError):
-        read_frame(pipe[0])
+        read_frame(pair[0])
 
 
-def test_writing_to_nobody_is_closed(pipe: tuple[int, int]) -> None:
-    os.close(pipe[0])
+@pytest.mark.parametrize("end", [0, 1])
+def test_a_socket_that_is_closed_on_either_side_cannot_be_written(pair: Pair, end: int) -> None:
+    pair[end].close()
     with pytest.raises(ClosedError):
-        write_frame(pipe[1], {})
+        write_frame(pair[1], {})
+
+
+def test_a_process_that_does_not_read_cannot_block_the_writer(pair: Pair) -> None:
+    with pytest.raises(TimedOutError):
+        write_frame(pair[1], {}, [bytes(1 << 20)], deadline=time.monotonic() + 0.05)
+
+
+def test_a_process_that_has_ended_is_not_waited_for_although_its_socket_is_open(pair: Pair) -> None:
+    control, other = socket.socketpair()
+    with control, other:
+        write_frame(pair[1], {"last": True})
+        other.send(b"ended")
+        assert read_frame(pair[0], deadline=soon(), ended=control) == ({"last": True}, [])
+        with pytest.raises(ClosedError):
+            read_frame(pair[0], deadline=soon(), ended=control)
+        with pytest.raises(ClosedError):
+            write_frame(pair[0], {}, [bytes(1 << 20)], deadline=soon(), ended=control)
+
+
+def test_descriptors_that_are_sent_along_are_not_received(pair: Pair) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    start = struct.pack(">II", 2, 0)
+    socket.send_fds(pair[1], [b"chm1" + start + b"{}"], [0, 1, 2])
+    assert read_frame(pair[0]) == ({}, [])
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("header", [{"n": float("nan")}, {"n": {1}}])
+def test_a_header_that_json_cannot_hold_is_refused_before_anything_is_written(pair: Pair, header: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        write_frame(pair[1], header, [bytes(100)])
+    assert_empty(pair[0])
+
+
+def test_a_frame_that_is_too_large_is_not_begun(pair: Pair) -> None:
+    with pytest.raises(BrokenFrameError):
+        write_frame(pair[1], {}, [b""] * 5000)
+    assert_empty(pair[0])
+
+
+def assert_empty(connection: socket.socket) -> None:
+    with pytest.raises(BlockingIOError):
+        connection.recv(1, socket.MSG_DONTWAIT)
 
 
 @pytest.mark.parametrize(
@@ -76,16 +127,17 @@ def test_writing_to_nobody_is_closed(pipe: tuple[int, int]) -> None:
         b"chm1" + struct.pack(">IIQ", 2, 1, 1 << 60) + b"{}",
         b"chm1" + struct.pack(">II", 2, 0) + b"[]",
         b"chm1" + struct.pack(">II", 3, 0) + b"{{{",
+        b"chm1" + struct.pack(">II", 10, 0) + b'{"n": NaN}',
     ],
 )
-def test_what_is_no_frame_is_broken_before_any_memory_is_spent(pipe: tuple[int, int], data: bytes) -> None:
-    os.write(pipe[1], data)
+def test_anything_but_a_frame_is_refused_before_memory_is_spent_on_it(pair: Pair, data: bytes) -> None:
+    pair[1].sendall(data)
     with pytest.raises(BrokenFrameError):
-        read_frame(pipe[0])
+        read_frame(pair[0])
 
 
 @given(VALUES)
-def test_plain_values_survive_the_pipe(value: Any) -> None:
+def test_plain_values_arrive_unchanged(value: Any) -> None:
     blobs: list[bytes] = []
     assert decode(encode(value, blobs), blobs) == value
 
@@ -107,7 +159,7 @@ def test_hostile_values_give_a_value_or_a_config_error(value: Any) -> None:
         b"\x00\xff",
     ],
 )
-def test_values_of_the_interface_survive_the_pipe(value: Any) -> None:
+def test_values_of_the_interface_arrive_unchanged(value: Any) -> None:
     blobs: list[bytes] = []
     assert decode(encode([value], blobs), blobs) == [value]
 
@@ -140,45 +192,3 @@ def test_a_batch_with_a_flipped_byte_is_a_batch_or_an_error() -> None:
         with contextlib.suppress(ConfigError):
             read_batch(bytes(data))
         data[position] ^= 0xFF
-
-
-def test_what_is_asked_of_a_session_is_passed_on_until_it_is_gone(pipe: tuple[int, int]) -> None:
-    inside, questions = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.close(questions)
-        os._exit(len(read_frame(inside)[1]))
-    os.close(inside)
-    write_frame(pipe[1], {}, [b"one", b"two", b"three"])
-    assert relay(pipe[0], questions, pid) == 3
-
-
-def test_who_is_forked_holds_no_pipe_on_which_others_are_asked(pipe: tuple[int, int]) -> None:
-    pid = os.fork()
-    if pid == 0:
-        forget_when_forked(pipe[0])
-        inner = os.fork()
-        is_open = _is_open(pipe[0])
-        if inner == 0:
-            os._exit(is_open)
-        os._exit(2 * is_open + os.waitpid(inner, 0)[1])
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True
-
-
-def test_a_pipe_that_somebody_made_one_that_does_not_wait_is_waited_for(pipe: tuple[int, int]) -> None:
-    for descriptor in pipe:
-        os.set_blocking(descriptor, False)
-    reader = threading.Thread(target=lambda: found.append(read_frame(pipe[0])))
-    found: list[Any] = []
-    reader.start()
-    write_frame(pipe[1], {"op": "x"}, [b"x" * 300_000])
-    reader.join()
-    assert found == [({"op": "x"}, [b"x" * 300_000])]
