@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from chimes.errors import ConfigError, IncompatiblePluginError
+from chimes.kinds.descriptors import KINDS, Kind
 from chimes.resources import Resources
 
-__all__ = ["CAPABILITIES", "KINDS", "REGISTRATION_VERSION", "Kind", "Registration"]
-
-Kind = Literal["model", "connector", "backend"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+__all__ = ["REGISTRATION_VERSION", "Registration"]
 
 REGISTRATION_VERSION = 1
 """The highest registration version that this host understands."""
 
-INTERFACE_VERSIONS: dict[Kind, tuple[int, ...]] = {"model": (1,), "connector": (1,), "backend": (1,)}
-
-CAPABILITIES: dict[Kind, frozenset[str]] = {
-    "model": frozenset({"thread_safe"}),
-    "connector": frozenset({"thread_safe"}),
-    "backend": frozenset(),
-}
-"""The capability names that exist, by kind. Any other name is an error, not an extension."""
-
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _TARGET = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-_API = re.compile(r"chimes\.(?P<kind>[a-z]+)/(?P<version>\d+)")
+_API = re.compile(r"chimes\.[a-z]+/\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,17 +67,15 @@ class Registration:
                 f"registration {self.name!r} has version {self.version}, this host reads up to {REGISTRATION_VERSION}",
                 hint="upgrade chimes, or install an older version of the plugin",
             )
-        match = _API.fullmatch(self.api)
-        versions = INTERFACE_VERSIONS[kind]
-        if match is None or match["kind"] != kind or int(match["version"]) not in versions:
-            carried = ", ".join(f"chimes.{kind}/{version}" for version in versions)
+        described = KINDS[kind]
+        if self.api not in described.apis:
             raise IncompatiblePluginError(
-                f"{self.name!r} speaks {self.api}, this host carries {carried}",
+                f"{self.name!r} implements {self.api}, this host supports {', '.join(described.apis)}",
                 hint="install a version of the plugin or of chimes whose interface versions overlap",
             )
-        unknown = sorted(set(self.capabilities) - CAPABILITIES[kind])
+        unknown = sorted(set(self.capabilities) - described.capabilities)
         if unknown:
-            known = ", ".join(sorted(CAPABILITIES[kind])) or "none yet"
+            known = ", ".join(sorted(described.capabilities)) or "none yet"
             raise ConfigError(
                 f"capability {unknown[0]!r} of {self.name!r} does not exist for a {kind}",
                 hint=f"known capabilities: {known}",

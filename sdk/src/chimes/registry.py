@@ -24,12 +24,11 @@ import pluggy
 
 from chimes import hooks
 from chimes.errors import ChimesError, NotFoundError, PluginLoadError
-from chimes.registration import KINDS, Kind, Registration
+from chimes.kinds.descriptors import KINDS, Kind
+from chimes.registration import Registration
 from chimes.resources import Resources
 
 __all__ = ["Distribution", "Listing", "Plugin", "Registry", "import_target", "scan"]
-
-HOOKS: dict[Kind, str] = {"model": "chimes_models", "connector": "chimes_connectors", "backend": "chimes_backends"}
 
 FIELDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("name", "summary", "target", "api"), (str,)),
@@ -202,11 +201,12 @@ def _registrations(name: str, target: str) -> list[tuple[Kind, Registration]]:
     _guarded(lambda: manager.register(module, name=name), f"the hooks of {target}")
     _guarded(manager.check_pending, f"the hooks of {target}")
     found: list[tuple[Kind, Registration]] = []
-    for kind in KINDS:
-        for answer in _guarded(getattr(manager.hook, HOOKS[kind]), f"{HOOKS[kind]} of {target}"):
+    for kind, described in KINDS.items():
+        where = f"{described.hook} of {target}"
+        for answer in _guarded(getattr(manager.hook, described.hook), where):
             if type(answer) not in (list, tuple):
-                raise PluginLoadError(f"{HOOKS[kind]} of {target} returned {_type_of(answer)}, not a list")
-            found += [(kind, _checked(registration, f"{HOOKS[kind]} of {target}")) for registration in answer]
+                raise PluginLoadError(f"{where} returned {_type_of(answer)}, not a list")
+            found += [(kind, _checked(registration, where)) for registration in answer]
     return found
 
 

@@ -8,7 +8,7 @@ import os
 import click
 
 from chimes.cli.stdout import kept_clear
-from chimes.registration import KINDS
+from chimes.kinds.descriptors import KINDS
 from chimes.registry import Plugin, Registry
 from chimes.text import escaped
 
@@ -26,7 +26,7 @@ Exit status: 0, also where a plugin does not load: that is a row with its reason
 
 
 @click.command(epilog=EPILOG)
-@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@click.option("--kind", type=click.Choice(tuple(KINDS)), help="Only components of this kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(kind: str | None, as_json: bool) -> None:
     """List the installed plugins and their components."""

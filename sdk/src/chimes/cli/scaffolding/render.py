@@ -21,7 +21,7 @@ from cookiecutter.utils import create_env_with_context
 from chimes import __version__
 from chimes.cli.scaffolding.naming import check_answer
 from chimes.errors import ConfigError, ConflictError, InfrastructureError, NotFoundError
-from chimes.registration import KINDS
+from chimes.kinds.descriptors import KINDS
 
 __all__ = ["RECORD", "Question", "Template", "collect_answers", "find_target", "get_template", "render"]
 
