@@ -34,7 +34,7 @@ ORDER = [
 SDK = ROOT / "sdk" / "src" / "chimes"
 ONLY_IN = {
     "subprocess": {"chimes.processes"},
-    "pluggy": {"chimes.hooks", "chimes.registry"},
+    "pluggy": {"chimes.hooks", "chimes.registry.loading"},
 }
 
 
