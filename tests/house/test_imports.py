@@ -11,6 +11,7 @@ from house_tree import ROOT, imported_modules, source_files
 ORDER = [
     "errors",
     "text",
+    "files",
     "processes",
     "sandbox",
     "resources",
@@ -33,7 +34,7 @@ ORDER = [
 ]
 SDK = ROOT / "sdk" / "src" / "chimes"
 ONLY_IN = {
-    "subprocess": {"chimes.processes"},
+    "subprocess": {"chimes.processes.command", "chimes.processes.guard"},
     "pluggy": {"chimes.hooks", "chimes.registry"},
 }
 
