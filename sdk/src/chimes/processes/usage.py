@@ -39,9 +39,9 @@ def memory_bytes(pids: Iterable[int], *, limit: int, beside: int = 0) -> int:
     return total if total <= limit else beside + sum(map(_proportional, pids))
 
 
-def total_memory_bytes() -> int | None:
-    """The memory of this machine; None where the kernel does not say."""
-    match = TOTAL.search(read_proc("meminfo"))
+def total_memory_bytes(source: str = "meminfo") -> int | None:
+    """The memory of this machine; None where ``/proc/SOURCE`` does not say."""
+    match = TOTAL.search(read_proc(source))
     return int(match[1]) * 1024 if match else None
 
 
