@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from chimes.errors import InfrastructureError
-from chimes.processes.guard import marked_environment
+from chimes.processes.guard import guard_process, marked_environment
 from chimes.processes.tree import kill_tree
 
 __all__ = ["DEVNULL", "PIPE", "Completed", "Process", "run"]
@@ -76,6 +76,8 @@ class Process:
                 f"cannot start {self.argv[0]!r}: {error.strerror}", hint="is it installed and executable?"
             ) from error
         self.pid = self._popen.pid
+        if guarded:
+            guard_process(self.pid)
         self.stdin: Any = self._popen.stdin
         self.stdout: Any = self._popen.stdout
         self.stderr: Any = self._popen.stderr

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from chimes.errors import InfrastructureError
 from chimes.files import remove_tree
+from chimes.processes.proc import read_stat
 
-__all__ = ["marked_environment", "removed_at_end", "scratch_folder"]
+__all__ = ["guard_process", "marked_environment", "removed_at_end", "scratch_folder"]
 
 VARIABLE = "CHIMES_STARTED_BY"
 """The marks of the processes whose end is the end of this one, separated by colons."""
@@ -55,6 +56,13 @@ def marked_environment(env: Mapping[str, str] | None) -> dict[str, str]:
     """``env`` (None: this process's own) for a process that ends with this one at the latest."""
     marks = (os.environ.get(VARIABLE), _guard().mark)
     return {**(os.environ if env is None else env), VARIABLE: ":".join(mark for mark in marks if mark)}
+
+
+def guard_process(pid: int) -> None:
+    """End a started process with this one even if it clears its environment."""
+    stat = read_stat(pid)
+    if stat is not None:
+        _guard().send(b"p%d %d" % (pid, stat.start_ticks))
 
 
 class _Guard:
