@@ -43,6 +43,7 @@ SDK = Distribution(
     order=(
         "errors",
         "text",
+        "files",
         "processes",
         "sandbox",
         "resources",

@@ -30,6 +30,7 @@ from chimes.pipelines.output import check_format
 from chimes.pipelines.placement import Placement, ask, find_placements
 from chimes.pipelines.projection import ColumnMatch, match_columns
 from chimes.pipelines.spec import Pipeline
+from chimes.processes import scratch_folder
 from chimes.registry import Registry
 from chimes.resources import Device, Resources
 
@@ -80,8 +81,8 @@ def compose(pipeline: Pipeline, registry: Registry | None = None) -> Composition
 
     Plugins are imported and asked to describe and plan. Raises CompositionError with every problem.
     """
-    with tempfile.TemporaryDirectory(prefix="chimes-compose-") as folder:
-        context = Context.under(Path(folder), run_id="compose")
+    with scratch_folder("chimes-compose-") as folder:
+        context = Context.under(folder, run_id="compose")
         composer = _Composer(pipeline, registry or Registry.discover(), context)
         composition = composer.compose()
     if composition is None or composer.problems:
