@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, NoReturn, get_args
 
 from chimes import errors
 from chimes.errors import ChimesError
+from chimes.processes import scratch_folder
 from chimes.rpc.bootstrap import GOODBYE
 from chimes.rpc.codec import decode, encode
 from chimes.rpc.failure import ANSWERS, StepFailedError
@@ -52,6 +51,7 @@ class Children:
         self.exhausted: dict[str, str] = {}
         self._child: ChildProcess | None = None
         self._prepared = False
+        self._folders = contextlib.ExitStack()
         self._folder: Path | None = None
 
     def __enter__(self) -> Children:
@@ -59,8 +59,7 @@ class Children:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folders.close()
 
     @property
     def root(self) -> str:
@@ -68,7 +67,7 @@ class Children:
         if self.place.sandboxed:
             return INSIDE_ROOT
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="chimes-check-"))
+            self._folder = self._folders.enter_context(scratch_folder("chimes-check-"))
         return str(self._folder)
 
     @property

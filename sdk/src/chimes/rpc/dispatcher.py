@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from chimes.context import Context
 from chimes.errors import NotFoundError, PluginLoadError
-from chimes.kinds.backend import ComputeBackend
 from chimes.kinds.component import Component, parse_config
-from chimes.kinds.connector import DataConnector
-from chimes.kinds.model import Model
+from chimes.kinds.descriptors import KINDS
 from chimes.kinds.schema import import_batch
 from chimes.registration import Registration
 from chimes.registry import Distribution, import_target, load_plugin
@@ -30,12 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatcher"]
 
-INTERFACES: dict[str, type[Component[Any]]] = {"model": Model, "connector": DataConnector, "backend": ComputeBackend}
-METHODS = {
-    "model": {"describe", "load", "predict", "close"},
-    "connector": {"ping", "discover", "plan", "read", "close"},
-    "backend": {"ping", "inventory", "submit", "status", "cancel", "logs", "close"},
-}
+INTERFACES: dict[str, type[Component[Any]]] = {kind.name: kind.load_interface() for kind in KINDS.values()}
+METHODS: dict[str, tuple[str, ...]] = {kind.name: kind.operations for kind in KINDS.values()}
 
 
 class Dispatcher:

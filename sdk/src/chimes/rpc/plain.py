@@ -23,7 +23,7 @@ class PlainProcess:
         reader, writer = os.pipe()
         self._tail: deque[bytes] = deque(maxlen=64)
         try:
-            self._process = Process(argv, env=env, stdin=control.fileno(), stdout=writer, stderr=writer)
+            self._process = Process(argv, env=env, stdin=control.fileno(), stdout=writer, stderr=writer, guarded=True)
         except BaseException:
             os.close(reader)
             raise

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from chimes.conformance.harness import Case
 from chimes.context import Context
+from chimes.processes.proc import has_exited
 from chimes.registry import import_target
 from chimes.rpc.bootstrap import describe
 from chimes.rpc.codec import decode, encode
@@ -102,17 +103,9 @@ class Session(Dispatcher):
 
     def alive(self, *, pids: list[int]) -> list[int]:
         """The processes of these that still run."""
-        return [pid for pid in pids if _runs(pid)]
+        return [pid for pid in pids if not has_exited(pid)]
 
     def harness(self, kind: str, name: str) -> Any:
         """The component's harness, None where it has none."""
         target = self.registration(kind, name).harness
         return None if target is None else import_target(target)()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            return stream.read().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False
