@@ -81,7 +81,7 @@ HOSTILE_LIBRARIES = (
         code=FORGED,
         fails=BOTH,
         cause="own",
-        phrase="the library says to the judge what nobody asked for",
+        phrase="importing the library wrote to the socket on which this process is asked for answers",
     ),
     HostileLibrary(
         name="prints a verdict when Python starts, and leaves",
@@ -129,15 +129,10 @@ for fd in range(3, 21):
         _os.write(fd, b"chm1" + struct.pack(">II", len(body), 0) + body)
     except OSError:
         pass
-import socket
-try:
-    socket.create_connection(("192.0.2.1", 80), 1)
-except OSError:
-    pass
 """,
         fails=BOTH,
         cause="own",
-        phrase="importing the library opens a network socket",
+        phrase="importing the library wrote to the socket on which this process is asked for answers",
         at_start=False,
     ),
 )

@@ -213,16 +213,15 @@ LIES = (
         "writes answers to every descriptor and fails",
         FORGED + "raise KeyError('x')",
         *PREDICT,
-        "S22",
         cause="own",
-        phrase="the component says to the judge what nobody asked for",
+        phrase="predict wrote to the socket on which this process is asked for answers",
     ),
     at_import(
         "writes answers to every descriptor at import",
         FORGED,
-        "S09",
+        *IMPORT,
         cause="own",
-        phrase="importing the entry module says to the judge what nobody asked for",
+        phrase="importing the entry module wrote to the socket on which this process is asked for answers",
     ),
     in_predict(
         "floods every descriptor",
@@ -236,34 +235,34 @@ LIES = (
         """,
         *PREDICT,
         cause="own",
-        phrase="predict flooded the pipe to the judge",
+        phrase="predict wrote to the socket on which this process is asked for answers",
     ),
     in_predict(
         "leaves a process that writes garbage later",
         """
-        import time
-        if _os.fork() == 0:
+        import ctypes, time
+        ready, done = _os.pipe()
+        if ctypes.CDLL(None).fork() == 0:
             _os.setsid()
             while True:
-                for fd in range(3, 21):
+                for fd in (fd for fd in range(3, 21) if fd not in (ready, done)):
                     try:
                         _os.write(fd, b"garbage")
                     except OSError:
                         pass
+                _os.write(done, b"x")
                 time.sleep(0.01)
-        time.sleep(0.05)
+        _os.read(ready, 1)
         """,
-        "S22",
+        *PREDICT,
         cause="own",
-        phrase="the component says to the judge what nobody asked for",
+        phrase="predict wrote to the socket on which this process is asked for answers",
     ),
     in_predict(
         "replaces the suite's own functions",
         """
-        import chimes.conformance.child.serving as serving
-        told = {"ok": True, "value": {"$value": "LoadReport", "json": {"device": "cpu:0"}}}
-        real = serving.write_frame
-        serving.write_frame = lambda fd, header, blobs=(), **more: real(fd, told, **more)
+        import chimes.rpc.dispatcher as dispatcher
+        dispatcher.encode = lambda value, blobs: {"$value": "LoadReport", "json": {"device": "cpu:0"}}
         """,
         *PREDICT,
         cause="own",

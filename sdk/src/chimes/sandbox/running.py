@@ -32,9 +32,9 @@ from chimes.sandbox.users import take_user
 __all__ = ["Cause", "Sandbox"]
 
 Cause = Literal["own", "memory", "time", "processes", "disk", "killed", "crashed", "infra"]
-"""Why code came to its end; ``own`` and ``crashed`` are for who talks to it, a sandbox names the others."""
+"""Why code ended. A sandbox names all but ``own`` and ``crashed``, which its caller concludes."""
 
-# Where several limits race, the answer must not depend on who wins.
+# Where several limits are reached at once, the cause must not depend on which is noticed first.
 PRECEDENCE: tuple[Cause, ...] = ("processes", "memory", "disk", "time", "killed", "infra")
 INTERVAL_S = 0.05
 SETTLE_S = 1.0
@@ -143,7 +143,7 @@ class Sandbox:
         self.kill()
 
     def poll(self) -> int | None:
-        """The exit status as a shell tells it (128 + signal), None while anything runs. It may be anybody's choice."""
+        """The exit status as a shell tells it (128 + signal), None while anything runs. Code inside may choose it."""
         return self._status if self._ended.is_set() else None
 
     def wait(self, timeout_s: float | None = None) -> int | None:
@@ -169,13 +169,13 @@ class Sandbox:
             return self._trace.events.sorted()
 
     def cause(self) -> Cause | None:
-        """Why it came, or will come, to an end, as the kernel shows it; None if nobody but itself ended it.
+        """Why it ended or is about to end, as the kernel shows it; None if it ended by itself.
 
         ``killed``: something inside signalled the first or the main process, wrote to its memory, or tried to.
         """
         self._drain()
         if self._trace is not None and self._trace.main is not None and is_exiting(self._trace.main):
-            # Who was killed is gone before the line is written that says by whom.
+            # A process that was killed is gone before strace writes the line that names the sender.
             self._ended.wait(STOP_S)
             self._drain()
         seen = self._seen | (self._trace.seen if self._trace else set())
@@ -203,7 +203,7 @@ class Sandbox:
         except InfrastructureError as error:
             self._failure = error
         finally:
-            # Whatever failed here: nothing may run unwatched, and nobody may wait for ever.
+            # Whatever failed here: nothing may run unwatched, and no thread may wait without end.
             try:
                 if self._process is not None and self._status is None:
                     self._status = self._process.kill()
@@ -330,13 +330,13 @@ class Sandbox:
             self._lease.release()
 
 
-def _failure(said: str) -> InfrastructureError:
-    """What a sandbox that did not start said, with the fix where it is known."""
-    if "PTRACE" in said:
+def _failure(output: str) -> InfrastructureError:
+    """The error for a sandbox that did not start, with the fix where it is known."""
+    if "PTRACE" in output:
         hint = "allow tracing: in a container that is the capability SYS_PTRACE"
-    elif "namespace" in said or "uid map" in said or "NEWNS" in said:
+    elif "namespace" in output or "uid map" in output or "NEWNS" in output:
         hint = "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0), or start it as root"
     else:
         hint = "correct what it names, or check without a sandbox"
-    last = " ".join(said.split())[-500:] or "nothing was said"
+    last = " ".join(output.split())[-500:] or "it printed nothing"
     return InfrastructureError(f"the sandbox did not start: {last}", hint=hint)

@@ -1,4 +1,4 @@
-"""Turns the lines of strace into events, and into what they say about how a sandbox came to its end."""
+"""Turns the lines of strace into events, and into causes for the end of a sandbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIRST, MAIN = 1, 2
 """Process numbers inside: bubblewrap's own, and the one that the sandbox was made for."""
 
 WATCHERS = ("0", "1", "2", "-1")
-"""Targets that mean these two, or everybody."""
+"""Targets of a signal that mean these two, or all processes."""
 HARMLESS_SIGNALS = ("SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG")
 OUT_OF_DISK = ("ENOSPC", "EFBIG", "EDQUOT")
 PENDING = ("EINPROGRESS", "EALREADY", "EISCONN")
@@ -42,8 +42,8 @@ class Trace:
 
     ``started``: it is executed. ``main``: its process, seen from outside. ``seen``: causes of an end that
     the trace shows (``processes``, ``disk``, ``time``, ``killed``). ``exhausted_at``: when the first process was
-    refused for their number (``time.monotonic()``), else None. A path relative to a folder that nobody saw
-    being entered is told as relative to the command's own.
+    refused for their number (``time.monotonic()``), else None. A path relative to a folder that no
+    traced call entered is taken as relative to the command's own.
     """
 
     def __init__(self, read_namespace_pids: Callable[[int], NamespacePids | None] = read_namespace_pids) -> None:
@@ -87,7 +87,7 @@ class Trace:
             self._partial, self._overlong = b"", True
 
     def finish(self) -> None:
-        """Take the end: what never returned is told as done."""
+        """Take the end: calls that never returned count as done."""
         for pid in list(self._unfinished):
             self._exit(pid)
 
@@ -98,7 +98,7 @@ class Trace:
             return
         pid = int(number)
         if self.started and pid not in self._identities:
-            # Now, while it is alive: it may be gone when somebody asks.
+            # Now, while it is alive: it may be gone when its identity is needed.
             self._identities[pid] = self._identify(pid)
         if text[0] == "<":
             text = self._unfinished.pop(pid, "") + text.partition(" resumed>")[2]
@@ -108,11 +108,11 @@ class Trace:
         if text[0] == "+":
             self._exit(pid)
         elif text.startswith("--- SIG"):
-            self._told(pid, text)
+            self._signalled(pid, text)
         else:
             self._returned(pid, text)
 
-    def _told(self, pid: int, text: str) -> None:
+    def _signalled(self, pid: int, text: str) -> None:
         if FOREIGN_SOCKET.match(text) and self.started and pid not in self._before:
             self.events.add("network", "socket", "another family", refused=True)
         elif text.startswith("--- SIGXFSZ"):
@@ -217,10 +217,10 @@ class Trace:
             self.events.add("network", "socket", f"{family} {kind}", refused=bool(call.error))
 
     def _address(self, pid: int, call: Call) -> None:
-        said = call.arg(ADDRESSES[call.name])
-        if call.name == "bind" and (path := local_path(said)):
+        argument = call.arg(ADDRESSES[call.name])
+        if call.name == "bind" and (path := local_path(argument)):
             self._write(pid, "bind", join(self._folder(pid), path), call.error)
-        if where := address(said):
+        if where := address(argument):
             action = "send" if call.name.startswith("send") else call.name
             self.events.add("network", action, where, refused=bool(call.error) and call.error not in PENDING)
 
@@ -237,7 +237,7 @@ class Trace:
             self.events.add("process", "execve", path, refused=bool(call.error))
 
     def _ask(self, pid: int, call: Call) -> None:
-        # Whoever may do it, as with a table of descriptors of its own, does nothing that matters here.
+        # A call that is permitted, as for a descriptor table of its own, changes nothing outside the process.
         if call.error == "EPERM":
             self.events.add("system", call.name, "", refused=True)
 
@@ -273,7 +273,7 @@ class Trace:
         own = self._identities.get(pid)
         is_main = own is not None and own.outside == self.main
         if name in ("tkill", "tgkill") and (target == "self" or (own is None and signal == "SIGABRT")):
-            # By these two a process ends itself with abort(); who is gone before it could be looked at did so, too.
+            # A process ends itself by these two in abort(); one that is gone before it was identified did that, too.
             return False
         # "All" never means the sender.
         return target in ("0", "1", "2") or (target == "self" and is_main) or (target == "-1" and not is_main)
@@ -310,4 +310,4 @@ class Trace:
 
 
 def _ignore(pid: int, call: Call) -> None:
-    """A call that is traced only for what it says about others."""
+    """A call that is traced only for what it shows about other calls."""
