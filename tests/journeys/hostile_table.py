@@ -94,6 +94,21 @@ ATTACKS = (
         phrase="ended or attacked the process that watches it",
     ),
     in_predict(
+        "attacks the first process, is refused, and sleeps for ever",
+        """
+        import time
+        try:
+            _os.kill(1, 9)
+        except OSError:
+            pass
+        time.sleep(1e6)
+        """,
+        *PREDICT,
+        "S22",
+        cause="killed",
+        phrase="ended or attacked the process that watches it",
+    ),
+    in_predict(
         "kills everybody",
         "_os.kill(-1, 9)\nimport time\ntime.sleep(1e6)",
         *PREDICT,

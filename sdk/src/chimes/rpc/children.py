@@ -120,6 +120,7 @@ class Children:
         """Let the child import what every session needs, once. Raises StepFailedError."""
         if not self._prepared:
             step = "starting the child"
+            self.refuse_exhausted(step)
             with self.named(step):
                 answer = self.child().ask("prepare", time.monotonic() + PREPARE_S)
             self.conclude(step, answer)
