@@ -276,8 +276,11 @@ LIES = (
     in_predict(
         "replaces the suite's own functions",
         """
-        import chimes.rpc.dispatcher as dispatcher
-        dispatcher.encode = lambda value, blobs: {"$value": "LoadReport", "json": {"device": "cpu:0"}}
+        connection = _sys.modules["__main__"].Connection
+        told = {"$value": "LoadReport", "json": {"device": "cpu:0"}}
+        real = connection.answer
+        connection.answer = lambda self, value, blobs=(): real(self, told)
+        connection.fail = lambda self, error: real(self, told)
         """,
         *PREDICT,
         cause="own",
