@@ -15,8 +15,8 @@ import chimes_marketplace.index.routes
 import chimes_marketplace.pages.routes
 from chimes_marketplace import __version__
 from chimes_marketplace.api.health import show_health
-from chimes_marketplace.web.head import allow_head, with_head
-from chimes_marketplace.web.responses import HANDLERS, protect
+from chimes_marketplace.web.errors import HANDLERS, protect
+from chimes_marketplace.web.methods import allow_head, with_head
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import check_host
 

@@ -20,7 +20,7 @@ from chimes_marketplace.index.ranges import parse_range
 from chimes_marketplace.index.representation import PRIVATE, is_known
 from chimes_marketplace.storage.local import DIGEST
 from chimes_marketplace.web.authentication import find_caller, may_read
-from chimes_marketplace.web.responses import refuse
+from chimes_marketplace.web.errors import refuse
 from chimes_marketplace.web.state import Market
 
 __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]

@@ -9,7 +9,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from chimes_marketplace.catalog.shelf import list_shelf
-from chimes_marketplace.pages.answers import show
+from chimes_marketplace.pages.responses import show
 from chimes_marketplace.web.state import Market
 
 __all__ = ["show_front"]

@@ -15,9 +15,9 @@ from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.pages.answers import show
 from chimes_marketplace.pages.findings import printable
 from chimes_marketplace.pages.readmes.html import readme_of
+from chimes_marketplace.pages.responses import show
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.readers import find_named, is_insider, refuse
 from chimes_marketplace.web.state import Market

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from chimes_marketplace.pages import words
+from chimes_marketplace.pages import labels
 from chimes_marketplace.pages.assets import asset_path
 from chimes_marketplace.pages.findings import printable
 from chimes_marketplace.pages.languages import translations
@@ -47,7 +47,7 @@ def _environment(language: str) -> Environment:
         "remember": remember,
         "printable": printable,
     }
-    environment.globals |= {"asset": asset_path, "words": words, "language": language}
+    environment.globals |= {"asset": asset_path, "labels": labels, "language": language}
     return environment
 
 

@@ -9,8 +9,8 @@ from litestar.di import Provide
 from litestar.types import ExceptionHandlersMap
 
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.pages.answers import show
-from chimes_marketplace.web.responses import refuse
+from chimes_marketplace.pages.responses import show
+from chimes_marketplace.web.errors import refuse
 from chimes_marketplace.web.state import Market
 
 __all__ = ["HANDLERS", "show_refusal"]

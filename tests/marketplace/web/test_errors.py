@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.web.responses import HANDLERS, protect
+from chimes_marketplace.web.errors import HANDLERS, protect
 from litestar import Litestar, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import JSONBody

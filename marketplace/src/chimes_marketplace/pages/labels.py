@@ -7,13 +7,13 @@ from types import MappingProxyType
 
 __all__ = [
     "BLOCKS",
+    "ERRORS",
     "FORMS",
     "GLYPHS",
     "KINDS",
     "LEVELS",
     "MEMBERS",
     "NEXT",
-    "REFUSALS",
     "RUNS",
     "SENTENCES",
     "SEVERITIES",
@@ -144,7 +144,7 @@ MEMBERS = MappingProxyType(
         "user": N_("user"),
     }
 )
-REFUSALS = MappingProxyType(
+ERRORS = MappingProxyType(
     {
         400: N_("That request cannot be read"),
         401: N_("This is not listed: say who you are"),
