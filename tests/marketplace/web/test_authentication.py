@@ -1,102 +1,186 @@
-"""Who asks: every way to send a token, every broken header, and whose project it is."""
+"""Authentication: every way to send a token, and malformed credentials, of which no part is ever repeated."""
 
 from __future__ import annotations
 
 import base64
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from chimes_marketplace.accounts.tokens import Caller
+from chimes_marketplace.accounts.policy import ANONYMOUS, TokenUser
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.web.authentication import check_owner, find_caller, get_caller, may_read
+from chimes_marketplace.web.authentication import authenticate_request
+from chimes_marketplace.web.state import Market
 from litestar import Request
 from litestar.testing import RequestFactory
-from market_factories import add_author, basic, make_market
+from market_factories import add_author, basic, make_market, make_wheel
+from shelf_factories import put
+from uploads import client_of, send
+
+SECRET = "S3cret-q7Zx_w9"
+"""Stands for a token; it is looked for in pieces of eight characters."""
 
 
-def asking(*headers: str) -> Request[Any, Any, Any]:
-    request = RequestFactory().get("/")
-    request.scope["headers"] = [(b"authorization", header.encode("latin-1")) for header in headers]
-    return Request(request.scope)
-
-
-def caller(member_id: int = 1, *, is_admin: bool = False, project: str | None = None) -> Caller:
-    return Caller(1, "alice", member_id, is_admin, 1, project)
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+    made = make_market(tmp_path_factory.mktemp("site"))
+    add_author(made)
+    put(made)
+    put(made, "acme-new", state="staged")
+    yield made
+    made.database.close()
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Any:
-    with make_market(tmp_path).database.reading() as session:
+def session(market: Market) -> Iterator[Session]:
+    with market.database.reading() as session:
         yield session
 
 
-def test_a_token_is_taken_as_basic_and_as_bearer(tmp_path: Path) -> None:
-    market = make_market(tmp_path)
+def request_with(*headers: bytes) -> Request[Any, Any, Any]:
+    request = RequestFactory().get("/")
+    request.scope["headers"] = [(b"authorization", header) for header in headers]
+    return Request(request.scope)
+
+
+def encoded(text: bytes) -> bytes:
+    return base64.b64encode(text)
+
+
+def test_token_is_accepted_as_basic_and_as_bearer(market: Market, session: Session) -> None:
     token = add_author(market)
     sent = basic(token)["Authorization"]
-    with market.database.reading() as session:
-        for header in (sent, sent.replace("Basic", "bAsIc  "), f"Bearer {token}", f"  bearer   {token}  "):
-            assert get_caller(asking(header), session).user == "alice"
+    for header in (sent, sent.replace("Basic", "bAsIc  "), f"Bearer {token}", f"  bearer   {token}  "):
+        user = authenticate_request(request_with(header.encode()), session)
+        assert isinstance(user, TokenUser)
+        assert user.user == "alice"
 
 
-def test_nobody_is_nobody_until_somebody_is_needed(session: Session) -> None:
-    assert find_caller(asking(), session) is None
-    assert find_caller(asking("", "  "), session) is None
+def test_request_without_credentials_is_anonymous(session: Session) -> None:
+    assert authenticate_request(request_with(), session) is ANONYMOUS
+    assert authenticate_request(request_with(b"", b"  "), session) is ANONYMOUS
+
+
+MALFORMED = {
+    "no value": b"Basic",
+    "not base64": b"Basic " + SECRET.encode(),
+    "base64 of other bytes": b"Basic " + encoded(b"\xff\xfe" + SECRET.encode()),
+    "raw bytes": b"Basic \xff\xff" + SECRET.encode(),
+    "broken padding": b"Basic " + encoded(b"__token__:" + SECRET.encode())[:-1],
+    "inner space": b"Basic " + encoded(b"__token__:") + b" " + encoded(SECRET.encode()),
+    "no colon": b"Basic " + encoded(SECRET.encode()),
+    "no password": b"Basic " + encoded(b"__token__:"),
+    "token as user": b"Basic " + encoded(SECRET.encode() + b":"),
+    "token as user and password": b"Basic " + encoded(SECRET.encode() + b":" + SECRET.encode()),
+    "other user": b"Basic " + encoded(b"alice:" + SECRET.encode()),
+    "user with spaces": b"Basic " + encoded(b" __token__ :" + SECRET.encode()),
+    "NUL in the password": b"Basic " + encoded(b"__token__:\x00" + SECRET.encode()),
+    "unknown token": b"Bearer " + SECRET.encode(),
+    "token twice": b"Bearer " + SECRET.encode() + b" " + SECRET.encode(),
+    "quoted token": b'Bearer "' + SECRET.encode() + b'"',
+    "empty bearer": b"Bearer",
+    "not ASCII": b"Bearer \xff" + SECRET.encode(),
+    "long": b"Bearer " + SECRET.encode() * 1000,
+    "no scheme": SECRET.encode(),
+    "no scheme, with colon": b"__token__:" + SECRET.encode(),
+    "only base64": encoded(b"__token__:" + SECRET.encode()),
+    "scheme joined with a colon": b"Bearer:" + SECRET.encode(),
+    "scheme joined with a tab": b"Bearer\t" + SECRET.encode(),
+    "scheme joined with an equals sign": b"token=" + SECRET.encode(),
+    "other scheme": b"Token " + SECRET.encode(),
+    "Digest": b'Digest username="__token__", response="' + SECRET.encode() + b'"',
+    "Negotiate": b"Negotiate " + SECRET.encode(),
+    "only a colon": b":",
+}
+
+
+def pieces_of(secret: str) -> set[str]:
+    """Each part of eight characters of the secret, and of its base64 at every alignment."""
+    texts = [secret, *(base64.b64encode((" " * n + secret).encode()).decode()[4:-4] for n in range(3))]
+    return {text[n : n + 8] for text in texts for n in range(len(text) - 7)}
+
+
+@pytest.mark.parametrize("header", MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_credentials_are_refused(session: Session, header: bytes) -> None:
     with pytest.raises(MarketplaceError) as caught:
-        get_caller(asking(), session)
-    assert (caught.value.code, caught.value.status) == ("credentials-required", 401)
-
-
-def encoded(text: bytes) -> str:
-    return "Basic " + base64.b64encode(text).decode()
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        "Basic",
-        "Basic !",
-        "Basic \xff\xff",
-        encoded(b"\xff\xfe"),
-        encoded(b"__token__"),
-        encoded(b"__token__:"),
-        encoded(b"alice:secret"),
-        encoded(b"__token__:\x00"),
-        "Bearer",
-        "Bearer \xff",
-        "Bearer " + "x" * 100_000,
-        "Digest username=alice",
-        "Negotiate",
-        ":",
-    ],
-)
-def test_broken_credentials_are_refused(session: Session, header: str) -> None:
-    with pytest.raises(MarketplaceError) as caught:
-        find_caller(asking(header), session)
+        authenticate_request(request_with(header), session)
     assert (caught.value.code, caught.value.status) == ("credentials-refused", 403)
-    assert len(caught.value.message) < 200
+    assert caught.value.__cause__ is None
 
 
 def test_two_headers_are_refused(session: Session) -> None:
     with pytest.raises(MarketplaceError, match="more than one"):
-        find_caller(asking("Bearer a", "Bearer b"), session)
+        authenticate_request(request_with(b"Bearer a", b"Bearer b"), session)
 
 
-def test_an_owner_is_of_the_member_and_the_token_of_the_project() -> None:
-    check_owner(caller(), member_id=1, project="acme-tools")
-    check_owner(caller(project="acme-tools"), member_id=1, project="Acme.Tools")
-    with pytest.raises(MarketplaceError, match="another member"):
-        check_owner(caller(2, is_admin=True), member_id=1, project="acme-tools")
-    with pytest.raises(MarketplaceError, match="for acme-tools only"):
-        check_owner(caller(project="acme-tools"), member_id=1, project="acme-other")
+def logged(caplog: pytest.LogCaptureFixture) -> str:
+    """What the server logged; the test's own client logs the addresses that it asks for."""
+    return "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
 
 
-def test_an_admin_may_read_all_and_a_stranger_nothing() -> None:
-    may_read(caller(2, is_admin=True), member_id=1, project="acme-tools")
-    may_read(caller(), member_id=1, project="acme-tools")
-    for who, status in ((None, 401), (caller(2), 403), (caller(2, is_admin=True, project="other"), 403)):
-        with pytest.raises(MarketplaceError) as caught:
-            may_read(who, member_id=1, project="acme-tools")
-        assert caught.value.status == status
+def answers_to(market: Market, headers: dict[bytes, bytes], path: str = "") -> Iterator[Any]:
+    """Of each route that authenticates, in each form of an error; of ``path`` alone where it is given."""
+    paths = [path] if path else ["/simple/acme-new/", "/api/v1/submissions/2", "/reports/2/", "/plugins/acme-new/"]
+    with client_of(market) as client:
+        for each in paths:
+            for accept in (b"application/json", b"*/*", b"text/plain", b"text/html"):
+                yield client.get(each, headers={b"Accept": accept, **headers})
+        if not path:
+            yield client.post("/legacy/", headers=headers)
+            yield client.post("/api/v1/submissions/2/cancel", headers=headers)
+
+
+@pytest.mark.parametrize("header", MALFORMED.values(), ids=MALFORMED.keys())
+def test_no_part_of_an_authorization_header_is_in_an_answer_or_in_the_log(
+    market: Market, header: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answers = list(answers_to(market, {b"Authorization": header}))
+    shown = [answer.text + repr(answer.headers) for answer in answers] + [logged(caplog)]
+    assert {answer.status_code for answer in answers} == {403}
+    for text in shown:
+        assert not [piece for piece in pieces_of(SECRET) if piece in text]
+
+
+@pytest.mark.parametrize(
+    ("headers", "path"),
+    [
+        ({b"Host": f"__token__:{SECRET}@chimes.example".encode()}, "/"),
+        ({b"Host": f"https://__token__:{SECRET}@chimes.example".encode()}, "/simple/acme-tools/"),
+        ({b"Proxy-Authorization": f"Bearer {SECRET}".encode()}, "/nothing"),
+        ({b"Cookie": f"session={SECRET}".encode()}, "/nothing"),
+        ({b"X-Api-Key": SECRET.encode()}, "/nothing"),
+        ({}, f"/api/v1/projects/nothing?token={SECRET}"),
+        ({}, f"/api/v1/projects?token={SECRET}&q={'x' * 300}"),
+        ({}, f"/reports/0/?token={SECRET}"),
+        ({}, f"/stage/{SECRET}/simple/"),
+        ({}, f"/stage/{SECRET}/report"),
+        ({}, f"/stage/{SECRET}/nothing"),
+        ({}, f"/stage/{SECRET}"),
+        ({}, f"/stage/{SECRET}/report/runs/x/log.txt"),
+    ],
+)
+def test_no_secret_of_another_header_path_or_query_is_in_an_error(
+    market: Market, headers: dict[bytes, bytes], path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        answers = list(answers_to(market, headers, path))
+    for answer in answers:
+        assert answer.status_code >= 400, answer
+        # A page links to itself in the other language, by the address that it was asked for.
+        is_page = answer.headers["content-type"].startswith("text/html")
+        text = answer.text if not is_page else answer.text.replace(f"?token={SECRET}", "")
+        assert SECRET not in text
+    assert SECRET not in logged(caplog)
+
+
+def test_no_secret_in_an_upload_form_is_in_an_error(market: Market, tmp_path: Path) -> None:
+    token = add_author(market)
+    with client_of(market) as client:
+        for field in ("password", "token", "authorization"):
+            answer = send(client, token, make_wheel(tmp_path), change={"version": None}, more=[(field, SECRET)])
+            assert answer.status_code == 400
+            assert SECRET not in answer.text

@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from chimes_marketplace.accounts.policy import require
 from chimes_marketplace.catalog.files import list_named
 from chimes_marketplace.catalog.releases import get_project_of
 from chimes_marketplace.catalog.tables import File
@@ -19,8 +20,9 @@ from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.ranges import parse_range
 from chimes_marketplace.index.representation import PRIVATE, is_known
 from chimes_marketplace.storage.local import DIGEST
-from chimes_marketplace.web.authentication import find_caller, may_read
-from chimes_marketplace.web.errors import refuse
+from chimes_marketplace.web.access import project_object
+from chimes_marketplace.web.authentication import authenticate_request
+from chimes_marketplace.web.errors import error_response
 from chimes_marketplace.web.state import Market
 
 __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
@@ -61,7 +63,7 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
     try:
         part = _asked_part(request, etag, size)
     except MarketplaceError as error:
-        response: Response[Any] = refuse(request, error)
+        response = error_response(request, error)
         response.headers["Content-Range"] = f"bytes */{size}"
         return response
     if part is not None:
@@ -93,7 +95,7 @@ def _readable(request: Ask, session: Session, sha256: str, filename: str) -> tup
     if not found:
         raise absent(filename)
     project = get_project_of(session, release_id=found[0].release_id)
-    may_read(find_caller(request, session), member_id=project.member_id, project=project.name)
+    require(authenticate_request(request, session), "view", project_object(project))
     return found[0], PRIVATE
 
 

@@ -1,4 +1,4 @@
-"""Refusals as pages, in the reader's language, for who reads with a browser."""
+"""Error responses of the pages: a page in the reader's language where a browser asks for one."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from litestar.types import ExceptionHandlersMap
 
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.pages.responses import show
-from chimes_marketplace.web.errors import refuse
+from chimes_marketplace.web.errors import error_response
 from chimes_marketplace.web.state import Market
 
-__all__ = ["HANDLERS", "show_refusal"]
+__all__ = ["HANDLERS", "show_error"]
 
 
-def show_refusal(request: Request[Any, Any, Any], error: MarketplaceError) -> Response[Any]:
-    """A page where the browser asked for one, else as all refusals are shown."""
-    plain = refuse(request, error)
+def show_error(request: Request[Any, Any, Any], error: MarketplaceError) -> Response[Any]:
+    """A page for browsers; for other clients the error response that every route has."""
+    plain = error_response(request, error)
     if plain.media_type != MediaType.HTML:
         return plain
     page = show(request, _market(request), "error.html", {"error": error}, private=True, status=error.status)
@@ -37,5 +37,5 @@ def _market(request: Request[Any, Any, Any]) -> Market:
     return market
 
 
-HANDLERS: ExceptionHandlersMap = {MarketplaceError: show_refusal}
-"""What the pages do with a refusal."""
+HANDLERS: ExceptionHandlersMap = {MarketplaceError: show_error}
+"""Exception to its error response."""

@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.catalog.install import Install, install_lines
 from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.shelf import Item, list_shelf, search
@@ -19,7 +20,8 @@ from chimes_marketplace.pages.findings import printable
 from chimes_marketplace.pages.readmes.html import readme_of
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
-from chimes_marketplace.web.readers import find_named, is_insider, refuse
+from chimes_marketplace.web.access import get_named, project_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import Links
 
@@ -79,11 +81,13 @@ def _matches(item: Item, type: str, kind: str) -> bool:
 
 def _show(request: Request[Any, Any, Any], market: Market, name: str, version: str | None) -> Response[str]:
     with market.database.reading() as session:
-        project = find_named(session, name)
-        full = is_insider(request, session, project)
+        principal = authenticate_request(request, session)
+        project = get_named(session, name)
+        full = can(principal, "view_unlisted", project_object(project))
         shown = _read(session, project, version, full)
+        require(principal, "view", project_object(project, is_listed=shown is not None))
         if shown is None:
-            refuse(request, session, project)
+            raise MarketplaceError("not-found", f"{project.name} has no release", fix="upload a file of it")
     about = shown.report.release.about
     values = {
         "report": shown.report,

@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
+from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.pages.findings import group, printable
@@ -17,7 +18,8 @@ from chimes_marketplace.pages.runs import DOCUMENTS, make_ran
 from chimes_marketplace.submissions.states import MARKETPLACE, find_by_secret
 from chimes_marketplace.validation.documents import read_log, read_verdict
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
-from chimes_marketplace.web.readers import is_insider, refuse
+from chimes_marketplace.web.access import submission_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 
 __all__ = ["show_document", "show_report", "show_stage_document", "show_stage_report"]
@@ -67,11 +69,10 @@ def show_stage_document(
 
 def _admitted(request: Request[Any, Any, Any], session: Session, id: int) -> tuple[SubmissionReport, bool]:
     """The report, and whether the reader may see all. Raises MarketplaceError for who may see nothing of it."""
+    principal = authenticate_request(request, session)
     report = read_submission(session, id=id)
-    full = is_insider(request, session, report.project)
-    if not (full or report.is_public):
-        refuse(request, session, report.project)
-    return report, full
+    require(principal, "view", submission_object(report))
+    return report, can(principal, "view_unlisted", submission_object(report))
 
 
 def _staged(session: Session, secret: str) -> SubmissionReport:

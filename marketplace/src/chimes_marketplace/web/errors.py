@@ -1,23 +1,32 @@
-"""How refusals look: JSON for programs, text for terminals, a page for people. Never a traceback."""
+"""Error responses: problem details for programs (RFC 9457), text for terminals, pages for browsers."""
 
 from __future__ import annotations
 
 import errno
 import html
 import logging
+import re
+from collections.abc import Sequence
 from typing import Any
 
+from chimes.evidence.finding import Finding
+from chimes.text import quote
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap, Message, Scope
+from pydantic import BaseModel, ConfigDict
 
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.web.authentication import CHALLENGE
+from chimes_marketplace.web.negotiation import MediaRange, parse_accept, quality_of
 
-__all__ = ["HANDLERS", "protect", "refuse", "wants_json"]
+__all__ = ["HANDLERS", "PROBLEM", "Problem", "error_response", "error_type", "protect"]
 
+PROBLEM = "application/problem+json"
+JSON = "application/json"
 LOG = logging.getLogger("chimes_marketplace")
 NO_PAGES = ("/api", "/files", "/healthz", "/legacy", "/schema", "/simple", "/static")
+STAGE = re.compile(r"/stage/[^/]+")
 RETRY_S = 5
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PROTECTION = (
@@ -40,32 +49,88 @@ PAGE = """\
 """
 
 
-def refuse(request: Request[Any, Any, Any], error: MarketplaceError) -> Response[Any]:
-    """The answer to a request that is refused."""
+class Problem(BaseModel):
+    """An error response for programs: the members of RFC 9457, and beside them what a program acts on.
+
+    ``detail`` says everything in one text: the message, each finding with its fix, and what to do. ``code`` never
+    changes. ``type`` is the code as a URI that leads nowhere.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    message: str
+    fix: str
+    findings: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, error: MarketplaceError) -> Problem:
+        """The problem that the error means."""
+        return cls(
+            type=f"urn:chimes:error:{error.code}",
+            title=error.title,
+            status=error.status,
+            detail=error.to_text(),
+            code=error.code,
+            message=error.message,
+            fix=error.fix,
+            findings=error.findings,
+        )
+
+
+def error_response(request: Request[Any, Any, Any], error: MarketplaceError) -> Response[Any]:
+    """The response to a request that failed with this error."""
     headers = {"Cache-Control": "no-store", "Vary": "Accept, User-Agent"}
     if error.status == 401:
         headers["WWW-Authenticate"] = CHALLENGE
     if error.status == 503:
         headers["Retry-After"] = str(RETRY_S)
-    if wants_json(request):
-        return Response(error.to_json(), status_code=error.status, media_type=MediaType.JSON, headers=headers)
-    if _wants_page(request):
-        return Response(_page(error), status_code=error.status, media_type=MediaType.HTML, headers=headers)
-    return Response(error.to_text() + "\n", status_code=error.status, media_type=MediaType.TEXT, headers=headers)
+    kind = error_type(request)
+    if kind == MediaType.HTML:
+        return Response(_page(error), status_code=error.status, media_type=kind, headers=headers)
+    if kind == MediaType.TEXT:
+        return Response(error.to_text() + "\n", status_code=error.status, media_type=kind, headers=headers)
+    body = Problem.of(error).model_dump_json().encode()
+    return Response(body, status_code=error.status, media_type=kind, headers=headers)
 
 
-def wants_json(request: Request[Any, Any, Any]) -> bool:
-    """Whether a refusal is read by a program: it asks for JSON, is uv, or uses the API."""
-    accept, path = _accepted(request), request.scope["path"]
-    if path.startswith("/api/") or request.headers.get("user-agent", "").startswith("uv/"):
-        return True
-    plain = accept.get("application/json", accept.get("application/*", 0))
-    quality = max([plain, *(q for name, q in accept.items() if name.endswith("+json"))])
-    return quality > 0 and quality >= accept.get("text/html", 0)
+def error_type(request: Request[Any, Any, Any]) -> str:
+    """The media type of an error response to this request.
+
+    Problem details, unless the client prefers text or a page; ``application/json`` where the client accepts exactly
+    that. twine prints a body as it is and asks for nothing: it is sent text.
+    """
+    path = request.scope["path"]
+    accepted = parse_accept(request.headers.getall("accept", []))
+    if [f"{each.type}/{each.subtype}" for each in accepted if each.quality > 0] == [JSON]:
+        return JSON
+    json = max(_quality(accepted, PROBLEM), _quality(accepted, JSON), *_named_json(accepted), 0.0)
+    text, page = _quality(accepted, MediaType.TEXT), _quality(accepted, MediaType.HTML)
+    if not path.startswith("/api/"):
+        if page > max(json, text) and not path.startswith(NO_PAGES):
+            return MediaType.HTML
+        # A browser shows text where there are no pages.
+        text = max(text, page)
+    is_twine = request.headers.get("user-agent", "").startswith("twine/")
+    return MediaType.TEXT if text > json or (is_twine and text == json) else PROBLEM
+
+
+def _named_json(accepted: Sequence[MediaRange]) -> list[float]:
+    """The qualities of other types in JSON: a client that reads one of them reads problem details."""
+    return [each.quality for each in accepted if each.subtype.endswith("+json")]
+
+
+def _quality(accepted: Sequence[MediaRange], media_type: str) -> float:
+    """How much the client wants that type; equally much where it names none at all."""
+    return (quality_of(accepted, media_type) or 0.0) if accepted else 1.0
 
 
 async def protect(message: Message, scope: Scope) -> None:
-    """Add to every answer what keeps browsers from doing harm with it."""
+    """Add the headers that restrict what browsers do with a response."""
     if message["type"] != "http.response.start":
         return
     headers = list(message.get("headers", []))
@@ -76,14 +141,10 @@ async def protect(message: Message, scope: Scope) -> None:
     message["headers"] = headers
 
 
-def _refused(request: Request[Any, Any, Any], error: MarketplaceError) -> Response[Any]:
-    return refuse(request, error)
-
-
 def _not_understood(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     if error.status_code >= 500:
         return _failed(request, error)
-    response = refuse(request, _translated(request, error))
+    response = error_response(request, _translated(request, error))
     for name, value in (error.headers or {}).items():
         response.headers[name.title()] = value
     return response
@@ -92,36 +153,35 @@ def _not_understood(request: Request[Any, Any, Any], error: HTTPException) -> Re
 def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if isinstance(error, OSError) and error.errno in FULL:
         fix = "try again later, or tell the operator"
-        return refuse(request, MarketplaceError("disk-full", "the marketplace's disk is full", fix=fix))
-    LOG.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
-    fix = "try again; if it stays, tell the operator when it happened: the server's log says more"
-    return refuse(request, MarketplaceError("internal", "the marketplace itself failed", fix=fix))
+        return error_response(request, MarketplaceError("disk-full", "the marketplace's disk is full", fix=fix))
+    LOG.error("%s %s failed", request.method, _path(request), exc_info=error)
+    fix = "try again; if it fails again, tell the operator the time: the log of the server has the cause"
+    return error_response(request, MarketplaceError("internal", "the marketplace failed", fix=fix))
 
 
 def _translated(request: Request[Any, Any, Any], error: HTTPException) -> MarketplaceError:
-    path = request.scope["path"][:200]
+    path = quote(_path(request), limit=200)
     match error.status_code:
         case 404:
-            return MarketplaceError("not-found", f"there is nothing at {path!r}", fix="check the address")
+            return MarketplaceError("not-found", f"nothing is at {path}", fix="check the address")
         case 405:
             allowed = (error.headers or {}).get("allow", "")
             return MarketplaceError(
-                "method-not-allowed", f"{path!r} does not take {request.method}", fix=f"use {allowed}".rstrip()
+                "method-not-allowed", f"{path} does not support {quote(request.method)}", fix=f"use {allowed}".rstrip()
             )
         case 413:
             return MarketplaceError("file-too-large", "the request's body is too large", fix="send less")
     said = [
         f"{each['key']}: {each['message']}" for each in error.extra or () if isinstance(each, dict) and "key" in each
     ]
-    message = "; ".join(said) or error.detail
+    # Not the framework's own text: it holds the whole address, and an address may hold a secret.
+    message = "; ".join(said) or "the request cannot be read"
     return MarketplaceError("bad-request", message[:1000], fix="see /schema/openapi.json for what this address takes")
 
 
-def _wants_page(request: Request[Any, Any, Any]) -> bool:
-    if request.scope["path"].startswith(NO_PAGES):
-        return False
-    accept = _accepted(request)
-    return accept.get("text/html", 0) > accept.get("text/plain", 0)
+def _path(request: Request[Any, Any, Any]) -> str:
+    """The path for messages and the log, without the secret of a stage."""
+    return STAGE.sub("/stage/...", request.scope["path"])
 
 
 def _page(error: MarketplaceError) -> str:
@@ -129,22 +189,9 @@ def _page(error: MarketplaceError) -> str:
     return PAGE.format(**{key: html.escape(value[:1].upper() + value[1:]) for key, value in text.items()})
 
 
-def _accepted(request: Request[Any, Any, Any]) -> dict[str, float]:
-    """Media types and their quality, lower case; what cannot be read counts as not there."""
-    found: dict[str, float] = {}
-    for part in request.headers.get("accept", "").lower().split(","):
-        name, *parameters = (text.strip() for text in part.split(";"))
-        quality = next((text[2:] for text in parameters if text.startswith("q=")), "1")
-        try:
-            found[name] = min(max(float(quality), 0.0), 1.0)
-        except ValueError:
-            continue
-    return found
-
-
 HANDLERS: ExceptionHandlersMap = {
-    MarketplaceError: _refused,
+    MarketplaceError: error_response,
     HTTPException: _not_understood,
     Exception: _failed,
 }
-"""What the application does with every exception."""
+"""Exception to its error response."""

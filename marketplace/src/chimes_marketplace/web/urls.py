@@ -63,10 +63,10 @@ def check_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandl
     """
     for host in connection.headers.getall("host", []):
         if host and not _is_host(host):
-            message = f"the Host header {host[:200]!r} is none"
-            raise MarketplaceError(
-                "bad-request", message, fix="send the name of this server, and its port if it has one"
-            )
+            # Without its value: a client that puts credentials into an address may have put them here.
+            message = "the Host header is not the name of a host"
+            fix = "send the name of this server, and its port if it has one"
+            raise MarketplaceError("bad-request", message, fix=fix)
 
 
 def _asked(request: Request[Any, Any, Any]) -> str:
