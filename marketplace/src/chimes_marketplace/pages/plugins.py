@@ -17,7 +17,7 @@ from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.pages.findings import printable
-from chimes_marketplace.pages.readmes.html import readme_of
+from chimes_marketplace.pages.readme import render_readme
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.access import get_named, project_object
@@ -94,7 +94,7 @@ def _show(request: Request[Any, Any, Any], market: Market, name: str, version: s
         "versions": shown.versions,
         "about": about,
         "install": _install(request, market, shown),
-        "readme": readme_of(about),
+        "readme": render_readme(about),
         "links": _links(about),
         "requirements": [printable(each) for each in about.get("requires_dist") or []],
         "licence": printable(about.get("license_expression") or about.get("license"), 100),

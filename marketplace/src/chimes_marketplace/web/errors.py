@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import html
+import json
 import logging
 import re
 from collections.abc import Sequence
@@ -94,7 +95,8 @@ def error_response(request: Request[Any, Any, Any], error: MarketplaceError) -> 
         return Response(_page(error), status_code=error.status, media_type=kind, headers=headers)
     if kind == MediaType.TEXT:
         return Response(error.to_text() + "\n", status_code=error.status, media_type=kind, headers=headers)
-    body = Problem.of(error).model_dump_json().encode()
+    # The standard library's writer: it escapes what UTF-8 cannot hold, such as half of a surrogate pair in a path.
+    body = json.dumps(Problem.of(error).model_dump(mode="json")).encode()
     return Response(body, status_code=error.status, media_type=kind, headers=headers)
 
 
@@ -108,15 +110,15 @@ def error_type(request: Request[Any, Any, Any]) -> str:
     accepted = parse_accept(request.headers.getall("accept", []))
     if [f"{each.type}/{each.subtype}" for each in accepted if each.quality > 0] == [JSON]:
         return JSON
-    json = max(_quality(accepted, PROBLEM), _quality(accepted, JSON), *_named_json(accepted), 0.0)
+    problem = max(_quality(accepted, PROBLEM), _quality(accepted, JSON), *_named_json(accepted), 0.0)
     text, page = _quality(accepted, MediaType.TEXT), _quality(accepted, MediaType.HTML)
     if not path.startswith("/api/"):
-        if page > max(json, text) and not path.startswith(NO_PAGES):
+        if page > max(problem, text) and not path.startswith(NO_PAGES):
             return MediaType.HTML
         # A browser shows text where there are no pages.
         text = max(text, page)
     is_twine = request.headers.get("user-agent", "").startswith("twine/")
-    return MediaType.TEXT if text > json or (is_twine and text == json) else PROBLEM
+    return MediaType.TEXT if text > problem or (is_twine and text == problem) else PROBLEM
 
 
 def _named_json(accepted: Sequence[MediaRange]) -> list[float]:
