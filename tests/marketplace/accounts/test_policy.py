@@ -40,7 +40,7 @@ PRINCIPALS: dict[str, Principal] = {
 HIDDEN = ProjectObject(name="Acme.Tools", member_id=OWNER)
 LISTED = ProjectObject(name="acme-tools", member_id=OWNER, is_listed=True)
 NEW = ProjectObject(name="acme-tools", member_id=None)
-OBJECTS = {
+OBJECTS: dict[str, ProjectObject | SubmissionObject] = {
     "hidden project": HIDDEN,
     "listed project": LISTED,
     "new project": NEW,

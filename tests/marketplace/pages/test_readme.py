@@ -59,7 +59,7 @@ REL = 'rel="nofollow ugc noreferrer"'
         ("<p id='a\"b'>a</p>", '<p id="readme-a&quot;b">a</p>'),
         ("<h6>a</h6>", "<h6>a</h6>"),
         ('<span class="kn badge">a</span><span class="badge">b</span>', '<span class="kn">a</span><span>b</span>'),
-        ('<input type="text" name="q" checked>', '<input checked="" type="checkbox" disabled="">'),
+        ('<input type="text" name="q" checked>', '<input checked="" disabled="" type="checkbox">'),
         ("<p><em>a", "<p><em>a</em></p>"),
         ("a<b", "a"),
         ("<form action=x><button>a</button></form>", "a"),

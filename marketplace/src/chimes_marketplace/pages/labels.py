@@ -1,4 +1,4 @@
-"""What the marketplace's states, verdicts and levels are called on pages, and what a reader does next."""
+"""Labels of states, verdicts and levels on the pages, and what a reader can do next."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ __all__ = [
 
 
 def N_(text: str) -> str:  # noqa: N802
-    """Mark a text for translation where it stands; it is translated where it is shown."""
+    """Mark a text for translation; the template that shows it translates it."""
     return text
 
 
 @dataclass(frozen=True)
 class Next:
-    """What to do in a state: a sentence, and the command that does it, if there is one."""
+    """What to do in a state: a sentence, and the command for it, if there is one."""
 
     text: str
     command: str | None = None
@@ -49,31 +49,31 @@ STATES = MappingProxyType(
 )
 SENTENCES = MappingProxyType(
     {
-        "staged": N_("The upload is still open: more files of this release may come."),
+        "staged": N_("The upload is open: more files of this release may follow."),
         "validating": N_("Being validated: no verdict yet."),
-        "listed": N_("Listed: it was run, and nothing that it is asked for failed."),
-        "rejected": N_("Not listed: it has findings that stand in the way."),
-        "held": N_("Held: a person decides whether it is listed."),
+        "listed": N_("Listed: it was run, and every required check passed."),
+        "rejected": N_("Not listed: findings block the listing."),
+        "held": N_("Held: an administrator decides whether it is listed."),
         "cancelled": N_("Cancelled before there was a verdict."),
-        "infra": N_("Not judged: the marketplace's own machinery failed. This says nothing about the plugin."),
+        "infra": N_("Not judged: the marketplace failed. This says nothing about the plugin."),
     }
 )
 NEXT = MappingProxyType(
     {
-        "staged": Next(N_("It closes when no file has come for some seconds. To end the upload at once:"), "close"),
-        "validating": Next(N_("Nothing. Load this page again to see how far it is. To give it up:"), "cancel"),
-        "listed": Next(N_("Install it: everybody can. What is listed never changes; a change is a new version.")),
+        "staged": Next(N_("The upload ends when no further file arrives for some seconds. To end it now:"), "close"),
+        "validating": Next(N_("Nothing. Reload this page to see the progress. To cancel it:"), "cancel"),
+        "listed": Next(N_("Anyone can install it. A listed version never changes; publish changes as a new version.")),
         "rejected": Next(
             N_(
-                "Correct what the findings name and upload again. The version may stay the same: it was never listed. "
-                "The same checks run at home with the command at the end of this page."
+                "Fix what the findings name and upload again. You can keep the version, because it was never listed. "
+                "The command at the end of this page runs the same checks locally."
             )
         ),
         "held": Next(
-            N_("Wait for an administrator of this marketplace. The reason will be shown here. To give it up:"), "cancel"
+            N_("Wait for an administrator of this marketplace. The reason will be shown here. To cancel it:"), "cancel"
         ),
-        "cancelled": Next(N_("Upload the files again, or have these validated after all:"), "retry"),
-        "infra": Next(N_("The version is not lost. Have it validated again:"), "retry"),
+        "cancelled": Next(N_("Upload the files again, or validate these files again:"), "retry"),
+        "infra": Next(N_("You can keep the version. To validate it again:"), "retry"),
     }
 )
 VERDICTS = MappingProxyType(
@@ -109,13 +109,13 @@ GLYPHS = MappingProxyType(
         "info": "i",
     }
 )
-"""Beside a colour there always is a glyph, and a word."""
+"""A state is shown as a colour, a glyph and a word."""
 
 SEVERITIES = MappingProxyType({"error": N_("error"), "warning": N_("warning"), "info": N_("note")})
 BLOCKS = MappingProxyType(
     {
         "upload": N_("blocks the upload"),
-        "review": N_("needs a person's approval"),
+        "review": N_("needs an administrator's approval"),
         "verified": N_("blocks the listing"),
         "certified": N_("blocks the level certified"),
     }
@@ -125,8 +125,8 @@ KINDS = MappingProxyType({"model": N_("model"), "connector": N_("connector"), "b
 FORMS = MappingProxyType({"wheel": N_("wheel"), "sdist": N_("source")})
 RUNS = MappingProxyType(
     {
-        "waiting": N_("waits for a lane"),
-        "admitted": N_("runs"),
+        "waiting": N_("waiting for a lane"),
+        "admitted": N_("running"),
         "clean": N_("clean"),
         "findings": N_("with findings"),
         "infra": N_("not judged"),
@@ -146,11 +146,11 @@ MEMBERS = MappingProxyType(
 )
 ERRORS = MappingProxyType(
     {
-        400: N_("That request cannot be read"),
-        401: N_("This is not listed: say who you are"),
-        403: N_("This is not yours to read"),
-        404: N_("There is nothing here"),
-        405: N_("That cannot be done here"),
-        500: N_("The marketplace itself failed"),
+        400: N_("The request is invalid"),
+        401: N_("This is not listed: sign in to see it"),
+        403: N_("You may not see this"),
+        404: N_("Not found"),
+        405: N_("This action is not supported here"),
+        500: N_("The marketplace failed"),
     }
 )

@@ -33,12 +33,13 @@ ATTRIBUTES = {
     "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"},
     "ol": {"start"},
-    "input": {"checked"},
+    "input": {"checked", "disabled"},
 }
 CLASSES = {"span": {name for name in STANDARD_TYPES.values() if name}}
 """Only those of highlighted code."""
 SCHEMES = {"http", "https", "mailto"}
-CHECKBOX = {"input": {"type": "checkbox", "disabled": ""}}
+CHECKBOX = {"input": {"type": "checkbox"}}
+"""One value alone: of several nh3 chooses the order anew each time, and the page's digest would change."""
 VOID = {"br", "hr", "img", "input"}
 
 # Of HTML as nh3 writes it: names in lower case, values in double quotes.
@@ -98,7 +99,7 @@ def _depth(text: str) -> int:
 
 
 def _adapt(text: str) -> str:
-    """The same with headings two levels down, and pictures as links, or as their text inside a link."""
+    """The same with headings two levels down, pictures as links (inside a link as text), and no input enabled."""
     in_link = False
 
     def adapt(found: re.Match[str]) -> str:
@@ -108,6 +109,8 @@ def _adapt(text: str) -> str:
             in_link = not slash
         elif name == "img":
             return _picture(dict(ATTRIBUTE.findall(attributes)), in_link=in_link)
+        elif name == "input":
+            return f"<input{' checked' * ('checked' in attributes)} disabled>"
         elif re.fullmatch("h[1-6]", name):
             return f"<{slash}h{min(6, int(name[1]) + 2)}{attributes}>"
         return found[0]

@@ -15,6 +15,7 @@ from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.pages.findings import group, printable
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.pages.runs import DOCUMENTS, make_ran
+from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.states import MARKETPLACE, find_by_secret
 from chimes_marketplace.validation.documents import read_log, read_verdict
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
@@ -90,7 +91,7 @@ def _page(
         make_ran(run, files.get(run.file_id), read_verdict(market.blobs, run), read_log(market.blobs, run))
         for run in report.runs
     ]
-    findings = group(report.findings)
+    findings = group(read_findings(report.findings))
     values = {
         "report": report,
         "findings": findings,

@@ -1,4 +1,4 @@
-"""A page as an HTTP answer: its language, its headers, and whether it may be kept."""
+"""A page as an HTTP response: its language, its headers, and whether it may be cached."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from chimes_marketplace.web.urls import Links
 __all__ = ["show"]
 
 COOKIE = "chimes_language"
+QUERY = ("q", "type", "kind")
+"""The parameters that a link to the same page in the other language keeps; an unknown one may be a secret."""
 YEAR_S = 365 * 24 * 3600
-# Stricter than what every answer of the marketplace has: these pages have no script at all.
+# Stricter than the policy of other responses: these pages have no script.
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -33,7 +35,7 @@ def show(
     private: bool = False,
     status: int = 200,
 ) -> Response[str]:
-    """The page in the reader's language. ``private``: not for everybody, so never kept by any cache."""
+    """The page in the reader's language. ``private``: it holds what is not listed, and no cache stores it."""
     asked = request.query_params.get("lang")
     language = choose(asked, request.cookies.get(COOKIE), request.headers.get("accept-language", ""))
     text = render(template, language, _surroundings(request, market, language) | values)
@@ -56,10 +58,10 @@ def show(
 
 
 def _surroundings(request: Request[Any, Any, Any], market: Market, language: str) -> dict[str, Any]:
-    """What every page is given: the site, its addresses, and the way to the other language."""
+    """The values that every page has: the site, its addresses, and the link to the other language."""
     base = Links.of(request, market).base
     other = next(each for each in LANGUAGES if each != language)
-    query = [(key, value) for key, value in request.query_params.multi_items() if key != "lang"]
+    query = [(key, value) for key, value in request.query_params.multi_items() if key in QUERY]
     return {
         "site": market.settings.name,
         "base": base,
