@@ -42,7 +42,8 @@ def render_description(text: str, content_type: str, *, timeout_s: float = TIMEO
     """Render the text in a child process. Never raises for what is in it."""
     argv = [sys.executable, "-I", "-m", "chimes.checks.formats.rendering", content_type]
     try:
-        done = run(argv, stdin=text.encode("utf-8", "replace"), timeout_s=timeout_s, max_output_bytes=HTML_BYTES)
+        stdin = text.encode("utf-8", "replace")
+        done = run(argv, stdin=stdin, timeout_s=timeout_s, max_output_bytes=HTML_BYTES, guarded=True)
         found = json.loads(done.stdout)
         return Rendering(found["html"], found["line"], found["problem"])
     except (ChimesError, ValueError, KeyError, TypeError):
