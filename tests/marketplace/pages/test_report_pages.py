@@ -46,11 +46,11 @@ def test_a_report_of_what_is_not_listed_needs_its_member_or_the_stage(
 @pytest.mark.parametrize(
     ("state", "sentence", "help"),
     [
-        ("staged", "The upload is still open", "/api/v1/submissions/1/close"),
+        ("staged", "The upload is open", "/api/v1/submissions/1/close"),
         ("validating", "no verdict yet", "chimes cancel 1"),
-        ("held", "a person decides", "chimes cancel 1"),
+        ("held", "an administrator decides", "chimes cancel 1"),
         ("cancelled", "Cancelled before", "chimes retry 1"),
-        ("infra", "machinery failed", "chimes retry 1"),
+        ("infra", "the marketplace failed", "chimes retry 1"),
     ],
 )
 def test_every_state_says_what_to_do_next(

@@ -8,7 +8,7 @@ One table for everything that is asked over HTTP. ``can`` answers; ``require`` r
 | is known, not allowed  | ``not-yours`` (403)                                                    |
 
 A project that exists is never answered with 404 to a principal that may not see it: installers would then go on
-to the next index and take a stranger's package of that name from there.
+to the next index and install a package of another owner with that name.
 """
 
 from __future__ import annotations

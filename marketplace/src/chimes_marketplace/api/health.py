@@ -1,4 +1,4 @@
-"""Whether the marketplace can work: asked by whoever watches it."""
+"""The health of the marketplace, for monitoring."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _database(market: Market) -> str | None:
     try:
         with market.database.reading() as session:
             list_members(session)
-    except Exception:  # whatever the driver raises: that is what is asked for
+    except Exception:  # drivers raise their own types, and each means that the database fails
         LOG.exception("the database cannot be read")
         return "cannot be read"
     return None

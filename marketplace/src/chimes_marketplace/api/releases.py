@@ -1,4 +1,4 @@
-"""A release as JSON: its state, and all that stands behind it."""
+"""A release as JSON: its state, submissions, components, files and findings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SubmissionRow(Answer):
 
 
 class ReleaseAnswer(Answer):
-    """A release. Who is not of its member sees what is listed, and nothing of other submissions."""
+    """A release. Without a token of its member, only what is listed."""
 
     project: str
     version: str
@@ -70,7 +70,7 @@ def show_release(
 
 
 def file_answer(file: File, submission: Submission, links: Links, *, own: bool) -> FileAnswer:
-    """A file for who may see it; ``own``: for its member, who may fetch it before it is listed."""
+    """A file; ``own``: for its member, with the stage address while it is not listed."""
     return FileAnswer(
         filename=file.filename,
         form=file.form,

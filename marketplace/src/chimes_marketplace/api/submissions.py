@@ -1,4 +1,4 @@
-"""Submissions as JSON, and what their member may do with them: close, cancel, retry."""
+"""Submissions as JSON, and the actions of their member: close, cancel, retry."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RunAnswer(Answer):
 
 
 class StepAnswer(Answer):
-    """One change of state. ``actor`` is null for strangers where it was a person."""
+    """One change of state. ``actor``: null where it was a user and the principal may not see all of the submission."""
 
     state: str
     at: datetime
@@ -49,7 +49,7 @@ class StepAnswer(Answer):
 
 
 class SubmissionAnswer(Answer):
-    """A submission. ``position`` is its place among those that wait for a lane, from 1."""
+    """A submission. ``position``: in the queue for a lane, from 1."""
 
     id: int
     project: str
@@ -68,7 +68,7 @@ class SubmissionAnswer(Answer):
 
 @get("/submissions/{id:int}", sync_to_thread=True, operation_id="ShowSubmission", responses=READING)
 def show_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """One submission, from its upload to its verdict."""
+    """A submission, from its upload to its verdict."""
     with market.database.reading() as session:
         principal = authenticate_request(request, session)
         report = read_submission(session, id=id)
@@ -80,19 +80,19 @@ def show_submission(request: Request[Any, Any, Any], market: NamedDependency[Mar
 
 @post("/submissions/{id:int}/close", sync_to_thread=True, status_code=200, responses=WRITING)
 def close_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """End the upload: the validation begins."""
+    """Close the submission: the upload ends and the validation begins."""
     return _change(request, market, id, states.close)
 
 
 @post("/submissions/{id:int}/cancel", sync_to_thread=True, status_code=200, responses=WRITING)
 def cancel_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """Give it up; its files may then be uploaded anew under their names."""
+    """Cancel the submission; its files can be uploaded again."""
     return _change(request, market, id, states.cancel)
 
 
 @post("/submissions/{id:int}/retry", sync_to_thread=True, status_code=200, responses=WRITING)
 def retry_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """Validate again what was cancelled, or ended by a fault that is not the plugin's."""
+    """Validate a submission again that was cancelled or that ended with an infrastructure error."""
     return _change(request, market, id, states.retry)
 
 

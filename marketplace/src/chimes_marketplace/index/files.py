@@ -1,4 +1,4 @@
-"""The files of the index, whole or in parts; who may have one is asked by project and file name, never by digest."""
+"""The files of the index, whole or in parts; access depends on project and file name, never on the digest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHUNK = 1 << 18
 def send_file(
     request: Ask, market: NamedDependency[Market], sha256: FromPath[str], filename: FromPath[str]
 ) -> Response[Any]:
-    """A listed file to everybody, another one to its member; with ``.metadata`` behind its name, a wheel's METADATA."""
+    """A listed file without a token, others for their member; with the suffix ``.metadata``, a wheel's METADATA."""
     with market.database.reading() as session:
         file, cache = _readable(request, session, sha256, filename.removesuffix(METADATA))
         digest = digest_of(file, filename)
@@ -45,7 +45,7 @@ def send_file(
 
 
 def digest_of(file: File, filename: str) -> str:
-    """Of the file's bytes, or of its METADATA if ``filename`` asks for that. Raises ``not-found``."""
+    """The digest of the file, or of its METADATA if ``filename`` asks for that. Raises ``not-found``."""
     digest = file.metadata_sha256 if filename.endswith(METADATA) else file.sha256
     if digest is None:
         raise absent(filename)
@@ -53,7 +53,7 @@ def digest_of(file: File, filename: str) -> str:
 
 
 def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[Any]:
-    """The blob, or the part of it that the request asks for; 304 if the client has it, 416 for a part outside."""
+    """The blob or the requested part of it; 304 if the client has it, 416 for a part that it does not have."""
     etag = f'"{digest}"'
     headers = {"Cache-Control": cache, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_known(request, etag):
@@ -75,9 +75,9 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
 
 
 def absent(filename: str) -> MarketplaceError:
-    """There is no such file, or it has other bytes."""
+    """The error for a file that does not exist or has other bytes."""
     message = f"there is no file {filename[:200]!r} with these bytes"
-    return MarketplaceError("not-found", message, fix="take the address from a page of the index")
+    return MarketplaceError("not-found", message, fix="use an address from a page of the index")
 
 
 def _asked_part(request: Ask, etag: str, size: int) -> range | None:

@@ -36,7 +36,7 @@ The first is for clients without a preference; browsers and old versions of pip 
 REVALIDATE = "no-cache"
 PRIVATE = "private, no-store"
 COMPRESSED_BYTES = 1024
-"""Smaller bodies do not get smaller."""
+"""Smaller bodies are not compressed."""
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
     {"zstd": zstd.compress, "gzip": partial(gzip.compress, compresslevel=5, mtime=0)}
@@ -62,8 +62,7 @@ def represent(
     if encoding is not None:
         body = ENCODINGS[encoding](body)
         headers["Content-Encoding"] = encoding
-    # Of the bytes as they go out, so it differs between the forms and their encodings; and of the type, which
-    # two forms with the same bytes differ in.
+    # Of the encoded bytes and of the type, because two types can have the same bytes.
     headers["ETag"] = f'"{hashlib.sha256(kind.encode() + body).hexdigest()[:40]}"'
     if is_known(request, headers["ETag"]):
         headers.pop("Content-Encoding", None)
@@ -72,6 +71,6 @@ def represent(
 
 
 def is_known(request: Request[Any, Any, Any], etag: str) -> bool:
-    """Whether the client says that it has this one (If-None-Match)."""
+    """Whether the client has this version already (If-None-Match)."""
     held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     return etag in held or "*" in held

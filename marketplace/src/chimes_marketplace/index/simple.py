@@ -49,12 +49,12 @@ def show_project(request: Ask, market: NamedDependency[Market], name: FromPath[s
 
 @get("/legacy/+simple/{name:str}", sync_to_thread=True, tags=["index"])
 def show_project_to_uploader(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
-    """The same page where hatch looks before it uploads."""
+    """The same page at the address that hatch reads before it uploads."""
     return _project_page(request, market, name, folder="/legacy/+simple")
 
 
 def canonical_address(request: Ask, market: Market, path: str) -> Redirect | None:
-    """To ``path`` with a slash at its end and the name normalised, unless that was asked for."""
+    """A redirect to ``path``, with a slash at its end and the name normalised; None if the request has that path."""
     raw: bytes = request.scope["raw_path"]
     if raw.partition(b"?")[0].endswith(b"/") and request.scope["path"] == path.rstrip("/"):
         return None
@@ -64,8 +64,8 @@ def canonical_address(request: Ask, market: Market, path: str) -> Redirect | Non
 def listed_page(request: Ask, session: Session, name: str) -> tuple[str, list[Entry]]:
     """The name and the files of a project that has something listed.
 
-    Raises MarketplaceError ``not-found`` for an absent one. Of one that has nothing listed a stranger learns no more
-    than that: ``credentials-required``, ``not-yours``; its member is told where else to look.
+    Raises MarketplaceError ``not-found`` for an absent one. For one without a listed file
+    raises ``credentials-required`` and ``not-yours`` as the policy says; its member is told about the stage.
     """
     project = get_named(session, name)
     entries = list_entries(session, project=project)
@@ -73,7 +73,7 @@ def listed_page(request: Ask, session: Session, name: str) -> tuple[str, list[En
         return project.name, entries
     require(authenticate_request(request, session), "view", project_object(project))
     message = f"{project.name} has nothing listed yet"
-    fix = "install from the stage URL that the upload was answered with; chimes publish prints it"
+    fix = "install from the stage URL in the response to the upload; chimes publish prints it"
     raise MarketplaceError("not-found", message, fix=fix)
 
 

@@ -1,4 +1,4 @@
-"""The legacy upload: one POST with one file, as twine and uv send it."""
+"""The legacy upload API: one POST with one file, as twine and uv send it."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ __all__ = ["upload"]
 
 Ask = Request[Any, Any, Any]
 RESERVE_BYTES = 64 << 20
-"""What must stay free on the disk, for the database above all."""
+"""What must remain free on the disk, mainly for the database."""
 FRAME_BYTES = 16 << 20
-"""More than the form around a file can be."""
+"""The largest size of a form without its file."""
 DRAIN_BYTES, DRAIN_S = 64 << 20, 10.0
-"""What is still read of a refused upload: a client that cannot send all of it may never look at the answer."""
+"""What is still read of a refused upload: some clients read the response only after they have sent everything."""
 
 
 class UploadAnswer(BaseModel):
@@ -108,11 +108,11 @@ def _check_room(market: Market, announced: str) -> None:
     size = int(announced) if announced.isascii() and announced.isdigit() else 0
     limit = market.settings.upload_bytes
     if size > limit + FRAME_BYTES:
-        message = f"the body has {size} bytes, and the largest file that is taken {limit}"
-        raise MarketplaceError("file-too-large", message, fix="ship weights and data apart from the code")
+        message = f"the body has {size} bytes, more than the largest accepted file, {limit} bytes"
+        raise MarketplaceError("file-too-large", message, fix="publish weights and data separately from the code")
     free = market.blobs.free_bytes()
     if free < size + RESERVE_BYTES:
-        message = f"the marketplace's disk has {free} bytes left"
+        message = f"the disk of the marketplace has only {free} bytes left"
         raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
 
 
@@ -148,13 +148,13 @@ def _accept(request: Ask, market: Market, user: TokenUser, arrived: Arrived) -> 
 
 
 def _arriving(market: Market, user: TokenUser, name: str, version: str) -> AbstractContextManager[object]:
-    """Who may upload to a release keeps its submission open meanwhile, and nobody else does."""
+    """Keep the submission of the release open during the upload, if the user may upload to it."""
     try:
         check_release(name, version)
         with market.database.reading() as session:
             check_uploader(session, user=user, name=name)
     except MarketplaceError:
-        # Said when the form is whole: it may have another fault that comes first.
+        # Reported when the form is complete: an earlier fault of the form takes precedence.
         return contextlib.nullcontext()
     return market.arrivals.arriving(normalised(name), version)
 
@@ -167,11 +167,11 @@ async def _connected(body: AsyncIterator[bytes], silence_s: float) -> AsyncItera
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            message = f"nothing came for {silence_s:g} s, and the file is not whole"
-            raise MarketplaceError("too-slow", message, fix="upload again; nothing was kept") from error
+            message = f"no data arrived for {silence_s:g} s, and the file is incomplete"
+            raise MarketplaceError("too-slow", message, fix="upload again; nothing was stored") from error
         except HTTPException as error:
-            message = "the client went away before the file was whole"
-            raise MarketplaceError("bad-form", message, fix="upload again; nothing was kept") from error
+            message = "the client disconnected before the file was complete"
+            raise MarketplaceError("bad-form", message, fix="upload again; nothing was stored") from error
         yield chunk
 
 

@@ -1,4 +1,4 @@
-"""The front page: what this is, what is new, how to install and how to publish."""
+"""The front page: an introduction, the newest plugins, how to install and how to publish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of what is listed, and the page of a plugin or library."""
+"""The list of plugins and libraries, and the page of each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def show_plugins(
     type: FromQuery[Literal["", "plugin", "library"]] = "",
     kind: FromQuery[Literal["", "model", "connector", "backend"]] = "",
 ) -> Response[str]:
-    """What is listed: all, or what matches."""
+    """The listed plugins and libraries, all or those that match."""
     with market.database.reading() as session:
         items = list_shelf(session)
     found = [item for item in search(items, q) if _matches(item, type, kind)]
@@ -51,7 +51,7 @@ def show_plugins(
 
 @get("/plugins/{name:str}/", sync_to_thread=True, operation_id="ShowPlugin", media_type="text/html")
 def show_plugin(request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str]) -> Response[str]:
-    """The newest version that the reader may see."""
+    """The newest version that the principal may see."""
     return _show(request, market, name, None)
 
 
@@ -103,7 +103,7 @@ def _show(request: Request[Any, Any, Any], market: Market, name: str, version: s
 
 
 def _read(session: Session, project: Project, version: str | None, full: bool) -> Shown | None:
-    """None if the reader has to say who it is; raises MarketplaceError ``not-found`` for what is not there."""
+    """The release; None if the principal may not see it. Raises MarketplaceError ``not-found`` for an absent one."""
     assert project.id is not None
     releases = list_releases(session, project_id=project.id)
     found = [read_release(session, project=project, release=each, full=full) for each in releases]
@@ -122,7 +122,7 @@ def _read(session: Session, project: Project, version: str | None, full: bool) -
 
 
 def _newest(reports: list[ReleaseReport]) -> ReleaseReport | None:
-    """The newest listed one; if none is, the newest."""
+    """The newest listed release; if none is listed, the newest."""
     listed = [report for report in reports if report.state == "listed"]
     return next(iter(listed or reports), None)
 

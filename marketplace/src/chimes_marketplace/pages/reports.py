@@ -1,4 +1,4 @@
-"""The validation report of a submission: for everybody once it is listed, before that for its member or by stage."""
+"""The validation report of a submission: public once it is listed; before, for its member or at the stage URL."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TYPES = {".json": "application/json", ".toml": "text/plain", ".txt": "text/plain
 
 @get("/reports/{id:int}/", sync_to_thread=True, operation_id="ShowReport", media_type="text/html")
 def show_report(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> Response[str]:
-    """The report of a submission. What is not listed needs a token of its member."""
+    """The report of a submission. One that is not listed needs a token of its member."""
     with market.database.reading() as session:
         report, full = _admitted(request, session, id)
     return _page(request, market, report, full=full, place=f"reports/{id}/")
@@ -42,7 +42,7 @@ def show_report(request: Request[Any, Any, Any], market: NamedDependency[Market]
 def show_stage_report(
     request: Request[Any, Any, Any], market: NamedDependency[Market], secret: FromPath[str]
 ) -> Response[str]:
-    """The same, for who knows the stage URL."""
+    """The same, at the stage URL."""
     with market.database.reading() as session:
         report = _staged(session, secret)
     return _page(request, market, report, full=True, place=f"stage/{quote(secret)}/report/")
@@ -62,14 +62,14 @@ def show_document(
 def show_stage_document(
     market: NamedDependency[Market], secret: FromPath[str], run: Number, document: FromPath[str]
 ) -> Response[bytes]:
-    """The same, for who knows the stage URL."""
+    """The same, at the stage URL."""
     with market.database.reading() as session:
         report = _staged(session, secret)
     return _document(market, report, run, document)
 
 
 def _admitted(request: Request[Any, Any, Any], session: Session, id: int) -> tuple[SubmissionReport, bool]:
-    """The report, and whether the reader may see all. Raises MarketplaceError for who may see nothing of it."""
+    """The report, and whether the principal may see all of it. Raises MarketplaceError as the policy says."""
     principal = authenticate_request(request, session)
     report = read_submission(session, id=id)
     require(principal, "view", submission_object(report))
@@ -79,7 +79,9 @@ def _admitted(request: Request[Any, Any, Any], session: Session, id: int) -> tup
 def _staged(session: Session, secret: str) -> SubmissionReport:
     submission = find_by_secret(session, secret=secret)
     if submission is None or submission.id is None:
-        raise MarketplaceError("not-found", "there is no such stage", fix="check the address: it is a secret")
+        raise MarketplaceError(
+            "not-found", "there is no such stage", fix="use the stage URL in the response to the upload"
+        )
     return read_submission(session, id=submission.id)
 
 

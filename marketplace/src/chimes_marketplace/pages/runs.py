@@ -1,4 +1,4 @@
-"""What one run found, for the report page: a matrix of checks, the lock, the end of the log, the documents."""
+"""A run on the report page: the results of its checks, the lock, the end of the log, the documents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOG_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class Cell:
-    """One check: its code, what it asks, and what came of it."""
+    """One check: its code, its question and its result."""
 
     code: str
     title: str
@@ -76,7 +76,7 @@ class Ran:
 
 
 def make_ran(run: Run, file: File | None, verdict: Mapping[str, Any] | None, log: str) -> Ran:
-    """From what is kept of it. The documents are read as a stranger's: what is not as it should be is left out."""
+    """From what is stored of it. Malformed parts of the documents are left out: they come from a plugin's run."""
     verdict = verdict or {}
     named = [(name, getattr(run, field)) for name, field in DOCUMENTS.items()]
     rules = verdict.get("rules")

@@ -1,4 +1,4 @@
-"""Takes an uploaded file into its release's open submission, or says that it is there already."""
+"""Accepts an uploaded file into the open submission of its release, or finds that it exists already."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Arrived", "Receipt", "accept", "check_uploader", "may_use_reserved_n
 
 @dataclass(frozen=True, kw_only=True)
 class Arrived:
-    """A file that came whole, and what the gate learned of it. ``metadata_sha256``: where its METADATA is kept."""
+    """A complete file and the result of the gate. ``metadata_sha256``: the blob of its METADATA."""
 
     form: UploadForm
     sha256: str
@@ -53,10 +53,10 @@ class Receipt:
 
 
 def screen(session: Session, *, user: TokenUser, arrived: Arrived) -> Receipt | None:
-    """What need not be taken because it is there; None if it is to be taken. Changes nothing.
+    """The existing file where the upload changes nothing; None if the file is to be accepted. Changes nothing.
 
-    Raises MarketplaceError ``not-yours``, ``file-exists``, and for findings of the gate that stand in the way
-    ``checks-failed``, ``form-differs``.
+    Raises MarketplaceError ``not-yours``, ``file-exists``, and for findings of the gate that block the
+    upload ``checks-failed``, ``form-differs``.
     """
     project = find_project(session, name=arrived.form.project)
     _check_owner(user, arrived.form.project, project)
@@ -78,7 +78,7 @@ def screen(session: Session, *, user: TokenUser, arrived: Arrived) -> Receipt | 
 
 
 def accept(session: Session, *, user: TokenUser, arrived: Arrived) -> Receipt:
-    """Take the file, whose blobs are durable, in this one transaction. Raises what ``screen`` raises.
+    """Accept the file, whose blobs are stored, in this transaction. Raises what ``screen`` raises.
 
     The first file of a name makes the project, owned by the caller's member.
     """
@@ -139,7 +139,7 @@ def _find_release(session: Session, project: Project | None, arrived: Arrived) -
 
 
 def _find_known(session: Session, release: Release, arrived: Arrived) -> tuple[File, Submission] | None:
-    """The file that has this name now: a listed one, else one that is being judged, else the newest."""
+    """The file that has this name: a listed one, else one that is being validated, else the newest."""
     same = [
         (file, get_submission(session, id=file.submission_id))
         for file in list_files(session, release_id=release.id)
@@ -164,7 +164,7 @@ def _identity(filename: str) -> object:
 
 
 def _is_settled(file: File, submission: Submission) -> bool:
-    """Whether the bytes of that name must not change: listed, or being judged."""
+    """Whether the bytes of that name must not change: listed, or being validated."""
     return file.listed_at is not None or submission.state in OPEN
 
 
@@ -225,14 +225,14 @@ def _owned_project(session: Session, user: TokenUser, arrived: Arrived) -> Proje
                 project = add_project(session, name=arrived.form.name, member_id=user.member_id)
         except IntegrityError:
             project = None
-    # Two uploads to one project wait for each other here; the row is there even if another session made it.
+    # Two uploads to one project wait for each other here; another session may have created the row.
     project = session.exec(select(Project).where(col(Project.name) == name).with_for_update()).one()
     _check_owner(user, name, project)
     return project
 
 
 def _current_release(session: Session, project: Project, arrived: Arrived) -> Release:
-    """The release, made or brought up to date; what strangers see of it never changes by an upload."""
+    """The release, created or updated; an upload never changes what is listed of it."""
     assert project.id is not None
     release = find_release(session, project_id=project.id, version=arrived.form.version)
     about, type = arrived.examined.about, arrived.examined.type

@@ -1,4 +1,4 @@
-"""HEAD wherever there is GET: the same answer without its body."""
+"""HEAD for every route with GET: the same response without its body."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ __all__ = ["allow_head", "with_head"]
 
 
 def with_head(app: ASGIApp) -> ASGIApp:
-    """The application, which is asked GET for HEAD and whose body goes nowhere."""
+    """The application, with HEAD handled as GET whose body is discarded."""
 
-    async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
             await app(scope, receive, send)
             return
-        asked = scope.copy()
-        asked["method"] = "GET"
+        get = scope.copy()
+        get["method"] = "GET"
         head = _Head(receive, send)
-        await app(asked, head.receive, head.send)
+        await app(get, head.receive, head.send)
 
-    return ask
+    return handle
 
 
 async def allow_head(message: Message, scope: Scope) -> None:
-    """Before an answer goes out: where it names the methods that are taken, HEAD is among them if GET is."""
+    """Add HEAD to the Allow header of a response that names GET."""
     if message["type"] == "http.response.start":
         headers = MutableScopeHeaders.from_message(message)
         methods = [name.strip() for name in headers.get("allow", "").split(",")]
@@ -34,18 +34,18 @@ async def allow_head(message: Message, scope: Scope) -> None:
 
 
 class _Head:
-    """One request: its answer is over with its headers."""
+    """One request, whose response ends after its headers."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self._is_over = False
 
     async def receive(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
-        """Whoever makes a body piece by piece learns that nobody waits for it."""
+        """A disconnect after the headers, so that a streaming response stops."""
         return {"type": "http.disconnect"} if self._is_over else await self._receive()
 
     async def send(self, message: Message) -> None:
-        """Passes on the headers, and that this was all."""
+        """Pass on the headers and end the response."""
         if message["type"] == "http.response.start":
             self._is_over = True
             await self._send(message)

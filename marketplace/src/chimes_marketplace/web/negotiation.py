@@ -125,7 +125,7 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]] | None:
 
 
 def _quality(parameters: Sequence[tuple[str, str]] | None) -> float | None:
-    """The weight, 1 where there is none; None if it is no number from 0 to 1."""
+    """The weight, 1 where there is none; None if it is not a number from 0 to 1."""
     if parameters is None:
         return None
     given = next((value for name, value in parameters if name == "q"), "1")

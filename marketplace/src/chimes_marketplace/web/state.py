@@ -1,4 +1,4 @@
-"""What every request is given: the parts of one running marketplace."""
+"""The state of the application that every route is given: the parts of one running marketplace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Market"]
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """``wake`` tells whoever validates that there is something to do."""
+    """``wake`` tells the reconciler that there may be work."""
 
     settings: Settings
     database: Database
