@@ -36,7 +36,7 @@ def test_a_report_of_what_is_not_listed_needs_its_member_or_the_stage(
     for answer in (client.get(path, headers=alice), client.get(f"/stage/{shelved.secret}/report")):
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "private, no-store"
-        assert "Not listed: it has findings" in answer.text
+        assert "Not listed: findings block the listing." in answer.text
         for key in ("code", "message", "fix", "where"):
             assert FINDING[key].replace("'", "&#39;") in answer.text
     assert client.get("/stage/nothing/report").status_code == 404

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 from typing import Any
 
 import pytest
 from chimes.evidence.finding import Finding
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.web.errors import HANDLERS, protect
+from chimes_marketplace.web.errors import HANDLERS, error_response, protect
 from litestar import Litestar, Response, get, post
 from litestar.exceptions import HTTPException
 from litestar.params import JSONBody
-from litestar.testing import TestClient
+from litestar.testing import RequestFactory, TestClient
 
 FINDING = Finding(code="A01", severity="error", blocks="upload", message="no zip", fix="zip it", where="x.whl")
 SHOWN = FINDING.model_dump(mode="json")
@@ -167,6 +168,12 @@ def test_text_of_an_error_has_no_character_that_a_terminal_obeys(character: str)
     text = MarketplaceError("bad-request", hostile, fix=hostile, findings=[finding]).to_text()
     assert len(text.splitlines()) == 3
     assert all(each.isprintable() and each.encode() for each in text.split("\n"))
+
+
+def test_error_with_half_of_a_surrogate_pair_is_still_json() -> None:
+    request = RequestFactory().get("/api/v1/thing")
+    answer = error_response(request, MarketplaceError("not-found", "a\ud800b", fix="a\ud800b"))
+    assert json.loads(answer.content)["message"] == "a\ud800b"
 
 
 def test_error_is_a_page_for_browsers_with_the_text_escaped(client: Any) -> None:
