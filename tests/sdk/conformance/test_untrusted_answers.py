@@ -13,9 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from chimes.checks.engine import printable
 from chimes.conformance.child.remote import audited
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
-from chimes.conformance.report import printable
 from chimes.conformance.told import read_cases, read_entry, read_offers
 from chimes.errors import ConfigError, UnsupportedError
 from chimes.registration import Registration

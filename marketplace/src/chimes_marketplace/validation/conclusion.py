@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chimes.conformance.report import printable
+from chimes.checks.engine import printable
 from chimes.kinds.backend import JobState, JobStatus
 
 from chimes_marketplace.lanes.runfolder import Left
@@ -43,8 +43,6 @@ def parse(document: bytes | None) -> dict[str, Any] | None:
 def make_record(task: Task, status: JobStatus, left: Left) -> bytes:
     """The run record: what the run itself wrote, with the lane, the attempt, and ``seconds`` (queued, run)."""
     record: dict[str, Any] = {"format": "chimes.run/1", **(parse(left.record) or {})}
-    if "seconds" in record:
-        record["check_seconds"] = record.pop("seconds")
     started, ended = status.started_at, status.ended_at
     queued = None if started is None else max(0.0, (started - task.created_at).total_seconds())
     ran = None if started is None or ended is None else (ended - started).total_seconds()

@@ -6,10 +6,11 @@ from packaging.tags import Tag, parse_tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.fields import parse_headers, values_of
 from chimes.checks.subject import Subject, WheelSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import listed, quote
 
 __all__ = ["NamesAgree"]
@@ -28,7 +29,7 @@ class NamesAgree(FileCheck[Subject]):
     """
 
     code = "A03"
-    anchor = "PEP 425, 427, 440, 503, 625"
+    source = "PEP 425, 427, 440, 503, 625"
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:

@@ -6,10 +6,11 @@ import sys
 
 from packaging.utils import canonicalize_name
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.subject import Subject, WheelSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["NamesFree"]
@@ -42,7 +43,7 @@ class NamesFree(FileCheck[Subject]):
     """
 
     code = "A12"
-    anchor = "PEP 752; PyPI's prohibited names"
+    source = "PEP 752; PyPI's prohibited names"
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
