@@ -96,13 +96,13 @@ class PluginRun:
 
     def ask_harness(self, children: Children, found: RegisteredComponent) -> HarnessAnswer:
         """The harness's cases and optional methods; asked twice, in fresh processes."""
-        component = {"kind": found.kind, "name": found.registration.name}
+        kind, name = found.kind, found.registration.name
         answers: list[HarnessAnswer] = []
         try:
             for _ in range(2):
                 with children.session(self.rules.call_s) as session:
-                    cases = read_cases(CASES, session.do("cases", step=CASES, **component))
-                    offers = read_offers(CASES, session.do("offers", step=CASES, **component))
+                    cases = read_cases(CASES, session.do("cases", step=CASES, kind=kind, name=name))
+                    offers = read_offers(CASES, session.do("offers", step=CASES, kind=kind, name=name))
                 answers.append(HarnessAnswer(cases=tuple(Case(**case) for case in cases), offers=offers))
             if _names(answers[0]) != _names(answers[1]):
                 raise StepFailedError(CASES, answer="changing")
