@@ -16,8 +16,8 @@ from chimes.environments.wheelfile import write_wheel
 from chimes.errors import ConfigError, NotFoundError
 from chimes.evidence.record import RunRecord
 from chimes.evidence.verdict import RuleSet, VerdictDocument
+from chimes.kinds.descriptors import KINDS, Kind
 from chimes.processes import run
-from chimes.registration import KINDS, Kind
 
 NONCE = Nonce(b"n" * 32)
 

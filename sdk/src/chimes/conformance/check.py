@@ -14,7 +14,7 @@ from chimes.errors import ChimesError
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.evidence.verdict import Cause
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 from chimes.rpc.failure import StepFailedError, failure_words
 
 __all__ = ["ComponentCheck", "ConformanceCheck", "EntryCheck"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chimes.conformance.harness import Case
-from chimes.registration import Kind, Registration
+from chimes.kinds.descriptors import Kind
+from chimes.registration import Registration
 from chimes.resources import Resources
 from chimes.rpc.failure import StepFailedError
 

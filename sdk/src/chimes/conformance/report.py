@@ -12,7 +12,7 @@ from chimes.checks.engine import Outcome
 from chimes.evidence.finding import Finding, sort_findings
 from chimes.evidence.record import ComponentRecord, RunRecord
 from chimes.evidence.verdict import CheckResult, ComponentVerdict, RuleSet, VerdictDocument
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 __all__ = ["ComponentReport", "Report"]
 

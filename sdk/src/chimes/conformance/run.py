@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +38,7 @@ from chimes.environments import dependency_problems, read_description, site_pack
 from chimes.environments.build import build_wheel
 from chimes.errors import InstallError, NotFoundError, ResolutionError
 from chimes.evidence.verdict import RuleSet
+from chimes.processes import scratch_folder
 from chimes.registry import Distribution, normalize, scan
 from chimes.sandbox import preflight
 
@@ -68,8 +68,7 @@ def check_path(path: Path, options: Options) -> Report:
         raise NotFoundError(f"there is nothing at {path}", hint="give a project folder, a wheel or an sdist")
     if options.sandbox:
         preflight()
-    with tempfile.TemporaryDirectory(prefix="chimes-") as name:
-        scratch = Path(name)
+    with scratch_folder("chimes-") as scratch:
         wheel, built = _build(path, scratch / "dist", options) if path.is_dir() else (path, [])
         run = _FileRun(options=options, name=wheel.name, started=started, file=wheel, scratch=scratch)
         run.check_file(built)

@@ -16,8 +16,9 @@ from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_p
 from chimes.conformance.entry import Entry
 from chimes.conformance.harness import Case
 from chimes.conformance.nonce import Nonce
+from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo
-from chimes.registration import Kind, Registration
+from chimes.registration import Registration
 from chimes.rpc.codec import batch_bytes
 from chimes.rpc.failure import StepFailedError
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from chimes.evidence.plain import JsonObject, Text
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 __all__ = ["CheckRecord", "ComponentRecord", "Facts", "RunRecord"]
 

@@ -21,6 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from chimes.errors import ConfigError, InfrastructureError, SchemaMismatchError
+from chimes.files import replace_file
 from chimes.kinds.component import Value
 
 __all__ = ["SUFFIXES", "OutputFile", "OutputReport", "check_format", "partial_path"]
@@ -159,7 +160,7 @@ class OutputFile:
         with self._partial.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size = os.fstat(stream.fileno()).st_size
-        os.replace(self._partial, self.path)
+        replace_file(self._partial, self.path)
         self._done = True
         return OutputReport(path=str(self.path), rows=self.rows, size_bytes=size, sha256=digest)
 
