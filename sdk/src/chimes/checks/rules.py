@@ -104,6 +104,10 @@ SCRIPT_OWNERS: Mapping[str, str] = MappingProxyType(
 )
 
 
+def _with_built_in_owners(owners: dict[str, str]) -> dict[str, str]:
+    return {**SCRIPT_OWNERS, **{name.lower(): owner for name, owner in owners.items()}}
+
+
 class FileRules(RuleTable):
     """What may differ between centres. Names are compared normalised (PEP 503).
 
@@ -116,9 +120,10 @@ class FileRules(RuleTable):
     reserved_names: Annotated[Names, AfterValidator(RESERVED_NAMES.union)] = RESERVED_NAMES
     reserved_prefixes: tuple[str, ...] = ()
     granted_names: Names = frozenset()
-    script_owners: Annotated[dict[str, str], AfterValidator(lambda owners: {**SCRIPT_OWNERS, **owners})] = dict(
-        SCRIPT_OWNERS
-    )
+    script_owners: Annotated[
+        dict[str, str],
+        AfterValidator(lambda owners: {**SCRIPT_OWNERS, **{name.lower(): owner for name, owner in owners.items()}}),
+    ] = dict(SCRIPT_OWNERS)
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, Any]) -> FileRules:

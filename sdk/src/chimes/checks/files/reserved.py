@@ -64,6 +64,7 @@ class NamesFree(FileCheck[Subject]):
         granted = {canonicalize_name(name) for name in self.rules.granted_names}
         names: list[str] = [name for name in facts["names"] if name not in granted]
         reserved = {canonicalize_name(name) for name in self.rules.reserved_names}
+        prefixes = [canonicalize_name(prefix) for prefix in self.rules.reserved_prefixes]
         for name in names:
             if name in STANDARD_LIBRARY:
                 message = f"{quote(name)} is the name of a standard library module"
@@ -71,7 +72,7 @@ class NamesFree(FileCheck[Subject]):
             elif name in reserved:
                 message = f"the name {quote(name)} is reserved"
                 findings.append(self.finding(message, "choose a name of your own", where="Name"))
-            elif prefix := next((item for item in self.rules.reserved_prefixes if name.startswith(item)), None):
+            elif prefix := next((item for item in prefixes if name.startswith(item)), None):
                 message = f"the name {quote(name)} begins with {quote(prefix)}, which is reserved"
                 findings.append(self.finding(message, "begin it with your own prefix, or ask an admin", where="Name"))
         for package in facts["owned_packages"]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
 from chimes.checks.run import run_file_checks
 from chimes.checks.subject import open_subject
@@ -67,7 +68,7 @@ def _files(path: Path, scratch: Path, progress: Callable[[str], None]) -> list[P
     return found
 
 
-def _release(path: Path) -> tuple[str, str] | None:
+def _release(path: Path) -> tuple[str, Version] | None:
     """Name and version by the file's name; None where they cannot be read (a finding says so)."""
     try:
         if path.suffix == ".whl":
@@ -76,4 +77,4 @@ def _release(path: Path) -> tuple[str, str] | None:
             name, version = parse_sdist_filename(path.name)
     except (InvalidWheelFilename, InvalidSdistFilename):
         return None
-    return name, str(version)
+    return name, version
