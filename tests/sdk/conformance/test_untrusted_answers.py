@@ -16,7 +16,7 @@ import pytest
 from chimes.checks.engine import printable
 from chimes.conformance.child.remote import audited
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
-from chimes.conformance.told import read_cases, read_entry, read_offers
+from chimes.conformance.entry import read_cases, read_entry, read_offers
 from chimes.errors import ConfigError, UnsupportedError
 from chimes.registration import Registration
 from chimes.rpc.arrowsize import count_values
@@ -225,7 +225,7 @@ def told(**changes: Any) -> dict[str, Any]:
 
 def test_what_an_entry_module_registers_is_read() -> None:
     entry = read_entry("importing", told())
-    assert [item["registration"]["name"] for item in entry["components"]] == ["rain"]
+    assert [found.registration.name for found in entry.components] == ["rain"]
 
 
 @pytest.mark.parametrize(

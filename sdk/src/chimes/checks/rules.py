@@ -120,10 +120,7 @@ class FileRules(RuleTable):
     reserved_names: Annotated[Names, AfterValidator(RESERVED_NAMES.union)] = RESERVED_NAMES
     reserved_prefixes: tuple[str, ...] = ()
     granted_names: Names = frozenset()
-    script_owners: Annotated[
-        dict[str, str],
-        AfterValidator(lambda owners: {**SCRIPT_OWNERS, **{name.lower(): owner for name, owner in owners.items()}}),
-    ] = dict(SCRIPT_OWNERS)
+    script_owners: Annotated[dict[str, str], AfterValidator(_with_built_in_owners)] = dict(SCRIPT_OWNERS)
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, Any]) -> FileRules:

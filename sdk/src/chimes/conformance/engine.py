@@ -9,13 +9,19 @@ from chimes.checks.engine import Outcome, join_outcomes, judge_facts, run_check,
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
 from chimes.conformance.check import ConformanceCheck
 from chimes.conformance.child.remote import Children, Place
-from chimes.conformance.entry import Entry, HarnessAnswer, RegisteredComponent
+from chimes.conformance.entry import (
+    Entry,
+    HarnessAnswer,
+    RegisteredComponent,
+    read_cases,
+    read_entry,
+    read_offers,
+)
 from chimes.conformance.harness import Case
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.report import ComponentReport
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
-from chimes.conformance.told import read_cases, read_entry, read_offers
 from chimes.rpc.failure import StepFailedError
 
 __all__ = ["PluginRun", "Progress"]
@@ -63,7 +69,7 @@ class PluginRun:
         failure = None
         with self.children() as children:
             try:
-                entry = Entry.from_json(read_entry(IMPORTING, children.entry(IMPORTING, self.rules.call_s)))
+                entry = read_entry(IMPORTING, children.entry(IMPORTING, self.rules.call_s))
             except StepFailedError as failed:
                 failure = failed
             children.stop()
@@ -103,7 +109,7 @@ class PluginRun:
                 with children.session(self.rules.call_s) as session:
                     cases = read_cases(CASES, session.do("cases", step=CASES, kind=kind, name=name))
                     offers = read_offers(CASES, session.do("offers", step=CASES, kind=kind, name=name))
-                answers.append(HarnessAnswer(cases=tuple(Case(**case) for case in cases), offers=offers))
+                answers.append(HarnessAnswer(cases=cases, offers=offers))
             if _names(answers[0]) != _names(answers[1]):
                 raise StepFailedError(CASES, answer="changing")
         except StepFailedError as failure:
