@@ -236,7 +236,6 @@ _NOT_RUN = tuple(Result(code=check.code, verdict="not_run") for check in ENTRY_C
 _LIBRARY_NOT_RUN = tuple(Result(code=check.code, verdict="not_run") for check in (S21, *LIBRARY_CHECKS))
 SANDBOX_ENV = {
     "TMPDIR": f"{INSIDE_ROOT}/tmp",
-    "ORT_DISABLE_TELEMETRY": "1",
     "OMP_NUM_THREADS": "2",
     "OPENBLAS_NUM_THREADS": "2",
     "ARROW_IO_THREADS": "2",
@@ -246,7 +245,7 @@ SANDBOX_ENV = {
 def _plain_env() -> dict[str, str]:
     # A coverage tool that follows children writes its data file in their name: S22 would blame the plugin.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _judge(
