@@ -53,7 +53,7 @@ def worker_environment(device: Device, host: Mapping[str, str]) -> dict[str, str
         env[name] = _visible(device, host.get(name)) if kind == device.kind else ""
     if device.kind != "npu":
         env["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
-    return env | {"ORT_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    return env | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
 
 def _visible(device: Device, offered: str | None) -> str:
