@@ -21,6 +21,7 @@ from chimes.host.params import check_params
 from chimes.kinds.backend import Inventory
 from chimes.kinds.component import Value
 from chimes.kinds.connector import ReadPlan, ReadRequest
+from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo
 from chimes.kinds.predicates import All, Compare, In, IsNull, Not, Predicate, StartsWith, filter_batch
 from chimes.kinds.predicates import Any as AnyOf
@@ -30,7 +31,6 @@ from chimes.pipelines.placement import Placement, ask, find_placements
 from chimes.pipelines.projection import ColumnMatch, match_columns
 from chimes.pipelines.spec import Pipeline
 from chimes.processes import scratch_folder
-from chimes.registration import Kind
 from chimes.registry import Registry
 from chimes.resources import Device, Resources
 

@@ -20,8 +20,8 @@ from cookiecutter.utils import create_env_with_context
 from chimes import __version__
 from chimes.cli.scaffolding.naming import check_answer
 from chimes.errors import ConfigError, ConflictError, InfrastructureError, NotFoundError
+from chimes.kinds.descriptors import KINDS
 from chimes.processes import scratch_folder
-from chimes.registration import KINDS
 
 __all__ = ["RECORD", "Question", "Template", "collect_answers", "find_target", "get_template", "render"]
 

@@ -19,10 +19,8 @@ from chimes.conformance.child.ownprocess import mark, seal_of
 from chimes.conformance.harness import Case
 from chimes.context import Context
 from chimes.errors import NotFoundError, PluginLoadError
-from chimes.kinds.backend import ComputeBackend
 from chimes.kinds.component import Component, parse_config
-from chimes.kinds.connector import DataConnector
-from chimes.kinds.model import Model
+from chimes.kinds.descriptors import KINDS
 from chimes.kinds.schema import import_batch
 from chimes.processes.proc import has_exited
 from chimes.registration import Registration
@@ -35,12 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "serve_session"]
 
-INTERFACES: dict[str, type[Component[Any]]] = {"model": Model, "connector": DataConnector, "backend": ComputeBackend}
-METHODS = {
-    "model": {"describe", "load", "predict", "close"},
-    "connector": {"ping", "discover", "plan", "read", "close"},
-    "backend": {"ping", "inventory", "submit", "status", "cancel", "logs", "close"},
-}
+INTERFACES: dict[str, type[Component[Any]]] = {kind.name: kind.load_interface() for kind in KINDS.values()}
+METHODS: dict[str, tuple[str, ...]] = {kind.name: kind.operations for kind in KINDS.values()}
 
 
 class GoodbyeError(Exception):
