@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from chimes import __version__
 from chimes.checks.check import Finding
+from chimes.text import escape
 
 __all__ = ["ComponentReport", "Report", "Result", "Verdict", "printable"]
 
@@ -16,9 +17,8 @@ Verdict = Literal["pass", "fail", "warn", "not_applicable", "waived", "not_run",
 
 
 def printable(text: str) -> str:
-    """``text`` on one line, cut short; what a terminal would obey, and what no UTF-8 can hold, is escaped."""
-    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
+    """``text`` on one line of bounded length, safe for a terminal."""
+    return escape(text, limit=LONGEST)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.fields import parse_headers, values_of
 from chimes.checks.subject import Subject, WheelSubject
-from chimes.text import listed, quote
+from chimes.text import quote, quote_all
 
 __all__ = ["NamesAgree"]
 
@@ -109,7 +109,7 @@ class NamesAgree(FileCheck[Subject]):
             (".data", facts["data_folders"], (0, 1)),
         ):
             if len(folders) not in wanted:
-                message = f"the wheel has {len(folders)} {ending} folders: {listed(folders) or 'none'}"
+                message = f"the wheel has {len(folders)} {ending} folders: {quote_all(folders) or 'none'}"
                 findings.append(self.finding(message, REBUILD))
                 continue
             for folder in folders:
@@ -126,17 +126,18 @@ class NamesAgree(FileCheck[Subject]):
         ]
         versions = values_of(facts["wheel"], "Wheel-Version")
         if len(versions) != 1 or not versions[0].strip().startswith("1."):
-            message = f"WHEEL has Wheel-Version {listed(versions) or 'nowhere'}; installers know 1.x"
+            message = f"WHEEL has Wheel-Version {quote_all(versions) or 'nowhere'}; installers know 1.x"
             findings.append(self.finding(message, REBUILD, where=where))
         purelib = [value.strip().lower() for value in values_of(facts["wheel"], "Root-Is-Purelib")]
         if purelib not in (["true"], ["false"]):
-            message = f"WHEEL has Root-Is-Purelib {listed(purelib) or 'nowhere'}, not true or false"
+            message = f"WHEEL has Root-Is-Purelib {quote_all(purelib) or 'nowhere'}, not true or false"
             findings.append(self.finding(message, REBUILD, where=where))
         inside = [tag for value in values_of(facts["wheel"], "Tag") for tag in _tags(value)]
         named = {str(tag) for tag in tags}
         if set(inside) != named:
             message = (
-                f"the file name has the tags {listed(sorted(named))}, WHEEL {listed(sorted(set(inside))) or 'none'}"
+                f"the file name has the tags {quote_all(sorted(named))}, "
+                f"WHEEL {quote_all(sorted(set(inside))) or 'none'}"
             )
             findings.append(self.finding(message, "rename it with `wheel tags`, which keeps both", where=where))
         return findings
@@ -145,7 +146,7 @@ class NamesAgree(FileCheck[Subject]):
         named = "".join(str(part) for part in build)
         inside = [value.strip() for value in values_of(facts["wheel"], "Build")]
         if inside and inside != [named]:
-            message = f"the file name has the build number {quote(named)}, WHEEL {listed(inside)}"
+            message = f"the file name has the build number {quote(named)}, WHEEL {quote_all(inside)}"
             return [self.finding(message, REBUILD, where="WHEEL")]
         return []
 
