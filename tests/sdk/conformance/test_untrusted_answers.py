@@ -281,5 +281,5 @@ def test_events_that_are_none_are_left_out(events: Any) -> None:
 
 
 def test_text_for_a_person_is_one_line_without_commands_to_the_terminal() -> None:
-    assert printable("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K\\rclean\\nü 编鐘 \\ud800"
+    assert printable("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K clean ü 编鐘 \\ud800"
     assert len(printable("x" * 10_000)) == 500
