@@ -24,7 +24,7 @@ from chimes.kinds.connector import ReadPlan, ReadRequest
 from chimes.kinds.model import ModelInfo
 from chimes.kinds.predicates import All, Compare, In, IsNull, Not, Predicate, StartsWith, filter_batch
 from chimes.kinds.predicates import Any as AnyOf
-from chimes.kinds.schema import ArrowSchema
+from chimes.kinds.schema import ArrowSchema, empty_batch
 from chimes.pipelines.output import check_format
 from chimes.pipelines.placement import Placement, ask, find_placements
 from chimes.pipelines.projection import ColumnMatch, match_columns
@@ -142,7 +142,7 @@ class _Composer:
             return source.call("plan", lambda: connector.plan(request), ReadPlan)
 
     def check_filters(self, schema: pa.Schema) -> None:
-        empty = pa.RecordBatch.from_pylist([], schema=schema)
+        empty = empty_batch(schema)
         for i, predicate in enumerate(self.pipeline.source.filters):
             self.attempt(f"source.filters.{i}", partial(filter_batch, empty, predicate))
 
