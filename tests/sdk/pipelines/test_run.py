@@ -281,6 +281,52 @@ def test_a_cancel_between_attempts_ends_the_run(composed: Compose, lab: Registry
     assert "between two attempts" in failed(report, "cancelled").message
 
 
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        ("source", "close of acme-lab:numbers raised SystemExit: the archive does not close"),
+        ("model", "close of acme-lab:score raised TransientError: the weights are held by another"),
+        ("backend", "close of acme-lab:bench raised OSError: the bench does not fold"),
+    ],
+)
+def test_a_component_that_fails_to_close_is_the_plugins_fault_and_the_output_is_whole(
+    ran: Ran, tmp_path: Path, section: str, why: str
+) -> None:
+    report = ran(**{f"{section}_config": {"behaviour": "fails to close"}})
+    output = tmp_path / "scores.parquet"
+    assert report.failure is not None
+    assert (report.failure.code, report.failure.fault, report.attempts) == ("plugin-crashed", "plugin", 1)
+    assert report.failure.message == f"{why}; all rows had been written to {output}"
+    assert "can be used" in str(report.failure.hint)
+    assert pq.read_metadata(output).num_rows == 10
+
+
+@pytest.mark.parametrize(
+    ("source", "limit", "model", "why"),
+    [
+        ("fails to end", None, "good", "the cursor does not close"),
+        ("fails to end", 3, "good", "the cursor does not close"),
+        ("fails to end", None, "raises", "predict of acme-lab:score raised ValueError"),
+        ("fails to close", None, "raises", "predict of acme-lab:score raised ValueError"),
+        ("good", None, "raises and fails to close", "predict of acme-lab:score raised ValueError"),
+    ],
+)
+def test_the_first_error_stays_the_error_of_the_run(
+    ran: Ran, source: str, limit: int | None, model: str, why: str
+) -> None:
+    report = ran(
+        source={"limit": limit}, source_config={"behaviour": source, "rows": 3000}, model_config={"behaviour": model}
+    )
+    failure = failed(report, "plugin-crashed")
+    assert failure.fault == "plugin"
+    assert why in failure.message
+
+
+def test_a_failed_run_stays_failed_where_its_backend_fails_to_close(ran: Ran) -> None:
+    report = ran(model_config={"behaviour": "raises"}, backend_config={"behaviour": "fails to close"})
+    assert "predict of acme-lab:score" in failed(report, "plugin-crashed").message
+
+
 def test_a_secret_reaches_the_worker_and_no_specification(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

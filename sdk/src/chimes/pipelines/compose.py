@@ -138,7 +138,7 @@ class _Composer:
     def plan(self, source: Part, request: ReadRequest | None = None) -> ReadPlan:
         """Ask the connector; without a request for the whole stream, to see its schema."""
         request = request or ReadRequest(stream=self.pipeline.source.stream)
-        with source.make(self.context) as connector:
+        with source.open(self.context) as connector:
             return source.call("plan", lambda: connector.plan(request), ReadPlan)
 
     def check_filters(self, schema: pa.Schema) -> None:
@@ -162,15 +162,19 @@ class _Composer:
         """The schema of the output file: what is kept, then the model's outputs."""
         path = Path(self.pipeline.output.path).absolute()
         self.attempt("output.path", lambda: _check_writable(path))
-        fields = []
+        fields: list[pa.Field] = []
         if schema is not None:
-            fields += [schema.field(name) for name in self.pipeline.model.keep if schema.names.count(name) == 1]
+            kept = dict.fromkeys(self.pipeline.model.keep)
+            fields = [schema.field(name) for name in kept if schema.names.count(name) == 1]
         if info is not None:
             outputs = info.signature.outputs
             for name in {field.name for field in fields} & set(outputs.names):
-                fix = "keep it under no name that the model answers with; its outputs: " + ", ".join(outputs.names)
+                fix = (
+                    "remove it from keep, or rename it in the source; the model has it among its outputs: "
+                    + ", ".join(outputs.names)
+                )
                 self.note(ConfigError, f"column {name!r} is kept and is an output of the model", fix)
-            fields += list(outputs)
+            fields = [field for field in fields if field.name not in outputs.names] + list(outputs)
         output = pa.schema(fields)
         if not path.is_dir():
             self.attempt("output.path", lambda: check_format(path, output))
@@ -268,7 +272,7 @@ def _same_columns(plan: ReadPlan, schema: pa.Schema, request: ReadRequest) -> Re
 
 
 def _inventory(part: Part, context: Context) -> Inventory:
-    with part.make(context) as backend:
+    with part.open(context) as backend:
         part.call("ping", backend.ping)
         return part.call("inventory", backend.inventory, Inventory)
 

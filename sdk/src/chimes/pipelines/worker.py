@@ -23,13 +23,13 @@ from typing import Any
 import pyarrow as pa
 
 from chimes.context import Context
-from chimes.errors import DeviceUnavailableError, InvalidStateError
+from chimes.errors import DeviceUnavailableError, InvalidStateError, PluginCrashedError
 from chimes.host.batching import pad, rebatch, target_rows
-from chimes.host.components import Part, find_part
+from chimes.host.components import Part, closing, find_part
 from chimes.host.reading import PlannedRead
 from chimes.kinds.model import LoadReport, Model
 from chimes.pipelines.compose import Composition
-from chimes.pipelines.outcome import Failure, Progress, RunFolder, RunResult, read_value, write_value
+from chimes.pipelines.outcome import Failure, Progress, RunFolder, RunResult, after_output, read_value, write_value
 from chimes.pipelines.output import OutputFile, OutputReport
 from chimes.pipelines.projection import check_outputs, project
 from chimes.registry import Registry
@@ -83,13 +83,19 @@ class Worker:
         pipeline = self.composition.pipeline
         source = find_part(self.registry, "connector", pipeline.source.component, pipeline.source.config)
         model = find_part(self.registry, "model", pipeline.model.component, pipeline.model.config)
-        with source.make(self.context) as connector, model.make(self.context) as loaded:
-            with self.stages.measure("load"):
-                self.stages.tell(0, now=True)
-                report = self.load(model, loaded)
-            output = self.write(
-                source, PlannedRead(connector, self.composition.request, self.composition.read_plan), model, loaded
-            )
+        output: OutputReport | None = None
+        try:
+            with source.open(self.context) as connector, model.open(self.context) as loaded:
+                with self.stages.measure("load"):
+                    self.stages.tell(0, now=True)
+                    report = self.load(model, loaded)
+                rows = PlannedRead(connector, self.composition.request, self.composition.read_plan)
+                output = self.write(source, rows, model, loaded)
+                self.stages.current = "close"
+        except PluginCrashedError as error:
+            if output is None:
+                raise
+            raise after_output(error, output.path) from error
         return RunResult(
             run_id=self.folder.run_id,
             rows_read=self.rows_read,
@@ -117,8 +123,10 @@ class Worker:
         """Read, predict, write; the output has its name only if all went well."""
         schema = self.composition.output_schema
         limits = self.composition.model_info.signature.batch
-        batches = rebatch(rows.batches(), target_rows(limits))
-        with OutputFile(self.composition.output_path, schema, run_id=self.folder.run_id) as output:
+        read = rows.batches()
+        batches = rebatch(read, target_rows(limits))
+        file = OutputFile(self.composition.output_path, schema, run_id=self.folder.run_id)
+        with file as output, closing(read, f"read of {source.address}"):
             while (batch := self.next(source, batches)) is not None:
                 answer = self.predict(model, loaded, batch)
                 kept = [batch.column(name) for name in self.composition.pipeline.model.keep]

@@ -23,7 +23,16 @@ SCHEMA = pa.schema(
     ]
 )
 
-Behaviour = Literal["good", "raises", "yields another type", "yields nothing planned", "plans otherwise", "is away"]
+Behaviour = Literal[
+    "good",
+    "raises",
+    "yields another type",
+    "yields nothing planned",
+    "plans otherwise",
+    "is away",
+    "fails to close",
+    "fails to end",
+]
 
 
 class NumbersConfig(Config):
@@ -39,6 +48,8 @@ class NumbersConfig(Config):
 
 class Numbers(DataConnector[NumbersConfig]):
     Config = NumbersConfig
+
+    _has_read = False
 
     def ping(self) -> None:
         return
@@ -67,7 +78,18 @@ class Numbers(DataConnector[NumbersConfig]):
         if self.config.secret:
             print(f"the secret has {len(self.context.secrets.resolve(self.config.secret))} letters", flush=True)
         bounds: Any = partition.token
-        start, stop = bounds
+        self._has_read = True
+        try:
+            yield from self._batches(request, *bounds)
+        finally:
+            if self.config.behaviour == "fails to end":
+                raise OSError("the cursor does not close")
+
+    def close(self) -> None:
+        if self.config.behaviour == "fails to close" and self._has_read:
+            raise SystemExit("the archive does not close")
+
+    def _batches(self, request: ReadRequest, start: int, stop: int) -> Iterator[pa.RecordBatch]:
         for first in range(start, stop, self.config.batch_rows):
             batch = self._rows(first, min(first + self.config.batch_rows, stop))
             for predicate in request.filters if self.config.exact else ():
