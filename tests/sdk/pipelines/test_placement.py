@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from chimes.host.params import check_params
 from chimes.kinds.backend import Inventory, Pool
-from chimes.pipelines.environment import private_environment, worker_environment
+from chimes.kinds.component import Config
+from chimes.pipelines.environment import find_secrets, private_environment, worker_environment
 from chimes.pipelines.placement import ask, find_placements
 from chimes.resources import Device, Resources
+from pydantic import Field, SecretStr
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -147,9 +150,48 @@ def test_a_worker_sees_the_one_device_that_it_was_given() -> None:
     assert "TORCH_DEVICE_BACKEND_AUTOLOAD" not in env
 
 
+class Login(Config):
+    user: str = "mei"
+    password: str | None = "env:LOGIN_PASSWORD"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mirror:
+    token: str = "env:MIRROR_TOKEN"
+
+
+class Archive(Config):
+    """A configuration with a secret in every place that can hold one by default."""
+
+    plain: str = "env:PLAIN"
+    optional: str | None = "env:my.key-2"
+    file: str = "file:/run/secrets/key"
+    hidden: SecretStr = SecretStr("env:HIDDEN")
+    login: Login = Login()
+    logins: tuple[Login, ...] = (Login(password="env:SECOND"),)
+    by_name: dict[str, Login | str] = Field(
+        default_factory=lambda: {"a": Login(password="env:THIRD"), "b": "env:FOURTH"}
+    )
+    union: int | list[str] = Field(default_factory=lambda: ["env:FIFTH"])
+    mirror: Mirror = Mirror()
+    unset: str | None = None
+
+
+DEFAULTS = {"PLAIN", "my.key-2", "HIDDEN", "LOGIN_PASSWORD", "SECOND", "THIRD", "FOURTH", "FIFTH", "MIRROR_TOKEN"}
+
+
+def test_secrets_are_found_in_defaults_as_in_given_values() -> None:
+    assert set(find_secrets(Archive())) == DEFAULTS
+    assert set(find_secrets({"a": "env:X", "b": [{"c": "env:Y"}], "d": 1, "e": "about env:Z"})) == {"X", "Y"}
+    given = Archive(plain="env:OTHER", login=Login(password=None))
+    assert set(find_secrets(given)) == DEFAULTS - {"PLAIN", "LOGIN_PASSWORD"} | {"OTHER"}
+
+
 def test_only_secrets_that_a_configuration_names_are_handed_over() -> None:
-    configs = ({"key": "env:AWS_SECRET_ACCESS_KEY"}, {"all": [{"other": "env:NOT_SET"}, "env:PATH or so", 3]})
-    assert private_environment(HOST, *configs) == {
+    secrets = find_secrets(
+        {"key": "env:AWS_SECRET_ACCESS_KEY"}, {"all": [{"other": "env:NOT_SET"}, "env:PATH or so", 3]}
+    )
+    assert private_environment(HOST, secrets) == {
         "AWS_SECRET_ACCESS_KEY": "hush",
         "HTTPS_PROXY": "http://user:pass@proxy",
     }

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chimes.context import CancelToken
@@ -337,6 +338,55 @@ def test_a_secret_reaches_the_worker_and_no_specification(
     assert "the secret has 11 letters" in report.log.read_text("utf-8")
     kept = [spec, *(path for path in report.folder.rglob("*") if path.is_file())]
     assert not [path for path in kept if b"open sesame" in path.read_bytes()]
+
+
+def test_a_secret_that_is_a_default_reaches_the_worker_as_one_that_is_given(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_KEY", "open sesame")
+    spec = tmp_path / "spec.json"
+    report = ran(source_config={"opens_vaults": True}, backend_config={"specs": str(spec)})
+    assert report.failure is None
+    assert "the vault's key has 11 letters" in report.log.read_text("utf-8")
+    kept = [spec, *(path for path in report.folder.rglob("*") if path.is_file())]
+    assert not [path for path in kept if b"open sesame" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("suffix", [".arrow", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_columns_of_extension_types_are_filtered_and_kept(ran: Ran, tmp_path: Path, suffix: str, exact: bool) -> None:
+    output = tmp_path / f"scores{suffix}"
+    report = ran(
+        source={
+            "stream": "typed",
+            "filters": [
+                {"op": "not", "arg": {"op": "is_null", "column": "heat"}},
+                {"op": "gt", "column": "id", "value": 3},
+            ],
+        },
+        source_config={"exact": exact},
+        model={
+            "component": "acme-lab:echo",
+            "keep": ["heat", "key", "image", "keys"],
+            "columns": {},
+            "config": {},
+            "params": {},
+        },
+        output={"path": str(output)},
+    )
+    assert report.failure is None, report.failure
+    if suffix == ".jsonl":
+        first = json.loads(output.read_text("utf-8").splitlines()[0])
+        key = "00000000-0000-0000-0000-000000000004"
+        assert first == {"heat": 21.5, "key": key, "image": [1, 2], "keys": [key], "id": 4}
+        return
+    table = pq.read_table(output) if suffix == ".parquet" else pa.ipc.open_file(output).read_all()
+    assert table.column("id").to_pylist() == [4, 6, 8]
+    assert [str(table.field(name).type) for name in ("heat", "key")] == [
+        "extension<acme.lab.celsius<Celsius>>",
+        "extension<arrow.uuid>",
+    ]
+    assert table.column("image").chunk(0).storage.to_pylist() == [[1, 2]] * 3
 
 
 def test_a_handed_over_secret_is_for_the_owner_alone(composed: Compose, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from chimes.kinds.model import ModelInfo
 from chimes.kinds.predicates import All, Compare, In, IsNull, Not, Predicate, StartsWith, filter_batch
 from chimes.kinds.predicates import Any as AnyOf
 from chimes.kinds.schema import ArrowSchema, empty_batch
+from chimes.pipelines.environment import find_secrets
 from chimes.pipelines.output import check_format
 from chimes.pipelines.placement import Placement, ask, find_placements
 from chimes.pipelines.projection import ColumnMatch, match_columns
@@ -39,7 +40,10 @@ T = TypeVar("T")
 
 
 class Composition(Value):
-    """A pipeline whose parts fit: all that a worker needs, as JSON, and what a person wants to see first."""
+    """A pipeline whose parts fit: all that a worker needs, as JSON, and what a person wants to see first.
+
+    ``secrets`` are names of environment variables, never their values.
+    """
 
     pipeline: Pipeline
     request: ReadRequest
@@ -50,6 +54,7 @@ class Composition(Value):
     resources: Resources
     placements: tuple[Placement, ...]
     workdir: str
+    secrets: tuple[str, ...]
     versions: dict[str, str]
 
     @property
@@ -226,9 +231,15 @@ class _Composer:
             resources=resources,
             placements=placements,
             workdir=str(Path.cwd()),
+            secrets=self.secrets(parts),
             versions=versions
             | {"chimes": chimes.__version__, "pyarrow": pa.__version__, "python": platform.python_version()},
         )
+
+    def secrets(self, parts: tuple[Part, ...]) -> tuple[str, ...]:
+        """The variables that the worker's components need: as given, and with the defaults of their configurations."""
+        given = (self.pipeline.source.config, self.pipeline.model.config)
+        return find_secrets(*given, *(part.config for part in parts if part.listing.kind != "backend"))
 
     def request(self, schema: pa.Schema, info: ModelInfo) -> ReadRequest:
         source, model = self.pipeline.source, self.pipeline.model

@@ -215,7 +215,7 @@ class _Attempts:
 
 def _write_private(composition: Composition, folder: RunFolder, host: Mapping[str, str]) -> None:
     """Hand secrets and proxies over in a file that only this user reads and that the worker removes."""
-    values = private_environment(host, composition.pipeline.source.config, composition.pipeline.model.config)
+    values = private_environment(host, composition.secrets)
     folder.private.unlink(missing_ok=True)
     if values:
         with open(os.open(folder.private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:

@@ -70,19 +70,21 @@ class Worker:
     """One run of one composition."""
 
     def __init__(self, composition: Composition, folder: RunFolder, stages: Stages, context: Context) -> None:
-        self.composition = composition
         self.folder = folder
         self.stages = stages
         self.context = context
         self.rows_read = 0
-        names = {part.component.partition(":")[0] for part in (composition.pipeline.source, composition.pipeline.model)}
-        self.registry = Registry.discover(only=names)
+        pipeline = composition.pipeline
+        names = {part.component.partition(":")[0] for part in (pipeline.source, pipeline.model)}
+        registry = Registry.discover(only=names)
+        self.source = find_part(registry, "connector", pipeline.source.component, pipeline.source.config)
+        self.model = find_part(registry, "model", pipeline.model.component, pipeline.model.config)
+        # Read again: the plugins are imported now, and may have registered extension types that the schemas name.
+        self.composition = read_plan(folder)
 
     def run(self) -> RunResult:
         """Do all of it; raises ChimesError."""
-        pipeline = self.composition.pipeline
-        source = find_part(self.registry, "connector", pipeline.source.component, pipeline.source.config)
-        model = find_part(self.registry, "model", pipeline.model.component, pipeline.model.config)
+        source, model = self.source, self.model
         output: OutputReport | None = None
         try:
             with source.open(self.context) as connector, model.open(self.context) as loaded:
@@ -159,15 +161,19 @@ class Worker:
         return checked.slice(0, batch.num_rows)
 
 
+def read_plan(folder: RunFolder) -> Composition:
+    """The composition that the host left; raises InvalidStateError where there is none of this version."""
+    composition = read_value(folder.plan, Composition)
+    if composition is None:
+        raise InvalidStateError(f"{folder.plan} does not hold a plan of this version", hint="run the pipeline again")
+    return composition
+
+
 def execute(folder: RunFolder) -> Failure | None:
     """Run the plan in ``folder``; leave the result or the failure there."""
     stages = Stages(folder)
     try:
-        composition = read_value(folder.plan, Composition)
-        if composition is None:
-            raise InvalidStateError(
-                f"{folder.plan} does not hold a plan of this version", hint="run the pipeline again"
-            )
+        composition = read_plan(folder)
         _take_private(folder)
         context = _context(composition, folder)
         write_value(folder.result, Worker(composition, folder, stages, context).run())
