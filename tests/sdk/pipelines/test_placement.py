@@ -51,6 +51,79 @@ def test_a_parameter_that_does_not_suit_is_named(params: dict[str, Any], message
     assert problem.where.startswith("model.params.")
 
 
+RULES: dict[str, Any] = {
+    "$defs": {"size": {"type": "integer", "minimum": 1}},
+    "allOf": [{"properties": {"common": {"type": "string"}}}],
+    "properties": {
+        "ratio": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        "steps": {"multipleOf": 5},
+        "name": {"type": "string", "minLength": 2, "pattern": "^[a-z]+$"},
+        "fixed": {"const": 3},
+        "labels": {"type": "array", "items": {"type": "string"}, "maxItems": 2, "uniqueItems": True},
+        "window": {
+            "type": "object",
+            "properties": {"size": {"$ref": "#/$defs/size"}},
+            "required": ["size"],
+            "additionalProperties": False,
+        },
+        "either": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+    },
+    "patternProperties": {"^x_": {"type": "number"}},
+    "dependentRequired": {"ratio": ["steps"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "where", "part"),
+    [
+        ({"ratio": 1, "steps": 5}, "ratio", "ratio = 1 is not allowed: its exclusiveMaximum is 1"),
+        ({"ratio": -0.5, "steps": 5}, "ratio", "-0.5"),
+        ({"steps": 7}, "steps", "its multipleOf is 5"),
+        ({"name": "a"}, "name", "its minLength is 2"),
+        ({"name": "AB"}, "name", "its pattern is '^[a-z]+$'"),
+        ({"fixed": 4}, "fixed", "its const is 3"),
+        ({"labels": ["a", "b", "c"]}, "labels", "its maxItems is 2"),
+        ({"labels": ["a", "a"]}, "labels", "its uniqueItems is True"),
+        ({"labels": ["a", 1]}, "labels.1", "parameter labels.1 = 1 is not of type string"),
+        ({"window": {"size": 0}}, "window.size", "its minimum is 1"),
+        ({"window": {}}, "window.size", "parameter 'window.size' is missing"),
+        ({"window": {"size": 1, "sise": 2}}, "window", "additionalProperties"),
+        ({"either": "x"}, "either", "not valid under any of the given schemas"),
+        ({"ratio": 0.5}, "", "the set of parameters is not allowed"),
+        ({"x_a": "1"}, "x_a", "not of type number"),
+        ({"common": 1}, "common", "not of type string"),
+        ({"y_a": 1}, "y_a", "the model has no parameter 'y_a'"),
+    ],
+)
+def test_every_rule_of_a_schema_is_checked_and_named(params: dict[str, Any], where: str, part: str) -> None:
+    (problem,) = check_params(RULES, params)
+    assert problem.where == ".".join(filter(None, ("model.params", where)))
+    assert part in problem.message
+    assert problem.fix
+
+
+def test_parameters_that_keep_every_rule_have_no_problem() -> None:
+    params = {"ratio": 0.5, "steps": 5, "window": {"size": 1}, "either": None, "x_a": 1.5, "common": "c", "labels": []}
+    assert check_params(RULES, params) == ()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "nonsense"},
+        {"properties": {"a": 1}},
+        {"$ref": "https://example.invalid/schema.json"},
+        {"$ref": "#/$defs/none"},
+        {"$ref": "#"},
+        {"properties": {"a": {"pattern": "("}}},
+    ],
+)
+def test_a_schema_that_is_wrong_is_the_plugins_fault(schema: dict[str, Any]) -> None:
+    (problem,) = check_params(schema, {"a": "1"})
+    assert (problem.code, problem.where) == ("plugin-crashed", "model.params")
+    assert problem.fix == "report it to the plugin's author"
+
+
 def test_a_schema_that_takes_all_names_takes_all_names() -> None:
     assert check_params({"additionalProperties": True}, {"anything": 1}) == ()
 
