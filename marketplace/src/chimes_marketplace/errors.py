@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from chimes.text import escaped
+from chimes.text import escape
 
 if TYPE_CHECKING:
     # Pydantic takes longer to import than `chimes-marketplace --help` may.
@@ -57,8 +57,8 @@ class MarketplaceError(Exception):
 
     def to_text(self) -> str:
         """For people at a terminal: the message, then each finding with its fix, then what to do."""
-        lines = [f"{escaped(self.message)} [{self.code}]"]
+        lines = [f"{escape(self.message)} [{self.code}]"]
         for each in self.findings:
             place = f" in {each.where}" if each.where else ""
-            lines.append(escaped(f"{each.code} {each.severity}{place}: {each.message}. Fix: {each.fix}"))
-        return "\n".join([*lines, f"Fix: {escaped(self.fix)}"])
+            lines.append(escape(f"{each.code} {each.severity}{place}: {each.message}. Fix: {each.fix}"))
+        return "\n".join([*lines, f"Fix: {escape(self.fix)}"])

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chimes.evidence.finding import Blocks, Finding, Severity, group_findings, sort_findings
-from chimes.text import escaped
+from chimes.text import escape
 
 __all__ = ["FindingGroup", "group", "printable"]
 
@@ -36,8 +36,7 @@ def group(findings: Iterable[Finding]) -> list[FindingGroup]:
 
 def printable(text: object, longest: int = LONGEST) -> str:
     """One line of it, shortened, with every control and format character escaped."""
-    line = str(text or "")
-    return escaped(line if len(line) <= longest else f"{line[: longest - 1]}…")
+    return escape(str(text or ""), limit=longest)
 
 
 def _group(findings: tuple[Finding, ...]) -> FindingGroup:

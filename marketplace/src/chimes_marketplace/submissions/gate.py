@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chimes.checks.check import Finding as Found
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.rules import FileRules
-from chimes.checks.run import run_checks
+from chimes.checks.run import run_file_checks
 from chimes.checks.subject import Subject, open_subject
 from chimes.evidence.finding import Finding
 from packaging.metadata import parse_email
@@ -48,12 +47,12 @@ def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], may_use_r
     """Run all file checks on the file at ``path`` by the marketplace's ``rules``. Never raises for its content."""
     granted = [*rules.get("files", {}).get("granted_names", []), *([form.project] if may_use_reserved_name else [])]
     chosen = FileRules.from_mapping(rules.get("files", {}))
-    return _examine(path, form, replace(chosen, granted_names=frozenset(granted)))
+    return _examine(path, form, chosen.model_copy(update={"granted_names": frozenset(granted)}))
 
 
 def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
     with open_subject(path, filename=form.filename, limits=rules.limits) as subject:
-        report = run_checks(subject, rules=rules)
+        found = [each for outcome in run_file_checks(subject, rules=rules) for each in outcome.result.findings]
         about = _about(subject)
         readable = subject.metadata is not None if subject.frame.readable else False
         metadata = subject.metadata if readable and subject.form == "wheel" else None
@@ -64,7 +63,7 @@ def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
             type=subject.type if subject.frame.readable else None,
             about=about,
             metadata=metadata,
-            findings=without_said([*report.findings, *differing]),
+            findings=without_said([*found, *differing]),
         )
 
 
@@ -88,19 +87,9 @@ def read_findings(stored: Iterable[object]) -> tuple[Finding, ...]:
     return tuple(Finding.model_validate(each) for each in stored)
 
 
-def without_said(found: Iterable[Found]) -> tuple[Finding, ...]:
+def without_said(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings as they are stored and shown: without text of the file itself."""
-    return tuple(
-        Finding(
-            code=each.code,
-            severity=each.severity,
-            blocks=each.blocks,
-            message=each.message,
-            fix=each.fix,
-            where=each.where,
-        )
-        for each in found
-    )
+    return tuple(each.without_said() for each in findings)
 
 
 def _about(subject: Subject) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from chimes.checks.check import Blocks, Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.description import RST, parse_content_type, render_description
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.subject import Subject
+from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["TEMPLATE_MARKER", "ReadmeOwn", "ReadmeRenders"]
@@ -38,7 +39,7 @@ class ReadmeRenders(FileCheck[Subject]):
     code = "A05"
     severity = "warning"
     blocks: Blocks = None  # type: ignore[misc]
-    anchor = "PEP 566; readme-renderer"
+    source = "PEP 566; readme-renderer"
 
     def observe(self, subject: Subject) -> Facts:
         """The type, the size, and what rendering gave."""
