@@ -96,7 +96,7 @@ MARKETPLACE = Distribution(
         "alembic": {"migrations"},
         "subprocess": set(),
         "multiprocessing": set(),
-        "importlib": {"commands"},
+        "importlib": set(),
         "runpy": set(),
     },
     separate=frozenset({"index", "api", "pages"}),
