@@ -141,15 +141,12 @@ class Judge:
                 nonce=self.nonce,
             )
             address = f"{self.place.distribution}:{registration['name']}[{case['name']}]"
+            if children.is_fresh and failure is None:
+                # The child was replaced, and with it the harness's files.
+                self.prepare(children, kind, registration["name"])
             found.append(self.measure(type(check), subject, address))
-            self.tidy(children, kind, registration["name"])
+            children.sweep()
         return _join(check.code, found)
-
-    def tidy(self, children: Children, kind: Kind, name: str) -> None:
-        """End what a check left running; make the harness's files anew where the child was replaced."""
-        children.sweep()
-        if children.is_fresh:
-            self.prepare(children, kind, name)
 
     def unprepared(self, check: ComponentCheck, failure: StepFailedError) -> Result:
         """The result of a check for which there is no case, because the harness failed."""
