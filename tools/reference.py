@@ -55,10 +55,8 @@ def check_section(check: type[Check]) -> Iterator[str]:  # type: ignore[type-arg
     yield f"\n## {check.code}\n\n**{check.title()}**\n\n"
     if check.rationale():
         yield f"{check.rationale()}\n\n"
-    tier = getattr(check, "tier", None)
     facts = [f"severity: {check.severity}", f"blocks: {check.blocks or 'nothing'}"]
-    facts += [f"tier: {tier}"] if tier else []
-    facts += [f"anchor: {check.anchor}"] if check.anchor else []
+    facts += [f"source: {check.source}"] if check.source else []
     yield " · ".join(facts) + "\n"
 
 

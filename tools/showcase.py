@@ -181,7 +181,7 @@ def _validate(session: Session, blobs: LocalBlobs, submission: Submission, out: 
             created_at=at + timedelta(seconds=6),
             admitted_at=at + timedelta(seconds=7),
             started_at=at + timedelta(seconds=7),
-            ended_at=at + timedelta(seconds=7 + record["seconds"]),
+            ended_at=at + timedelta(seconds=7 + record["check_s"]),
         )
     )
 

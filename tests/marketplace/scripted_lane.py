@@ -103,5 +103,5 @@ class ScriptedLane(Lane):
         status, left = script(folder.filename, verdict)
         if left is not None:
             (folder.out / "verdict.json").write_text(json.dumps(left))
-            (folder.out / "run.json").write_text(json.dumps({"format": "chimes.run/1", "seconds": 1.5}))
+            (folder.out / "run.json").write_text(json.dumps({"format": "chimes.run/1", "check_s": 1.5}))
         return status

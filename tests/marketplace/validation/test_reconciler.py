@@ -74,7 +74,7 @@ def test_a_clean_wheel_is_listed_with_its_documents(bench: Bench, tmp_path: Path
         assert verdict is not None
         assert verdict["file"] == "acme_tools-0.1.0-py3-none-any.whl"
         assert record is not None
-        assert record["check_seconds"] == 1.5
+        assert record["check_s"] == 1.5
         assert set(record["seconds"]) == {"queued", "run"}
         assert read_lock(blobs, run) is None
         assert "no sandbox" in read_log(blobs, run)

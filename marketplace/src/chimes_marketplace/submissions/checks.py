@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chimes.checks.check import Check, Facts, Finding
+from chimes.checks.check import Check
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote, quote_all
 
 __all__ = ["UPLOAD_CHECKS", "FormAgrees", "Immutable", "NameDistinct", "Neighbourhood", "OneType", "Taken", "Types"]
@@ -46,7 +48,7 @@ class NameDistinct(Check[Neighbourhood]):
 
     code = "A13"
     blocks = "review"
-    anchor = "PyPI's too-similar names"
+    source = "PyPI's too-similar names"
 
     def observe(self, subject: Neighbourhood) -> Facts:
         """The names."""
@@ -124,7 +126,7 @@ class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
 
     code = "A17"
     blocks = "upload"
-    anchor = "PyPI's legacy upload: malicious wheels with other metadata than their form"
+    source = "PyPI's legacy upload: malicious wheels with other metadata than their form"
 
     def observe(self, subject: list[tuple[str, list[str], list[str]]]) -> Facts:
         """What only one of them says, by field."""

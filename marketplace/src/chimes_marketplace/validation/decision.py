@@ -83,7 +83,7 @@ def _unjudged(wheel: Judged) -> str | None:
 def _of_release(files: Sequence[Judged], listed_level: str | None) -> list[dict[str, Any]]:
     check = A20()
     subject = Submitted(forms=[file.form for file in files], has_listed_wheel=listed_level is not None)
-    return [_chosen(finding.to_json(), None) for finding in check.judge(check.observe(subject))]
+    return [_chosen(finding.model_dump(), None) for finding in check.judge(check.observe(subject))]
 
 
 def _findings(files: Sequence[Judged], more: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from chimes.checks.check import Finding
 from chimes.cli.findings import safe, show_findings
 from chimes.cli.given import GivenPath
 from chimes.cli.marketplace.client import Market, market_options
@@ -19,6 +18,7 @@ from chimes.cli.marketplace.following import INTERRUPTED, end_with, wait_for
 from chimes.cli.marketplace.releasefiles import check_files, collect_files
 from chimes.cli.marketplace.uploading import Uploads, upload_files
 from chimes.errors import ChimesError, ConflictError
+from chimes.evidence.finding import Finding
 from chimes.processes import scratch_folder
 
 __all__ = ["command"]
@@ -126,7 +126,7 @@ def _refuse(
             "state": "refused",
             "reason": sentence,
             "files": [path.name for path in files],
-            "findings": [finding.to_json() for finding in findings],
+            "findings": [finding.model_dump(mode="json") for finding in findings],
         }
         click.echo(json.dumps(told, indent=2))
     else:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
+from chimes.evidence.plain import JsonObject, Text
 from chimes.kinds.descriptors import Kind
 
 __all__ = ["CheckRecord", "ComponentRecord", "Facts", "RunRecord"]
 
-Facts = dict[str, JsonValue]
-"""What a check observed, as plain JSON values only."""
+Facts = dict[str, Any]
+"""What a check observed: values of JSON only."""
 
 
 class _Record(BaseModel):
@@ -20,12 +21,12 @@ class _Record(BaseModel):
 
 
 class CheckRecord(_Record):
-    """What one check observed, what the plugin said meanwhile, and the time that it took in seconds."""
+    """What one check observed, text of the plugin that its findings quote, and the time that it took in seconds."""
 
     code: str
     seconds: float = 0.0
-    facts: Facts = {}
-    said: tuple[str, ...] = ()
+    facts: JsonObject = {}
+    said: tuple[Text, ...] = ()
 
 
 class ComponentRecord(_Record):

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from chimes.checks.archives.members import Defect
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import SdistSubject, Subject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote, quote_all
 
 __all__ = ["ArchiveSafe"]
@@ -104,7 +105,7 @@ class ArchiveSafe(FileCheck[Subject]):
 
     code = "A01"
     needs_members = False
-    anchor = "APPNOTE.TXT 6.3, RFC 1952, POSIX pax; PyPI's archive rules"
+    source = "APPNOTE.TXT 6.3, RFC 1952, POSIX pax; PyPI's archive rules"
 
     def observe(self, subject: Subject) -> Facts:
         """The defects of the frame: the first 20 of each rule, and the number of all."""
@@ -116,7 +117,7 @@ class ArchiveSafe(FileCheck[Subject]):
             "deep": subject.deep,
             "defects": [asdict(defect) for defect in frame.defects.kept],
             "counts": dict(sorted(frame.defects.counts.items())),
-            "limits": asdict(subject.limits),
+            "limits": subject.limits.model_dump(),
         }
         if isinstance(subject, SdistSubject) and frame.readable:
             facts |= {"tops": list(subject.tops[:20]), "top": subject.filename.removesuffix(".tar.gz")}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from chimes.checks.check import Blocks, Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import Subject
+from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote, quote_all
 
 __all__ = ["BuiltForCentre"]
@@ -23,7 +24,7 @@ class BuiltForCentre(FileCheck[Subject]):
     code = "A16"
     severity = "info"
     blocks: Blocks = None  # type: ignore[misc]
-    anchor = "PEP 440 (local versions), PEP 600"
+    source = "PEP 440 (local versions), PEP 600"
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
