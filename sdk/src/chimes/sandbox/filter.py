@@ -1,10 +1,10 @@
-"""Closes the doors past the limits and the trace: a seccomp program for the system calls nobody would see or count.
+"""A seccomp program that refuses system calls which neither the trace sees nor the limits count.
 
 ``io_uring`` does what the trace shows, unseen; a new user namespace may mount memory without a size;
 memory files, System V memory and semaphores, and pages given to a pipe belong to no process that could be
 measured; a foreign architecture's calls have other numbers; a filter of one's own with a listener lets
 calls through past the trace. All of them answer as on a kernel that lacks them, and libraries fall back.
-A larger buffer of a socket or pipe would hold memory that nobody counts: sockets keep theirs without a word,
+A larger buffer of a socket or pipe would hold memory that is not counted: sockets keep theirs without a word,
 as the kernel does with one that asks for too much, and pipes are refused theirs. Who shall have the signals
 of a descriptor cannot be said: the signal that ends another process would come from nobody.
 Sockets of a family that no network namespace holds reach the machine (vsock). Whoever asks for one is sent a signal,
