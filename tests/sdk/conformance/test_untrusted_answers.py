@@ -69,7 +69,7 @@ def test_what_bears_no_seal_is_thrown_away_and_noticed(pipe: tuple[int, int]) ->
     assert receiver.has_rest()
 
 
-def test_either_of_two_seals_is_told(pipe: tuple[int, int]) -> None:
+def test_either_of_two_seals_is_entry_answer(pipe: tuple[int, int]) -> None:
     write_frame(pipe[1], {"ended": 0}, seal=OTHER)
     assert Receiver(pipe[0]).receive(SEAL, OTHER, deadline=soon())[0] == OTHER
 
@@ -218,13 +218,13 @@ def test_a_dictionary_that_is_too_small_is_the_schemas_fault() -> None:
         random_batch(schema, 2000, random.Random(1))
 
 
-def told(**changes: Any) -> dict[str, Any]:
+def entry_answer(**changes: Any) -> dict[str, Any]:
     item = {"kind": "model", "failure": None, "registration": REGISTRATION}
     return {"failure": None, "components": [item], "modules": ["acme"], "changed": [], **changes}
 
 
 def test_what_an_entry_module_registers_is_read() -> None:
-    entry = read_entry("importing", told())
+    entry = read_entry("importing", entry_answer())
     assert [found.registration.name for found in entry.components] == ["rain"]
 
 
@@ -234,19 +234,21 @@ def test_what_an_entry_module_registers_is_read() -> None:
         None,
         True,
         [],
-        told(components=5),
-        told(modules=None),
-        told(components=[1]),
-        told(components=[{}] * 101),
-        told(modules=[""] * 30_000),
-        told(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
+        entry_answer(components=5),
+        entry_answer(modules=None),
+        entry_answer(components=[1]),
+        entry_answer(components=[{}] * 101),
+        entry_answer(modules=[""] * 30_000),
+        entry_answer(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
+        entry_answer(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
+        entry_answer(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
+        entry_answer(
+            components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]
+        ),
+        entry_answer(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
     ],
 )
-def test_an_answer_that_is_no_entry_fails_the_step(answer: Any) -> None:
+def test_an_invalid_entry_fails_the_step(answer: Any) -> None:
     with pytest.raises(StepFailedError, match="importing"):
         read_entry("importing", answer)
 
@@ -263,7 +265,7 @@ def test_an_answer_that_is_no_entry_fails_the_step(answer: Any) -> None:
         [{"name": str(n), "config": {}} for n in range(200)],
     ],
 )
-def test_an_answer_that_holds_no_cases_fails_the_step(answer: Any) -> None:
+def test_invalid_cases_fail_the_step(answer: Any) -> None:
     with pytest.raises(StepFailedError):
         read_cases("cases", answer)
 
@@ -275,11 +277,11 @@ def test_offers_are_a_list() -> None:
 
 
 @pytest.mark.parametrize("events", [None, 5, [5], [["write", "open"]], [["write", "open", 7]], [["x", "y", "z"]]])
-def test_events_that_are_none_are_left_out(events: Any) -> None:
+def test_invalid_events_are_left_out(events: Any) -> None:
     assert audited(events) == []
     assert audited([["write", "open", "/x"]]) == [Event("write", "open", "/x", False)]
 
 
-def test_text_for_a_person_is_one_line_without_commands_to_the_terminal() -> None:
+def test_printable_text_is_one_line_without_control_characters() -> None:
     assert printable("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K\\rclean\\nü 编鐘 \\ud800"
     assert len(printable("x" * 10_000)) == 500

@@ -69,9 +69,7 @@ def read_cases(step: str, answer: Any) -> tuple[Case, ...]:
     names = [case.get("name") for case in cases if isinstance(case, dict)]
     good = all(isinstance(name, str) and name.isprintable() and len(name) < CASE_NAME for name in names)
     if not cases or len(names) != len(cases) or not good or len(set(names)) != len(names):
-        raise StepFailedError(
-            step, answer="type", said="a harness needs cases, each with a short name of its own"
-        )
+        raise StepFailedError(step, answer="type", said="a harness needs cases, each with a short name of its own")
     if not all(isinstance(case.get("config"), dict) for case in cases):
         raise StepFailedError(step, answer="type", said="the configuration of a case is not a mapping")
     return tuple(Case(name=each["name"], config=each["config"], device=str(each.get("device"))) for each in cases)
