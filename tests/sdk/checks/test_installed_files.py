@@ -129,9 +129,7 @@ def test_a_command_that_shadows_another_is_refused(
     assert words in said(result)
 
 
-def test_the_owner_of_a_command_may_ship_it_and_other_scripts_are_fine(
-    make_wheel: MakeFile, ask: Ask, said: Said
-) -> None:
+def test_the_owner_may_ship_a_command_and_others_may_ship_scripts(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     fine = make_wheel({f"{DATA}/scripts/acme": b"", f"{DATA}/data/share/pip": b"", f"{DATA}/scripts/deep/pip": b""})
     assert ask("A11", fine).verdict == "pass"
     own = {"pip-24.0.data/scripts/pip3.11": b""}

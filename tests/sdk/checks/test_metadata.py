@@ -59,7 +59,7 @@ BAD = {
     "mail's own field": (START + "Content-Type: multipart/mixed; boundary=x\n\n--x\n", "'content-type' is not a field"),
     "newer field": (START.replace("2.4", "2.1") + "Dynamic: Summary\n", "Dynamic is newer than Metadata-Version 2.1"),
     "newer licence": (START.replace("2.4", "2.3") + "License-Expression: MIT\n", "License-Expression is newer"),
-    "two licences": (START + "License: MIT\nLicense-Expression: MIT\n", "both License and License-Expression are given"),
+    "two licences": (START + "License: MIT\nLicense-Expression: MIT\n", "both License and License-Expression"),
     "unknown licence": (START + "License-Expression: Use-It\n", "License-Expression 'Use-It' is not valid"),
     "broken licence": (START + "License-Expression: (MIT\n", "is not valid .* use SPDX identifiers"),
     "deep licence": (START + f"License-Expression: {'(' * 400}MIT{')' * 400}\n", "License-Expression .* is not valid"),

@@ -69,7 +69,7 @@ def test_what_bears_no_seal_is_thrown_away_and_noticed(pipe: tuple[int, int]) ->
     assert receiver.has_rest()
 
 
-def test_either_of_two_seals_is_entry_answer(pipe: tuple[int, int]) -> None:
+def test_either_of_two_seals_is_accepted(pipe: tuple[int, int]) -> None:
     write_frame(pipe[1], {"ended": 0}, seal=OTHER)
     assert Receiver(pipe[0]).receive(SEAL, OTHER, deadline=soon())[0] == OTHER
 
@@ -218,14 +218,14 @@ def test_a_dictionary_that_is_too_small_is_the_schemas_fault() -> None:
         random_batch(schema, 2000, random.Random(1))
 
 
-def entry_answer(**changes: Any) -> dict[str, Any]:
+def entry(**changes: Any) -> dict[str, Any]:
     item = {"kind": "model", "failure": None, "registration": REGISTRATION}
     return {"failure": None, "components": [item], "modules": ["acme"], "changed": [], **changes}
 
 
 def test_what_an_entry_module_registers_is_read() -> None:
-    entry = read_entry("importing", entry_answer())
-    assert [found.registration.name for found in entry.components] == ["rain"]
+    found = read_entry("importing", entry())
+    assert [each.registration.name for each in found.components] == ["rain"]
 
 
 @pytest.mark.parametrize(
@@ -234,18 +234,16 @@ def test_what_an_entry_module_registers_is_read() -> None:
         None,
         True,
         [],
-        entry_answer(components=5),
-        entry_answer(modules=None),
-        entry_answer(components=[1]),
-        entry_answer(components=[{}] * 101),
-        entry_answer(modules=[""] * 30_000),
-        entry_answer(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
-        entry_answer(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
-        entry_answer(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
-        entry_answer(
-            components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]
-        ),
-        entry_answer(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
+        entry(components=5),
+        entry(modules=None),
+        entry(components=[1]),
+        entry(components=[{}] * 101),
+        entry(modules=[""] * 30_000),
+        entry(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
     ],
 )
 def test_an_invalid_entry_fails_the_step(answer: Any) -> None:
