@@ -13,7 +13,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.checks.engine import printable
 from chimes.conformance.child.remote import audited
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.conformance.entry import read_cases, read_entry, read_offers
@@ -32,6 +31,7 @@ from chimes.rpc.frames import (
     write_frame,
 )
 from chimes.sandbox import Event
+from chimes.text import escape
 
 SEAL, OTHER = bytes(range(SEAL_BYTES)), b"\xff" * SEAL_BYTES
 REGISTRATION = dataclasses.asdict(
@@ -280,6 +280,6 @@ def test_invalid_events_are_left_out(events: Any) -> None:
     assert audited([["write", "open", "/x"]]) == [Event("write", "open", "/x", False)]
 
 
-def test_printable_text_is_one_line_without_control_characters() -> None:
-    assert printable("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K\\rclean\\nü 编鐘 \\ud800"
-    assert len(printable("x" * 10_000)) == 500
+def test_escaped_text_is_one_line_without_control_characters() -> None:
+    assert escape("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K clean ü 编鐘 \\ud800"
+    assert len(escape("x" * 10_000, limit=500)) == 500

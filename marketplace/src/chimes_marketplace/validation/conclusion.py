@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chimes.checks.engine import printable
 from chimes.kinds.backend import JobState, JobStatus
+from chimes.text import escape
 
 from chimes_marketplace.lanes.runfolder import Left
 from chimes_marketplace.validation.runs import Task
@@ -71,9 +71,9 @@ def _reason(status: JobStatus, stderr: bytes) -> str:
     said = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     refused = [line.removeprefix("chimes: ") for line in said if line.startswith("chimes: ")]
     if refused:
-        return printable(refused[-1])
+        return escape(refused[-1], limit=500)
     how = f"ended {status.state}" if status.exit_code is None else f"ended with {status.exit_code}"
-    return printable(f"the job {how}" + (f": {said[-1]}" if said else ""))
+    return escape(f"the job {how}" + (f": {said[-1]}" if said else ""), limit=500)
 
 
 def _infra(reason: str) -> Assessment:

@@ -14,11 +14,13 @@ from chimes.checks.check import Check
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import CheckRecord, Facts
 from chimes.evidence.verdict import Cause, CheckResult, Verdict
+from chimes.text import escape
 
-__all__ = ["Outcome", "join_outcomes", "judge_facts", "printable", "run_check", "skip_check"]
+__all__ = ["Outcome", "join_outcomes", "judge_facts", "run_check", "skip_check"]
 
 S = TypeVar("S")
 LONGEST = 500
+"""The most characters of a text in a finding."""
 WORST_FIRST: tuple[Verdict, ...] = ("infra", "fail", "warn", "not_run", "pass", "not_applicable")
 
 
@@ -91,12 +93,6 @@ def join_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def printable(text: str) -> str:
-    """``text`` on one line and at most 500 characters long; control characters and lone surrogates are escaped."""
-    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
-
-
 def _verdict(findings: Sequence[Finding]) -> Verdict:
     severities = {finding.severity for finding in findings}
     return "fail" if "error" in severities else "warn" if "warning" in severities else "pass"
@@ -104,7 +100,9 @@ def _verdict(findings: Sequence[Finding]) -> Verdict:
 
 def _located(finding: Finding, where: str | None) -> Finding:
     place = " ".join(part for part in (where, finding.where) if part)
-    return finding.model_copy(update={"message": printable(finding.message), "where": printable(place) or None})
+    return finding.model_copy(
+        update={"message": escape(finding.message, limit=LONGEST), "where": escape(place, limit=LONGEST) or None}
+    )
 
 
 def _crash(check: Check[S], error: Exception) -> Finding:

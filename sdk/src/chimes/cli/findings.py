@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 
-from chimes.checks.engine import printable
 from chimes.evidence.finding import Finding, group_findings
+from chimes.text import escape
 
 __all__ = ["safe", "show_findings"]
 
+LONGEST = 500
 MARKS = {"error": "[red]✗ error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
 
 
@@ -23,7 +24,7 @@ def show_findings(findings: Iterable[Finding], console: Console) -> None:
 
 def safe(text: str) -> str:
     """Text of unknown origin as markup: it moves no cursor, and colours or hides nothing around it."""
-    return escape(printable(text))
+    return escape_markup(escape(text, limit=LONGEST))
 
 
 def _show(group: Sequence[Finding], console: Console) -> None:

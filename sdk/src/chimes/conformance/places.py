@@ -18,7 +18,6 @@ __all__ = ["SANDBOX_ENV", "find_plugin", "make_environment", "plain_env", "sandb
 SANDBOX_ENV: Mapping[str, str] = MappingProxyType(
     {
         "TMPDIR": f"{INSIDE_ROOT}/tmp",
-        "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": "2",
         "OPENBLAS_NUM_THREADS": "2",
         "ARROW_IO_THREADS": "2",
@@ -30,7 +29,7 @@ def plain_env() -> dict[str, str]:
     """The environment variables of a child without a sandbox."""
     # A coverage tool that follows children writes its data file in their name: S22 would blame the plugin.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "ORT_DISABLE_TELEMETRY": "1"}
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def make_environment(wheel: Path, folder: Path, *, lock: Path | None, with_sdk: bool) -> tuple[Path, Lock]:

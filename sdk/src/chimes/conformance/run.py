@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chimes.checks.check import Check
-from chimes.checks.engine import Outcome, judge_facts, printable, run_check, skip_check
+from chimes.checks.engine import Outcome, judge_facts, run_check, skip_check
 from chimes.checks.run import run_file_checks
 from chimes.checks.subject import open_subject
 from chimes.conformance.build import build_in_sandbox
@@ -41,6 +41,7 @@ from chimes.evidence.verdict import RuleSet
 from chimes.processes import scratch_folder
 from chimes.registry import Distribution, normalize, scan
 from chimes.sandbox import preflight
+from chimes.text import escape
 
 __all__ = ["Options", "check_installed", "check_path"]
 
@@ -114,7 +115,7 @@ class _Run:
         """The report of what was run."""
         rules = self.options.rules
         return Report(
-            file=printable(self.name),
+            file=escape(self.name, limit=500),
             sha256=self.sha256,
             sandboxed=self.options.sandbox,
             rules=RuleSet(name=rules.name, sha256=rules.sha256),

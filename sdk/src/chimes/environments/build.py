@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from chimes.errors import BuildError, InfrastructureError
 from chimes.processes import run, scratch_folder
-from chimes.text import escaped, read_toml
+from chimes.text import escape, read_toml, shorten
 
 __all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "reason_in"]
 
@@ -90,8 +90,8 @@ def reason_in(output: str) -> str:
     if traces:
         raised = [line for line in lines[traces[-1] + 1 :] if not line.startswith(" ")]
         lines = raised[:3] or lines
-    said = escaped(" ".join(line.strip() for line in lines[-3:])) or "it printed nothing"
-    return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
+    reason = escape(" ".join(line.strip() for line in lines[-3:])) or "it printed nothing"
+    return shorten(reason, REASON_CHARACTERS)
 
 
 def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from chimes.errors import InfrastructureError
 from chimes.processes import Completed, run, scratch_folder
+from chimes.text import shorten
 
 __all__ = ["find_uv", "run_uv", "uv_environment", "uv_reason"]
 
@@ -95,11 +96,9 @@ def is_about_requirements(failed: Completed) -> bool:
 def uv_reason(failed: Completed) -> str:
     """Why uv failed, on one line and of bounded length: its error, then each cause behind a colon."""
     text = failed.stderr.decode("utf-8", "replace").partition("\nhint:")[0]
-    _, error, told = text.rpartition("error:")
-    causes = (told if error else text).split("cause:")
-    said = ": ".join(" ".join(cause.split()) for cause in causes)
-    said = re.sub(r" \(from file://[^)]*\)", "", said)
-    return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
+    causes = text.rpartition("error:")[2].split("cause:")
+    reason = ": ".join(" ".join(cause.split()) for cause in causes)
+    return shorten(re.sub(r" \(from file://[^)]*\)", "", reason), REASON_CHARACTERS)
 
 
 def _run(command: list[str], stdin: str | None) -> Completed:

@@ -8,13 +8,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from chimes.errors import ChimesError, Fault, InfrastructureError, OutOfMemoryError
+from chimes.errors import ChimesError, Fault, InfrastructureError, OutOfMemoryError, PluginCrashedError
 from chimes.files import write_atomic
 from chimes.kinds.component import Value
 from chimes.kinds.model import LoadReport
 from chimes.pipelines.output import OutputReport
 
-__all__ = ["Failure", "Progress", "RunFolder", "RunResult", "read_value", "write_value"]
+__all__ = ["Failure", "Progress", "RunFolder", "RunResult", "after_output", "read_value", "write_value"]
 
 V = TypeVar("V", bound=Value)
 
@@ -72,6 +72,14 @@ class RunResult(Value):
     device: str
     load: LoadReport
     versions: dict[str, str]
+
+
+def after_output(error: ChimesError, path: str) -> PluginCrashedError:
+    """The error of a component that failed when it was closed, after all rows had been written to ``path``."""
+    return PluginCrashedError(
+        f"{error}; all rows had been written to {path}",
+        hint="the output is whole and can be used; report the error to the plugin's author",
+    )
 
 
 class RunFolder:

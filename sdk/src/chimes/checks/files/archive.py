@@ -11,7 +11,7 @@ from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import SdistSubject, Subject
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
-from chimes.text import listed, quote
+from chimes.text import quote, quote_all
 
 __all__ = ["ArchiveSafe"]
 
@@ -127,7 +127,7 @@ class ArchiveSafe(FileCheck[Subject]):
         """One finding per kept defect, one more where a rule is broken more often than that."""
         defects = [Defect(**defect) for defect in facts["defects"]]
         if "tops" in facts and facts["tops"] != [facts["top"]]:
-            defects.append(Defect("one-folder", listed(facts["tops"]) or "nothing"))
+            defects.append(Defect("one-folder", quote_all(facts["tops"]) or "nothing"))
         findings = [self._say(defect, facts) for defect in defects]
         for rule, count in facts["counts"].items():
             if more := count - sum(defect.rule == rule for defect in defects):

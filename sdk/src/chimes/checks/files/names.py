@@ -16,7 +16,7 @@ from chimes.checks.formats.fields import parse_headers, values_of
 from chimes.checks.subject import Subject, WheelSubject
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
-from chimes.text import listed, quote
+from chimes.text import quote, quote_all
 
 __all__ = ["NamesAgree"]
 
@@ -116,7 +116,7 @@ class NamesAgree(FileCheck[Subject]):
             (".data", facts["data_folders"], (0, 1)),
         ):
             if len(folders) not in wanted:
-                message = f"the wheel has {len(folders)} {ending} folders: {listed(folders) or 'none'}"
+                message = f"the wheel has {len(folders)} {ending} folders: {quote_all(folders) or 'none'}"
                 findings.append(self.finding(message, REBUILD))
                 continue
             for folder in folders:
@@ -133,16 +133,16 @@ class NamesAgree(FileCheck[Subject]):
         ]
         versions = values_of(facts["wheel"], "Wheel-Version")
         if len(versions) != 1 or not versions[0].strip().startswith("1."):
-            message = f"WHEEL has Wheel-Version {listed(versions) or 'nowhere'}; installers know 1.x"
+            message = f"WHEEL has Wheel-Version {quote_all(versions) or 'nowhere'}; installers know 1.x"
             findings.append(self.finding(message, REBUILD, where=where))
         purelib = [value.strip().lower() for value in values_of(facts["wheel"], "Root-Is-Purelib")]
         if purelib not in (["true"], ["false"]):
-            message = f"WHEEL has Root-Is-Purelib {listed(purelib) or 'nowhere'}, not true or false"
+            message = f"WHEEL has Root-Is-Purelib {quote_all(purelib) or 'nowhere'}, not true or false"
             findings.append(self.finding(message, REBUILD, where=where))
         inside = {tag for value in values_of(facts["wheel"], "Tag") for tag in _tags(value)}
         if inside != tags:
             named, found = (sorted(map(str, each)) for each in (tags, inside))
-            message = f"the file name has the tags {listed(named)}, WHEEL {listed(found) or 'none'}"
+            message = f"the file name has the tags {quote_all(named)}, WHEEL {quote_all(found) or 'none'}"
             findings.append(self.finding(message, "rename it with `wheel tags`, which keeps both", where=where))
         return findings
 
@@ -151,7 +151,7 @@ class NamesAgree(FileCheck[Subject]):
         if not inside or [_build(value) for value in inside] == [build]:
             return []
         named = facts["file"].split("-")[2] if build else ""
-        message = f"the file name has the build number {quote(named)}, WHEEL {listed(inside)}"
+        message = f"the file name has the build number {quote(named)}, WHEEL {quote_all(inside)}"
         return [self.finding(message, REBUILD, where="WHEEL")]
 
 

@@ -9,7 +9,7 @@ from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import Subject
 from chimes.evidence.finding import Blocks, Finding
 from chimes.evidence.record import Facts
-from chimes.text import listed, quote
+from chimes.text import quote, quote_all
 
 __all__ = ["BuiltForCentre"]
 
@@ -39,7 +39,7 @@ class BuiltForCentre(FileCheck[Subject]):
             message = f"the local version {quote(local)} says: built for this centre"
             findings.append(self.finding(message, "drop the part behind '+' to publish elsewhere", where="Version"))
         if plain := _plain_platforms(file):
-            message = f"the platform {listed(plain)} says: built for this centre"
+            message = f"the platform {quote_all(plain)} says: built for this centre"
             findings.append(self.finding(message, "run auditwheel repair to publish elsewhere", where="WHEEL"))
         return findings
 

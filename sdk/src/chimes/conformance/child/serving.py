@@ -24,7 +24,7 @@ from chimes.kinds.descriptors import KINDS
 from chimes.kinds.schema import import_batch
 from chimes.processes.proc import has_exited
 from chimes.registration import Registration
-from chimes.registry import import_target, load_plugin
+from chimes.registry import import_target, load_plugin, set_environment
 from chimes.rpc.codec import decode, encode
 from chimes.rpc.frames import BLOBS, BrokenFrameError, ClosedError, read_frame, write_frame
 
@@ -177,9 +177,10 @@ class Session:
         return operation
 
     def registration(self, kind: str, name: str) -> Registration:
-        """The registration of a component of the distribution under test."""
+        """The registration of a component of the distribution under test, after ``set_environment``."""
         for item in load_plugin(self.child.find()).components:
             if item.kind == kind and item.registration.name == name:
+                set_environment(item.registration)
                 return item.registration
         raise PluginLoadError(f"no {kind} {name!r} is registered")
 
