@@ -17,8 +17,8 @@ from chimes.conformance.rules import Rules
 from chimes.conformance.run import Options, check_installed, check_path
 from chimes.environments.wheelfile import write_wheel
 from chimes.errors import ConfigError, NotFoundError
+from chimes.kinds.descriptors import KINDS, Kind
 from chimes.processes import run
-from chimes.registration import KINDS, Kind
 
 NONCE = Nonce(b"n" * 32)
 

@@ -20,7 +20,7 @@ Until = Callable[..., None]
 SUBMIT = (
     "import sys\n"
     "from pathlib import Path\n"
-    "from chimes.runtime import jobfolder\n"
+    "from chimes.jobs import folder as jobfolder\n"
     "sys.stdin.read()\n"
     "folder = jobfolder.create(Path(sys.argv[1]), key='same', spec_sha256='spec', job={'who': sys.argv[2]})\n"
     "with jobfolder.launching(folder) as needed:\n"
@@ -100,7 +100,7 @@ def test_a_damaged_record_is_said_so(tmp_path: Path) -> None:
 def test_a_submitter_that_dies_holding_the_launch_gives_it_to_the_next(tmp_path: Path, until: Until) -> None:
     folder = jobfolder.create(tmp_path, key="k", spec_sha256="s", job={})
     program = (
-        "import sys, os, signal\nfrom pathlib import Path\nfrom chimes.runtime import jobfolder\n"
+        "import sys, os, signal\nfrom pathlib import Path\nfrom chimes.jobs import folder as jobfolder\n"
         "with jobfolder.launching(Path(sys.argv[1])):\n os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert Process([sys.executable, "-c", program, str(folder)]).wait(30) == -9

@@ -30,6 +30,7 @@ def install(site: Path, source: str, name: str = "acme-weather", entry_points: s
     (site / package / "plugin.py").write_text(source.replace("{package}", package))
     info = site / f"{name.replace('-', '_')}-1.2.dist-info"
     info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text(entry_points or f"[chimes]\nacme = {package}.plugin\n")
     return package
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +19,7 @@ from chimes.cli.marketplace.following import INTERRUPTED, end_with, wait_for
 from chimes.cli.marketplace.releasefiles import check_files, collect_files
 from chimes.cli.marketplace.uploading import Uploads, upload_files
 from chimes.errors import ChimesError, ConflictError
+from chimes.processes import scratch_folder
 
 __all__ = ["command"]
 
@@ -58,9 +58,9 @@ def command(
     """Publish the files of one release on a marketplace."""
     console = Console(stderr=True)
     market = Market.at(url, token)
-    with tempfile.TemporaryDirectory(prefix="chimes-publish-") as scratch:
+    with scratch_folder("chimes-publish-") as scratch:
         with console.status("looking at the files") as status:
-            files = collect_files(paths, Path(scratch), lambda text: status.update(safe(text)))
+            files = collect_files(paths, scratch, lambda text: status.update(safe(text)))
             findings = [] if skip_checks else check_files(files)
         if any(finding.severity == "error" for finding in findings):
             _refuse(files, findings, "not uploaded: mend this first", None, as_json=as_json)

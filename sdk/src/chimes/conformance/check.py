@@ -11,7 +11,7 @@ import pyarrow as pa
 from chimes.checks.check import Check, Facts, Finding
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.errors import ChimesError
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 from chimes.rpc.failure import StepFailedError, failure_words
 
 __all__ = ["ComponentCheck", "ConformanceCheck", "EntryCheck", "Tier"]

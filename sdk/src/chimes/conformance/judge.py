@@ -16,7 +16,7 @@ from chimes.conformance.report import ComponentReport, Result, printable
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.conformance.told import read_cases, read_entry, read_offers
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 from chimes.rpc.failure import StepFailedError, failure_words
 
 __all__ = ["Judge", "judge_one"]

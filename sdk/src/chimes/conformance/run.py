@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from chimes.environments import (
 from chimes.environments.build import build_wheel
 from chimes.environments.unpack import unpack
 from chimes.errors import InstallError, NotFoundError, ResolutionError
+from chimes.processes import scratch_folder
 from chimes.registry import Distribution, normalize, scan
 from chimes.sandbox import Mount, preflight
 
@@ -69,9 +69,9 @@ def check_path(path: Path, options: Options) -> Report:
         raise NotFoundError(f"there is nothing at {path}", hint="give a project folder, a wheel or an sdist")
     if options.sandbox:
         preflight()
-    with tempfile.TemporaryDirectory(prefix="chimes-") as scratch:
-        file, built = _built(path, Path(scratch), options) if path.is_dir() else (path, [])
-        return _check_file(file, Path(scratch), options, started, built)
+    with scratch_folder("chimes-") as scratch:
+        file, built = _built(path, scratch, options) if path.is_dir() else (path, [])
+        return _check_file(file, scratch, options, started, built)
 
 
 def check_installed(distribution: str, options: Options | None = None) -> Report:

@@ -14,8 +14,8 @@ from chimes.conformance.child.proxies import BackendProxy, ConnectorProxy, Model
 from chimes.conformance.child.remote import Children, RemoteSession
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.conformance.nonce import Nonce
+from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo
-from chimes.registration import Kind
 from chimes.rpc.codec import batch_bytes
 from chimes.rpc.failure import StepFailedError
 

@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from chimes.errors import ChimesError
-from chimes.registration import KINDS, Registration
+from chimes.kinds.descriptors import KINDS
+from chimes.registration import Registration
 from chimes.resources import Resources
 from chimes.rpc.failure import StepFailedError
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from chimes.environments.interpreter import base_python
 from chimes.environments.sdkwheel import NAME, staged_sdk_wheel
 from chimes.environments.uvtool import is_about_requirements, run_uv, uv_reason
 from chimes.errors import ConfigError, InfrastructureError, NotFoundError, ResolutionError, UnsupportedError
+from chimes.processes import scratch_folder
 from chimes.text import parse_toml, quote, read_text
 
 __all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
@@ -147,10 +147,10 @@ def _compile(requirements: list[str], *, leave_out: str | None = None, bound: st
     arguments += ["--python", str(base_python())]
     if leave_out is not None:
         arguments += ["--no-emit-package", canonicalize_name(leave_out)]
-    with tempfile.NamedTemporaryFile("w", prefix="chimes-", suffix=".txt") as constraints:
-        constraints.write(f"{bound}\n")
-        constraints.flush()
-        arguments += ["--constraints", constraints.name]
+    with scratch_folder("chimes-lock-") as folder:
+        constraints = folder / "constraints.txt"
+        constraints.write_text(f"{bound}\n", "utf-8")
+        arguments += ["--constraints", str(constraints)]
         done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
     if done.returncode == 0:
         return done.stdout.decode("utf-8")

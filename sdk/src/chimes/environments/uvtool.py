@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 
 from chimes.errors import InfrastructureError
-from chimes.processes import Completed, run
+from chimes.processes import Completed, run, scratch_folder
 
 __all__ = ["find_uv", "run_uv", "uv_environment", "uv_reason"]
 
@@ -104,12 +103,13 @@ def uv_reason(failed: Completed) -> str:
 
 
 def _run(command: list[str], stdin: str | None) -> Completed:
-    with tempfile.TemporaryDirectory(prefix="chimes-uv-") as empty:
+    with scratch_folder("chimes-uv-") as folder:
         done = run(
             command,
             timeout_s=TIMEOUT_S,
-            env=uv_environment(os.environ),
-            cwd=empty,
+            env={**uv_environment(os.environ), "TMPDIR": str(folder)},
+            cwd=folder,
+            guarded=True,
             stdin=None if stdin is None else stdin.encode("utf-8"),
         )
     if done.timed_out:

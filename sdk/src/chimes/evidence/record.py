@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 __all__ = ["CheckRecord", "ComponentRecord", "Facts", "RunRecord"]
 

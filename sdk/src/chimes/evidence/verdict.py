@@ -9,7 +9,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict
 
 from chimes.evidence.finding import Finding
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 __all__ = ["Cause", "CheckResult", "ComponentVerdict", "RuleSet", "Verdict", "VerdictDocument"]
 

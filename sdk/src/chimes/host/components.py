@@ -12,19 +12,14 @@ from pydantic import JsonValue
 
 from chimes.context import Context
 from chimes.errors import ChimesError, PluginCrashedError, PluginLoadError
-from chimes.kinds.backend import ComputeBackend
-from chimes.kinds.component import Component, parse_config
-from chimes.kinds.connector import DataConnector
-from chimes.kinds.model import Model
-from chimes.registration import Kind
+from chimes.kinds.component import parse_config
+from chimes.kinds.descriptors import KINDS, Kind
 from chimes.registry import Listing, Registry
 
 __all__ = ["Part", "calling", "closing", "find_part"]
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-_KINDS: Mapping[Kind, type[Component[Any]]] = {"model": Model, "connector": DataConnector, "backend": ComputeBackend}
 
 
 @dataclass(frozen=True)
@@ -63,10 +58,11 @@ def find_part(registry: Registry, kind: Kind, address: str, values: Mapping[str,
     """
     listing = registry.get_listing(kind, address)
     target = registry.get_class(kind, address)
-    if not (isinstance(target, type) and issubclass(target, _KINDS[kind])):
+    interface = KINDS[kind].load_interface()
+    if not (isinstance(target, type) and issubclass(target, interface)):
         raise PluginLoadError(
-            f"{listing.registration.target} of {listing.address} is not a {_KINDS[kind].__name__}",
-            hint=f"the plugin's author must derive it from chimes.{_KINDS[kind].__name__}",
+            f"{listing.registration.target} of {listing.address} is not a {interface.__name__}",
+            hint=f"the plugin's author must derive it from chimes.{interface.__name__}",
         )
     return Part(listing, target, calling("the configuration", listing.address, lambda: parse_config(target, values)))
 

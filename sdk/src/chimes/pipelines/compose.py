@@ -21,6 +21,7 @@ from chimes.host.params import check_params
 from chimes.kinds.backend import Inventory
 from chimes.kinds.component import Value
 from chimes.kinds.connector import ReadPlan, ReadRequest
+from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo
 from chimes.kinds.predicates import All, Compare, In, IsNull, Not, Predicate, StartsWith, filter_batch
 from chimes.kinds.predicates import Any as AnyOf
@@ -30,7 +31,7 @@ from chimes.pipelines.output import check_format
 from chimes.pipelines.placement import Placement, ask, find_placements
 from chimes.pipelines.projection import ColumnMatch, match_columns
 from chimes.pipelines.spec import Pipeline
-from chimes.registration import Kind
+from chimes.processes import scratch_folder
 from chimes.registry import Registry
 from chimes.resources import Device, Resources
 
@@ -85,8 +86,8 @@ def compose(pipeline: Pipeline, registry: Registry | None = None) -> Composition
 
     Plugins are imported and asked to describe and plan. Raises CompositionError with every problem.
     """
-    with tempfile.TemporaryDirectory(prefix="chimes-compose-") as folder:
-        context = Context.under(Path(folder), run_id="compose")
+    with scratch_folder("chimes-compose-") as folder:
+        context = Context.under(folder, run_id="compose")
         composer = _Composer(pipeline, registry or Registry.discover(), context)
         composition = composer.compose()
     if composition is None or composer.problems:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from chimes.errors import ChimesError, Fault, InfrastructureError, OutOfMemoryError, PluginCrashedError
+from chimes.files import write_atomic
 from chimes.kinds.component import Value
 from chimes.kinds.model import LoadReport
 from chimes.pipelines.output import OutputReport
@@ -104,9 +104,7 @@ class RunFolder:
 
 def write_value(path: Path, value: Value) -> None:
     """Write a value as JSON; a reader sees the old file or the whole new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(value.model_dump_json(indent=1), "utf-8")
-    os.replace(partial, path)
+    write_atomic(path, value.model_dump_json(indent=1).encode("utf-8"), durable=False)
 
 
 def read_value(path: Path, kind: type[V]) -> V | None:

@@ -8,6 +8,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TypeVar
@@ -15,6 +16,7 @@ from typing import IO, Self, TypeVar
 import pyarrow as pa
 
 from chimes.errors import ConfigError, InfrastructureError, SchemaMismatchError
+from chimes.files import replace_file
 from chimes.kinds.component import Value
 from chimes.pipelines.formats import FORMATS, Format, Writer
 
@@ -104,7 +106,7 @@ class OutputFile:
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
         columns = [
-            self._holding(field, lambda column=column, dtype=dtype: self._format.convert(column, dtype))
+            self._holding(field, partial(self._format.convert, column, dtype))
             for field, column, dtype in zip(self._schema, batch.columns, self._written.types, strict=True)
         ]
         rows = pa.RecordBatch.from_arrays(columns, schema=self._written)
@@ -114,7 +116,7 @@ class OutputFile:
         except (pa.ArrowException, ValueError):
             # Which column is it? Each is written alone, to memory.
             for field, column in zip(self._schema, columns, strict=True):
-                self._holding(field, lambda column=column: self._write_alone(column))
+                self._holding(field, partial(self._write_alone, column))
             raise
         self.rows += batch.num_rows
 
@@ -130,7 +132,7 @@ class OutputFile:
         with self._partial.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             size = os.fstat(stream.fileno()).st_size
-        os.replace(self._partial, self.path)
+        replace_file(self._partial, self.path)
         self._done = True
         return OutputReport(path=str(self.path), rows=self.rows, size_bytes=size, sha256=digest)
 

@@ -107,7 +107,7 @@ def _render(text: str, kind: str) -> dict[str, Any]:
     if kind != "text/x-rst":
         return {"rendered": bool(COMMENT.sub("", text).strip()), "line": None, "problem": "nothing is left to show"}
     argv = [sys.executable, "-I", "-m", "chimes.checks.formats.rendering"]
-    done = run(argv, stdin=text.encode(), timeout_s=RENDER_TIMEOUT_S, max_output_bytes=65_536)
+    done = run(argv, stdin=text.encode(), timeout_s=RENDER_TIMEOUT_S, max_output_bytes=65_536, guarded=True)
     try:
         result = json.loads(done.stdout)
         return {key: result[key] for key in ("rendered", "line", "problem")}
