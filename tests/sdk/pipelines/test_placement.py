@@ -250,7 +250,7 @@ class Archive(Config):
     hidden: SecretStr = SecretStr("env:HIDDEN")
     login: Login = Login()
     logins: tuple[Login, ...] = (Login(password="env:SECOND"),)
-    by_name: dict[str, Login | str] = Field({"a": Login(password="env:THIRD"), "b": "env:FOURTH"})  # noqa: S106 - a reference
+    by_name: dict[str, Login | str] = Field({"a": Login(password="env:THIRD"), "b": "env:FOURTH"})
     union: int | list[str] = Field(default_factory=lambda: ["env:FIFTH"])
     mirror: Mirror = Mirror()
     unset: str | None = None
