@@ -29,7 +29,7 @@ from chimes_marketplace.settings import Settings
 from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.tables import Step, Submission
-from chimes_marketplace.validation.tables import Run
+from chimes_marketplace.lanes.tables import Run
 from packaging.metadata import parse_email
 from sqlmodel import col, select
 

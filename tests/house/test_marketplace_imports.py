@@ -27,6 +27,7 @@ ORDER = [
     "api",
     "pages",
     "app",
+    "worker",
     "commands",
 ]
 AREAS = {"accounts", "catalog", "lanes", "storage", "submissions", "validation"}

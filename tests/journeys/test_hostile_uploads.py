@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from chimes.conformance.gate.mutants import strict_wheel
 from chimes.environments.wheelfile import write_wheel
-from chimes_marketplace.validation.documents import read_verdict
-from chimes_marketplace.validation.runs import list_runs
-from chimes_marketplace.validation.verdict import list_results
+from chimes_marketplace.lanes.documents import read_verdict
+from chimes_marketplace.lanes.runs import list_runs
+from chimes_marketplace.validation.assessment import list_results
 from chimes_marketplace.web.state import Market
 from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library

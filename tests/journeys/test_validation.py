@@ -12,10 +12,10 @@ from chimes.cli.scaffolding.render import collect_answers, get_template, render
 from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.environments.build import build_wheel
 from chimes.kinds.backend import JobState
+from chimes_marketplace.lanes.documents import read_lock, read_log, read_record, read_verdict
 from chimes_marketplace.lanes.lane import Lane
+from chimes_marketplace.lanes.runs import list_runs, list_tasks
 from chimes_marketplace.submissions.states import cancel
-from chimes_marketplace.validation.documents import read_lock, read_log, read_record, read_verdict
-from chimes_marketplace.validation.runs import list_runs, list_tasks
 from journeys.hostile_plugins import Hostile, pack
 from journeys.hostile_table import HOSTILES, NETWORK
 from market_factories import make_wheel

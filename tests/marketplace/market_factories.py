@@ -47,7 +47,8 @@ def make_market(folder: Path, **settings: Any) -> Market:
     chosen = Settings(data=data, **settings)
     database = Database(chosen.database)
     migrate(database)
-    return Market(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=Arrivals())
+    arrivals = Arrivals(database, expiry_s=chosen.lease_s)
+    return Market(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=arrivals)
 
 
 def add_author(

@@ -10,8 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
+from chimes_marketplace.catalog.listing import Item, list_shelf, search
 from chimes_marketplace.catalog.releases import list_releases
-from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.readers import find_named, is_insider, refuse
 from chimes_marketplace.web.state import Market

@@ -13,10 +13,10 @@ from litestar.params import PathParameter
 from chimes_marketplace.accounts.tokens import Caller
 from chimes_marketplace.api.releases import file_answer
 from chimes_marketplace.api.schemas import READING, WRITING, Answer, FileAnswer, FindingAnswer
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.tables import Step
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
-from chimes_marketplace.validation.tables import Run
 from chimes_marketplace.web.authentication import check_owner, get_caller
 from chimes_marketplace.web.readers import is_insider, owns, refuse
 from chimes_marketplace.web.state import Market

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from litestar import Request, Response, get
@@ -18,7 +16,7 @@ from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.ranges import parse_range
 from chimes_marketplace.index.representation import PRIVATE, is_known
-from chimes_marketplace.storage.local import DIGEST
+from chimes_marketplace.storage.blobstore import DIGEST
 from chimes_marketplace.web.authentication import find_caller, may_read
 from chimes_marketplace.web.responses import refuse
 from chimes_marketplace.web.state import Market
@@ -28,7 +26,6 @@ __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
 Ask = Request[Any, Any, Any]
 IMMUTABLE = "public, max-age=31536000, immutable"
 METADATA = ".metadata"
-CHUNK = 1 << 18
 
 
 @get("/files/{sha256:str}/{filename:str}", sync_to_thread=True, tags=["index"])
@@ -56,8 +53,7 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
     headers = {"Cache-Control": cache, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_known(request, etag):
         return Response(b"", status_code=304, headers=headers)
-    path = market.blobs.path(digest)
-    size = path.stat().st_size
+    size = market.blobs.size(digest)
     try:
         part = _asked_part(request, etag, size)
     except MarketplaceError as error:
@@ -69,7 +65,9 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
     sent = range(size) if part is None else part
     headers["Content-Length"] = str(len(sent))
     status = 200 if part is None else 206
-    return Stream(_read(path, sent), headers=headers, media_type="application/octet-stream", status_code=status)
+    return Stream(
+        market.blobs.stream(digest, sent), headers=headers, media_type="application/octet-stream", status_code=status
+    )
 
 
 def absent(filename: str) -> MarketplaceError:
@@ -95,12 +93,3 @@ def _readable(request: Ask, session: Session, sha256: str, filename: str) -> tup
     project = get_project_of(session, release_id=found[0].release_id)
     may_read(find_caller(request, session), member_id=project.member_id, project=project.name)
     return found[0], PRIVATE
-
-
-def _read(path: Path, part: range) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        stream.seek(part.start)
-        left = len(part)
-        while left > 0 and (data := stream.read(min(CHUNK, left))):
-            left -= len(data)
-            yield data

@@ -20,7 +20,7 @@ from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.receiving import Receiving, boundary_of
-from chimes_marketplace.storage.local import Incoming
+from chimes_marketplace.storage.blobstore import IncomingBlob
 from chimes_marketplace.submissions.form import RETIRED, UploadForm, check_action, check_release, read_form
 from chimes_marketplace.submissions.gate import Examined, examine
 from chimes_marketplace.submissions.intake import Arrived, Receipt, accept, check_uploader, screen
@@ -70,7 +70,7 @@ async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> 
         receiving.check_digests(form)
         return await sync_to_thread(_take, request, market, caller, form, incoming)
     finally:
-        receiving.close()
+        await sync_to_thread(receiving.close)
         await sync_to_thread(incoming.discard)
 
 
@@ -101,7 +101,7 @@ def _check_room(market: Market, announced: str) -> None:
         raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
 
 
-def _take(request: Ask, market: Market, caller: Caller, form: UploadForm, incoming: Incoming) -> dict[str, Any]:
+def _take(request: Ask, market: Market, caller: Caller, form: UploadForm, incoming: IncomingBlob) -> dict[str, Any]:
     incoming.finish()
     examined = examine(incoming.path, form, rules=market.settings.rules, is_admin=caller.is_admin)
     arrived = Arrived(form=form, sha256=incoming.sha256, size_bytes=incoming.size_bytes, examined=examined)
@@ -112,7 +112,7 @@ def _take(request: Ask, market: Market, caller: Caller, form: UploadForm, incomi
     return _accept(request, market, _kept(market, incoming, form, examined))
 
 
-def _kept(market: Market, incoming: Incoming, form: UploadForm, examined: Examined) -> Arrived:
+def _kept(market: Market, incoming: IncomingBlob, form: UploadForm, examined: Examined) -> Arrived:
     metadata = None if examined.metadata is None else market.blobs.put(examined.metadata)
     sha256 = market.blobs.keep(incoming)
     size = incoming.size_bytes

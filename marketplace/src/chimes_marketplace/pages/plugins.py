@@ -10,8 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from chimes_marketplace.catalog.install import Install, install_lines
+from chimes_marketplace.catalog.listing import Item, list_shelf, search
 from chimes_marketplace.catalog.releases import find_release, list_releases
-from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError

@@ -11,11 +11,11 @@ from litestar.params import FromPath, PathParameter
 
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.lanes.documents import read_log, read_verdict
 from chimes_marketplace.pages.answers import show
 from chimes_marketplace.pages.findings import group, printable
 from chimes_marketplace.pages.matrix import DOCUMENTS, make_ran
 from chimes_marketplace.submissions.states import MARKETPLACE, find_by_secret
-from chimes_marketplace.validation.documents import read_log, read_verdict
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
 from chimes_marketplace.web.readers import is_insider, refuse
 from chimes_marketplace.web.state import Market
