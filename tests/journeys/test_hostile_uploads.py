@@ -21,7 +21,6 @@ from chimes.conformance.gate.mutants import strict_wheel
 from chimes.environments.wheelfile import write_wheel
 from chimes_marketplace.lanes.documents import read_verdict
 from chimes_marketplace.lanes.runs import list_runs
-from chimes_marketplace.validation.assessment import list_results
 from chimes_marketplace.web.state import Market
 from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
@@ -92,7 +91,7 @@ class Site:
         with self.market.database.reading() as session:
             verdict = read_verdict(self.market.blobs, list_runs(session, submission_id=submission)[-1])
         assert verdict is not None
-        return {each["code"]: each["cause"] for each in list_results(verdict) if each["verdict"] == "fail"}
+        return {each.code: each.cause for each in verdict.results if each.verdict == "fail"}
 
 
 def answer_to(request: urllib.request.Request) -> tuple[int, dict[str, Any]]:

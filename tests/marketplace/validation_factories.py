@@ -54,7 +54,7 @@ class Bench:
     def reconciler(
         self,
         *,
-        url: str = "http://127.0.0.1:9",
+        index_url: str = "http://127.0.0.1:9/simple/",
         lane: Lane | None = None,
         clock: Callable[[], datetime] = now,
         **more: Any,
@@ -65,7 +65,7 @@ class Bench:
             settings=settings,
             database=self.market.database,
             blobs=self.market.blobs,
-            lane=lane or Lane(settings, index_url=f"{url}/simple/"),
+            lane=lane or Lane(settings, index_url=index_url),
             worker=Worker(lease_s=settings.lease_s, clock=clock),
             **more,
         )

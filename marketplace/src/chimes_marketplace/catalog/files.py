@@ -63,7 +63,7 @@ def publish_files(
         if release_id in new:
             _describe(release, [file for file in files if file.release_id == release_id])
         release.components = _joined(release.components, components)
-        release.level = min(release.level or level, level, key=[*LEVELS].index)
+        release.level = next(each for each in LEVELS if each in (release.level or level, level))
         session.add(release)
     session.flush()
 

@@ -132,7 +132,7 @@ class LocalBlobs:
     def is_sound(self, digest: str) -> bool:
         """Whether the blob is there and its bytes have that digest."""
         try:
-            with self.open(digest) as stream:
+            with self._path(digest).open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == digest
         except FileNotFoundError:
             return False

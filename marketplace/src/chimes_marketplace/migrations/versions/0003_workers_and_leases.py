@@ -77,7 +77,7 @@ def split_jobs() -> None:
 
 def add_retries() -> None:
     """Submissions that were retried automatically, by the note in their timelines."""
-    column = sa.Column("is_auto_retried", sa.Boolean(), nullable=False, server_default=sa.false())
+    column: Any = sa.Column("is_auto_retried", sa.Boolean(), nullable=False, server_default=sa.false())
     op.add_column("submission", column)
     submission: Any = sa.table("submission", sa.column("id", sa.Integer()), sa.column("is_auto_retried", sa.Boolean()))
     step: Any = sa.table("step", sa.column("submission_id", sa.Integer()), sa.column("note", sa.String()))
