@@ -35,7 +35,7 @@ demo: setup ## the main job on real data, step by step
 	$(BIN)/python examples/demo.py $(ARGS)
 
 test: setup ## the test suite
-	$(BIN)/python -m pytest -n 2 --cov --cov-report= tests/sdk tests/marketplace tests/house tests/templates plugins $(ARGS)
+	$(BIN)/python -m pytest -n 2 --cov --cov-report= tests/sdk tests/marketplace tests/templates plugins $(ARGS)
 	$(BIN)/python -m coverage report
 
 test-all: setup .venv/.ready-full ## what takes longer: journeys and the mutants

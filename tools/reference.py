@@ -16,9 +16,9 @@ from chimes.checks.check import Check
 from chimes.conformance.catalogue import CHECKS
 from chimes.host import assignability
 from chimes.kinds import predicates
+from chimes.kinds.descriptors import KINDS
 from chimes.pipelines import spec as pipeline
 from chimes.registration import Registration
-from chimes.registry import HOOKS
 from chimes_marketplace.commands import line as marketplace
 from chimes_marketplace.errors import CODES
 from chimes_marketplace.submissions.checks import UPLOAD_CHECKS
@@ -33,7 +33,8 @@ NOTE = "<!-- Written by `make docs` from the code; do not edit. -->\n"
 def hooks_page() -> Iterator[str]:
     """Every hook with its signature and documentation."""
     yield "# Hooks\n\nA plugin implements these in the module that its entry point of group `chimes` names.\n"
-    for kind, name in HOOKS.items():
+    for kind, described in KINDS.items():
+        name = described.hook
         function = getattr(hooks, name)
         signature = str(inspect.signature(function)).replace("'", "")
         yield f"\n## `{name}`\n\nRegisters components of kind *{kind}*.\n"
@@ -54,10 +55,8 @@ def check_section(check: type[Check]) -> Iterator[str]:  # type: ignore[type-arg
     yield f"\n## {check.code}\n\n**{check.title()}**\n\n"
     if check.rationale():
         yield f"{check.rationale()}\n\n"
-    tier = getattr(check, "tier", None)
     facts = [f"severity: {check.severity}", f"blocks: {check.blocks or 'nothing'}"]
-    facts += [f"tier: {tier}"] if tier else []
-    facts += [f"anchor: {check.anchor}"] if check.anchor else []
+    facts += [f"source: {check.source}"] if check.source else []
     yield " · ".join(facts) + "\n"
 
 

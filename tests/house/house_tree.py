@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,13 +16,44 @@ def source_files(folder: Path) -> list[Path]:
     return sorted(path for path in found if not any(parent.is_symlink() for parent in path.parents))
 
 
-def imported_modules(path: Path, *, top_level_only: bool = False) -> set[str]:
-    """The modules that a file imports, as dotted names; ``from a import b`` counts as ``a`` and ``a.b``."""
-    tree = ast.parse(path.read_text("utf-8"))
-    return set(_imports(tree.body if top_level_only else list(ast.walk(tree))))
+@cache
+def syntax_tree(path: Path) -> ast.Module:
+    """The parsed file, read once for all tests."""
+    return ast.parse(path.read_text("utf-8"))
 
 
-def _imports(nodes: list[ast.stmt] | list[ast.AST]) -> Iterator[str]:
+@cache
+def imported_modules(path: Path) -> frozenset[str]:
+    """The modules that a file imports anywhere, as dotted names; ``from a import b`` counts as ``a`` and ``a.b``."""
+    return frozenset(_names(ast.walk(syntax_tree(path))))
+
+
+def late_imports(path: Path) -> Iterator[ast.stmt]:
+    """The import statements inside functions."""
+    for node in ast.walk(syntax_tree(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield from (inner for inner in ast.walk(node) if isinstance(inner, (ast.Import, ast.ImportFrom)))
+
+
+def find_cycle(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of one import cycle, the first one repeated at the end; empty if there is none."""
+    done: set[str] = set()
+
+    def visit(module: str, trail: list[str]) -> list[str]:
+        if module in trail:
+            return [*trail[trail.index(module) :], module]
+        if module in done or module not in graph:
+            return []
+        for imported in sorted(graph[module] - {module}):
+            if cycle := visit(imported, [*trail, module]):
+                return cycle
+        done.add(module)
+        return []
+
+    return next((cycle for module in sorted(graph) if (cycle := visit(module, []))), [])
+
+
+def _names(nodes: Iterator[ast.AST]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

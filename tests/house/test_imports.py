@@ -1,122 +1,184 @@
-"""Imports run one way: within the SDK in the written order, across distributions only downhill."""
+"""Imports run one way: within each distribution in the written order, across distributions only downhill."""
 
 from __future__ import annotations
 
-import ast
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from house_tree import ROOT, imported_modules, source_files
-
-ORDER = [
-    "errors",
-    "text",
-    "processes",
-    "sandbox",
-    "resources",
-    "registration",
-    "context",
-    "kinds",
-    "hooks",
-    "registry",
-    "hardware",
-    "evidence",
-    "rpc",
-    "host",
-    "jobs",
-    "pipelines",
-    "checks",
-    "environments",
-    "conformance",
-    "testing",
-    "cli",
-]
-SDK = ROOT / "sdk" / "src" / "chimes"
-ONLY_IN = {
-    "subprocess": {"chimes.processes"},
-    "pluggy": {"chimes.hooks", "chimes.registry"},
-}
+from house_tree import ROOT, find_cycle, imported_modules, late_imports, source_files
 
 
-def part(module: str) -> str | None:
-    names = module.split(".")
-    return names[1] if len(names) > 1 and names[0] == "chimes" else None
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """One import package, its parts in the order in which they may import each other, and where libraries belong."""
+
+    source: Path
+    package: str
+    order: Sequence[str]
+    only_in: dict[str, set[str]]
+    left_out: tuple[str, ...] = ()
+    separate: frozenset[str] = field(default_factory=frozenset)
+    """Parts that do not import each other, whatever their order."""
+
+    @property
+    def files(self) -> list[Path]:
+        found = source_files(self.source / self.package)
+        return [path for path in found if not set(self.left_out) & set(path.parts)]
+
+    def module(self, path: Path) -> str:
+        names = path.relative_to(self.source).with_suffix("").parts
+        return ".".join(name for name in names if name != "__init__")
+
+    def part(self, module: str) -> str | None:
+        """The part of the package that a module belongs to; None for the package itself and for other packages."""
+        names = module.split(".")
+        return names[1] if len(names) > 1 and names[0] == self.package and names[1] in self.order else None
 
 
-def module_name(path: Path) -> str:
-    relative = path.relative_to(SDK.parent).with_suffix("")
-    return ".".join(name for name in relative.parts if name != "__init__")
+SDK = Distribution(
+    source=ROOT / "sdk" / "src",
+    package="chimes",
+    order=(
+        "errors",
+        "text",
+        "files",
+        "processes",
+        "sandbox",
+        "resources",
+        "context",
+        "kinds",
+        "registration",
+        "hooks",
+        "registry",
+        "hardware",
+        "evidence",
+        "rpc",
+        "host",
+        "jobs",
+        "pipelines",
+        "checks",
+        "environments",
+        "conformance",
+        "testing",
+        "cli",
+    ),
+    only_in={"subprocess": {"processes"}, "pluggy": {"hooks", "registry"}},
+    left_out=("templates", "strict"),
+)
+MARKETPLACE = Distribution(
+    source=ROOT / "marketplace" / "src",
+    package="chimes_marketplace",
+    order=(
+        "errors",
+        "settings",
+        "database",
+        "storage",
+        "accounts",
+        "catalog",
+        "submissions",
+        "lanes",
+        "validation",
+        "tables",
+        "migrations",
+        "web",
+        "index",
+        "api",
+        "pages",
+        "app",
+        "worker",
+        "commands",
+    ),
+    only_in={
+        "litestar": {"web", "index", "api", "pages", "app", "commands"},
+        "granian": {"commands"},
+        "sqlmodel": {"database", "tables", "accounts", "catalog", "submissions", "lanes", "validation"},
+        "alembic": {"migrations"},
+        "subprocess": set(),
+        "multiprocessing": set(),
+        "importlib": {"commands"},
+        "runpy": set(),
+    },
+    separate=frozenset({"index", "api", "pages"}),
+)
+DISTRIBUTIONS = pytest.mark.parametrize("distribution", [SDK, MARKETPLACE], ids=["sdk", "marketplace"])
 
 
-def sdk_files() -> list[Path]:
-    return [path for path in source_files(SDK) if "templates" not in path.parts and "strict" not in path.parts]
+@DISTRIBUTIONS
+def test_a_module_imports_only_what_stands_before_it(distribution: Distribution) -> None:
+    order, wrong = distribution.order, []
+    for path in distribution.files:
+        own = distribution.part(distribution.module(path))
+        for imported in imported_modules(path):
+            other = distribution.part(imported)
+            if own is None or other is None or own == other:
+                continue
+            if order.index(other) > order.index(own) or {own, other} <= distribution.separate:
+                wrong.append(f"{distribution.module(path)} imports {imported}")
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", sdk_files(), ids=lambda path: str(path.relative_to(SDK)))
-def test_a_module_imports_only_what_stands_before_it(path: Path) -> None:
-    own = part(module_name(path))
-    if own is None:
-        return
-    for imported in imported_modules(path):
-        other = part(imported)
-        if other is not None and other in ORDER and other != own:
-            assert ORDER.index(other) < ORDER.index(own), f"{path} imports {imported}"
+@DISTRIBUTIONS
+def test_the_written_order_names_every_part(distribution: Distribution) -> None:
+    folder = distribution.source / distribution.package
+    parts = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert parts - {"__init__"} <= set(distribution.order)
 
 
-def test_the_written_order_names_every_part_of_the_sdk() -> None:
-    parts = {path.stem for path in SDK.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    assert parts - {"__init__"} <= set(ORDER)
+@DISTRIBUTIONS
+def test_a_library_is_imported_only_where_it_belongs(distribution: Distribution) -> None:
+    wrong = []
+    for path in distribution.files:
+        own = distribution.part(distribution.module(path))
+        libraries = {module.partition(".")[0] for module in imported_modules(path)} & set(distribution.only_in)
+        wrong += [f"{path} imports {library}" for library in libraries if own not in distribution.only_in[library]]
+    assert not wrong
 
 
-@pytest.mark.parametrize("library", sorted(ONLY_IN))
-def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
-    found = {module_name(path) for path in sdk_files() if library in {m.split(".")[0] for m in imported_modules(path)}}
-    assert found == ONLY_IN[library]
+@DISTRIBUTIONS
+def test_there_is_no_import_cycle_late_imports_included(distribution: Distribution) -> None:
+    graph: dict[str, set[str]] = {}
+    modules = {distribution.module(path) for path in distribution.files}
+    for path in distribution.files:
+        # The package itself lists its public names for type checkers, and imports them on first use.
+        graph[distribution.module(path)] = set(imported_modules(path) & modules - {distribution.package})
+    assert not find_cycle(graph)
 
 
-def test_nothing_in_the_sdk_imports_a_plugin() -> None:
-    for path in sdk_files():
-        for module in imported_modules(path):
-            assert not module.startswith("chimes_"), f"{path} imports {module}"
+@DISTRIBUTIONS
+def test_an_import_inside_a_function_says_why(distribution: Distribution) -> None:
+    silent = []
+    for path in distribution.files:
+        lines = path.read_text("utf-8").splitlines()
+        for node in late_imports(path):
+            near = lines[node.lineno - 1].partition("#")[2] or lines[node.lineno - 2].strip().startswith("# ")
+            if not near:
+                silent.append(f"{path}:{node.lineno}")
+    assert not silent
+
+
+@DISTRIBUTIONS
+def test_no_distribution_imports_a_plugin(distribution: Distribution) -> None:
+    wrong = [
+        f"{path} imports {module}"
+        for path in distribution.files
+        for module in imported_modules(path)
+        if module.startswith("chimes_") and not module.startswith("chimes_marketplace")
+    ]
+    assert not wrong
+
+
+def test_the_sdk_does_not_import_the_marketplace() -> None:
+    wrong = [path for path in SDK.files if any(m.startswith("chimes_marketplace") for m in imported_modules(path))]
+    assert not wrong
 
 
 def test_plugins_import_the_sdk_and_no_other_plugin() -> None:
+    wrong = []
     for folder in sorted((ROOT / "plugins").iterdir()):
-        own = f"chimes_{folder.name}"
         for path in source_files(folder / "src"):
-            assert "subprocess" not in imported_modules(path), path
-            for module in imported_modules(path):
-                top = module.split(".")[0]
-                assert not top.startswith("chimes_") or top == own, f"{path} imports {module}"
-
-
-def test_there_is_no_import_cycle() -> None:
-    graph = {
-        module_name(path): {m for m in imported_modules(path, top_level_only=True) if m.startswith("chimes")}
-        for path in sdk_files()
-    }
-    state: dict[str, str] = {}
-
-    def visit(module: str, trail: tuple[str, ...]) -> None:
-        assert state.get(module) != "open", f"import cycle: {' -> '.join((*trail, module))}"
-        if module in state or module not in graph:
-            return
-        state[module] = "open"
-        for imported in sorted(graph[module]):
-            if imported != module:
-                visit(imported, (*trail, module))
-        state[module] = "done"
-
-    for module in sorted(graph):
-        visit(module, ())
-
-
-@pytest.mark.parametrize("path", sdk_files(), ids=lambda path: str(path.relative_to(SDK)))
-def test_an_import_inside_a_function_says_why(path: Path) -> None:
-    lines = path.read_text("utf-8").splitlines()
-    tree = ast.parse("\n".join(lines))
-    functions = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    for function in functions:
-        for node in ast.walk(function):
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                assert "#" in lines[node.lineno - 1], f"{path}:{node.lineno} imports inside a function without a reason"
+            tops = {module.split(".")[0] for module in imported_modules(path)}
+            foreign = {top for top in tops if top.startswith("chimes_")} - {f"chimes_{folder.name}"}
+            wrong += [f"{path} imports {top}" for top in foreign | (tops & {"subprocess"})]
+    assert not wrong

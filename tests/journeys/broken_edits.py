@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chimes.conformance.gate.mutants import Edit
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 __all__ = ["Broken"]
 

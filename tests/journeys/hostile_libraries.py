@@ -81,7 +81,7 @@ HOSTILE_LIBRARIES = (
         code=FORGED,
         fails=BOTH,
         cause="own",
-        phrase="the library says to the judge what nobody asked for",
+        phrase="the library sends data that the suite did not ask for",
     ),
     HostileLibrary(
         name="prints a verdict when Python starts, and leaves",

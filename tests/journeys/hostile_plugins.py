@@ -12,7 +12,7 @@ from typing import Literal
 from chimes import __version__
 from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.environments.wheelfile import wheel_name, write_wheel
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 Where = Literal["import", "construct", "describe", "load", "predict", "read", "harness", "start"]
 

@@ -170,7 +170,7 @@ ATTACKS = (
         "mounts what it likes over its folder",
         "ctypes.CDLL(None).mount(b'none', b'/work', b'tmpfs', 0, None)",
         cause="own",
-        phrase="the component asks the system for what only its administrator may do",
+        phrase="the component makes a system call that is for administrators only",
     ),
     in_predict("leaves in the middle", "_os._exit(0)", *PREDICT, cause="crashed", phrase="predict ended the process"),
     in_predict(
@@ -215,14 +215,14 @@ LIES = (
         *PREDICT,
         "S22",
         cause="own",
-        phrase="the component says to the judge what nobody asked for",
+        phrase="the component sends data that the suite did not ask for",
     ),
     at_import(
         "writes answers to every descriptor at import",
         FORGED,
         "S09",
         cause="own",
-        phrase="importing the entry module says to the judge what nobody asked for",
+        phrase="importing the entry module sends data that the suite did not ask for",
     ),
     in_predict(
         "floods every descriptor",
@@ -255,7 +255,7 @@ LIES = (
         """,
         "S22",
         cause="own",
-        phrase="the component says to the judge what nobody asked for",
+        phrase="the component sends data that the suite did not ask for",
     ),
     in_predict(
         "replaces the suite's own functions",

@@ -11,7 +11,7 @@ from textwrap import indent
 from chimes import __version__
 from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.environments.wheelfile import write_wheel
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 __all__ = ["SOUND", "Sound"]
 

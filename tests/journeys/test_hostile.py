@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from chimes.conformance.gate.mutants import strict_wheel
 from chimes.environments.wheelfile import write_wheel
+from chimes.kinds.descriptors import KINDS
 from chimes.processes import Completed, run
-from chimes.registration import KINDS
 from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
 from journeys.hostile_plugins import PRELUDE, SECRET, Hostile, pack, repack, start_files

@@ -39,7 +39,7 @@ def test_rules_are_read_from_the_file_that_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("call_s = ", "no TOML"), ("speed = 3", "'speed'"), (None, "cannot be read")]
+    ("text", "said"), [("call_s = ", "not TOML"), ("speed = 3", "'speed'"), (None, "cannot be read")]
 )
 def test_a_file_of_rules_that_cannot_be_used_is_named(text: str | None, said: str, tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"

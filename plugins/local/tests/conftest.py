@@ -48,10 +48,10 @@ class Site:
 
 
 def until(condition: Callable[[], Any], limit_s: float = 30.0) -> None:
-    """Look again and again until it is so; fail if it never is."""
+    """Wait until the condition holds; fail after ``limit_s``."""
     deadline = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.01)
 
 

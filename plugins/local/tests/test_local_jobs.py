@@ -119,7 +119,7 @@ def test_the_streams_are_separate(site: Any) -> None:
     assert site.backend().logs(handle, stream="stdout").data == b"out"
 
 
-def test_a_log_of_another_task_or_a_strange_handle_is_not_found(site: Any) -> None:
+def test_a_log_of_another_task_or_an_unknown_handle_is_not_found(site: Any) -> None:
     handle = site.submit("true")
     with pytest.raises(NotFoundError, match="task 1"):
         site.backend().logs(handle, task=1)
@@ -127,7 +127,7 @@ def test_a_log_of_another_task_or_a_strange_handle_is_not_found(site: Any) -> No
         site.backend().logs(handle.model_copy(update={"control_url": "s3://bucket/job"}))
 
 
-def test_a_bad_handle_is_lost_and_poisons_no_other(site: Any, tmp_path: Path) -> None:
+def test_a_bad_handle_is_lost_and_does_not_affect_others(site: Any, tmp_path: Path) -> None:
     good = site.submit("true")
     site.end(good)
     liar = site.submit("true", key="liar")

@@ -1,4 +1,4 @@
-"""More jobs than slots: they wait in order, and whatever dies in between stops nobody."""
+"""More jobs than slots: they wait in order, and a wrapper that dies does not stop the others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from chimes import JobHandle, JobState
-from chimes_local.line import Line, waiting
+from chimes_local.queue import QueuePlace, waiting_jobs
 
 Until = Callable[..., None]
 
@@ -70,7 +70,7 @@ def test_a_waiting_job_that_is_cancelled_never_runs(site: Any, gate: Gate) -> No
     status = site.end(handle)
     assert (status.state, status.reason, status.started_at) == (JobState.CANCELLED, "cancelled", None)
     assert site.output(handle) == ""
-    assert waiting(site.root) == []
+    assert waiting_jobs(site.root) == []
     site.backend().cancel(handle)
     assert site.status(handle).state == JobState.CANCELLED
 
@@ -104,33 +104,33 @@ def test_a_running_job_that_ignores_sigterm_is_killed_and_its_slot_used(site: An
 
 
 def test_with_two_slots_free_the_first_two_take_them(tmp_path: Path) -> None:
-    lines = [Line(tmp_path, f"job{n}", 2) for n in range(3)]
-    for line in lines:
-        line.enter()
-    assert waiting(tmp_path) == ["job0", "job1", "job2"]
+    places = [QueuePlace(tmp_path, f"job{n}", 2) for n in range(3)]
+    for place in places:
+        place.enter()
+    assert waiting_jobs(tmp_path) == ["job0", "job1", "job2"]
     # The last comes first to ask, and still does not overtake.
-    assert lines[2].ask() is not None
-    assert lines[1].ask() is None
-    assert lines[0].ask() is None
-    assert lines[2].ask() is not None
-    lines[1].leave()
-    assert lines[2].ask() is None
-    for line in lines:
-        line.leave()
-        line.leave()
-    assert waiting(tmp_path) == []
+    assert places[2].ask() is not None
+    assert places[1].ask() is None
+    assert places[0].ask() is None
+    assert places[2].ask() is not None
+    places[1].leave()
+    assert places[2].ask() is None
+    for place in places:
+        place.leave()
+        place.leave()
+    assert waiting_jobs(tmp_path) == []
 
 
-def test_a_dead_ticket_is_buried_by_the_one_behind(tmp_path: Path) -> None:
+def test_the_ticket_of_a_dead_wrapper_is_removed_by_the_next_job(tmp_path: Path) -> None:
     (tmp_path / "queue").mkdir()
     (tmp_path / "queue" / "000000000001-dead").touch()
-    line = Line(tmp_path, "alive", 1)
-    line.enter()
-    assert line.ask() is not None
-    assert waiting(tmp_path) == ["alive"]
-    assert line.ask() is None
-    line.leave()
+    place = QueuePlace(tmp_path, "alive", 1)
+    place.enter()
+    assert place.ask() is not None
+    assert waiting_jobs(tmp_path) == ["alive"]
+    assert place.ask() is None
+    place.leave()
 
 
-def test_nobody_waits_where_nothing_was_submitted(tmp_path: Path) -> None:
-    assert waiting(tmp_path) == []
+def test_the_queue_is_empty_where_nothing_was_submitted(tmp_path: Path) -> None:
+    assert waiting_jobs(tmp_path) == []

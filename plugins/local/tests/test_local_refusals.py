@@ -35,7 +35,7 @@ def test_more_than_the_machine_has_is_infeasible(site: Any, resources: Resources
     "resources",
     [Resources(nodes=0), Resources(cpus_per_task=-1), Resources(walltime_s=0), Resources(memory_bytes_per_task=0)],
 )
-def test_asking_for_nothing_is_refused(site: Any, resources: Resources) -> None:
+def test_an_amount_that_is_not_positive_is_refused(site: Any, resources: Resources) -> None:
     with pytest.raises(InvalidJobError, match=r"is (0|-1)$"):
         site.submit("true", resources=resources)
 
@@ -84,13 +84,13 @@ def test_a_relative_executable_is_looked_for_in_the_working_folder(site: Any, tm
 
 
 @pytest.mark.parametrize("workdir", ["relative/folder", "/no/such/folder"])
-def test_a_working_folder_that_cannot_be_is_refused(site: Any, workdir: str) -> None:
+def test_a_working_folder_that_does_not_exist_is_refused(site: Any, workdir: str) -> None:
     with pytest.raises(InvalidJobError, match=workdir):
         site.submit("true", workdir=workdir)
 
 
 @pytest.mark.parametrize("env", [{"A=B": "x"}, {"": "x"}, {"A": "x\0y"}])
-def test_an_environment_that_no_process_can_have_is_refused(site: Any, env: dict[str, str]) -> None:
+def test_an_impossible_environment_is_refused(site: Any, env: dict[str, str]) -> None:
     with pytest.raises(InvalidJobError):
         site.submit("/bin/true", env=env)
 
@@ -101,13 +101,13 @@ def test_native_options_are_validated(site: Any, native: dict[str, Any]) -> None
         site.submit("true", native=native)
 
 
-def test_a_machine_that_does_not_tell_its_memory_is_said_so(tmp_path: Path) -> None:
+def test_an_unknown_memory_size_is_an_infrastructure_error() -> None:
     with pytest.raises(InfrastructureError, match="memory"):
-        Machine.look(tmp_path / "meminfo")
-    assert Machine.look().cpus == len(os.sched_getaffinity(0))
+        Machine.read("no-such-file")
+    assert Machine.read().cpus == len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize("wrong", [{"slots": 1 << 40}, {"heartbeat_s": float("inf")}, {"heartbeat_s": 1e300}])
-def test_a_setting_that_no_machine_can_keep_is_refused(wrong: dict[str, Any]) -> None:
+def test_a_setting_out_of_range_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         parse_config(LocalBackend, wrong)

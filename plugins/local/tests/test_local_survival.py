@@ -78,7 +78,7 @@ def test_a_job_outlives_its_client_and_a_new_process_reads_all_of_it(site: Any, 
     assert follow(site.root, handle) == "failed 7 b'before\\nafter\\n'"
 
 
-def test_the_job_has_none_of_its_clients_files(site: Any, tmp_path: Path) -> None:
+def test_the_job_inherits_no_open_files_of_its_client(site: Any, tmp_path: Path) -> None:
     with (tmp_path / "open").open("w"):
         handle = site.submit("sh", "-c", "readlink /proc/self/fd/0; ls -l /proc/self/fd /proc/$PPID/fd; echo $PPID")
         site.end(handle)
@@ -106,7 +106,7 @@ def test_twenty_submits_from_four_processes_make_one_job(site: Any, tmp_path: Pa
     assert count.read_text() == "once\n"
 
 
-def test_a_wrapper_that_cannot_come_up_is_an_error_and_the_next_submit_recovers(site: Any) -> None:
+def test_a_wrapper_that_cannot_start_is_an_error_and_the_next_submit_recovers(site: Any) -> None:
     # The queue's place is taken by a file: the wrapper fails before it has the job.
     site.root.mkdir()
     (site.root / "queue").touch()

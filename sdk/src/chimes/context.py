@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chimes.errors import ArtifactError, CancelledError, ConfigError, NotFoundError
+from chimes.files import replace_file
 
 __all__ = ["ArtifactRef", "ArtifactStore", "CancelToken", "Context", "SecretResolver"]
 
@@ -86,7 +87,7 @@ class ArtifactStore:
         with source.open("rb") as stream, tempfile.NamedTemporaryFile(dir=self._root, delete=False) as target:
             shutil.copyfileobj(stream, target)
         digest = _sha256(Path(target.name))
-        os.replace(target.name, self._root / digest)
+        replace_file(Path(target.name), self._root / digest, durable=False)
         size = (self._root / digest).stat().st_size
         return ArtifactRef(uri=source.name, sha256=digest, size_bytes=size, media_type=media_type)
 

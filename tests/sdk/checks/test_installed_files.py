@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from chimes.checks.formats.points import parse_entry_points
 from chimes.checks.rules import FileRules
-from chimes.checks.run import CheckResult
+from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
 Said = Callable[[CheckResult], str]

@@ -8,7 +8,7 @@ import pytest
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.formats.licences import deprecated_identifiers, is_valid_expression
 from chimes.checks.formats.metadatafields import is_valid, requirement_url
-from chimes.checks.run import CheckResult
+from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
 Said = Callable[[CheckResult], str]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chimes.checks.files.readme import TEMPLATE_MARKER
 from chimes.checks.formats.rendering import render
-from chimes.checks.run import CheckResult
+from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
 Said = Callable[[CheckResult], str]

@@ -15,9 +15,9 @@ from chimes.checks.archives.members import FileBytes
 from chimes.checks.archives.zipdata import unpack_member
 from chimes.checks.archives.zipframe import looks_like_zip, read_zip
 from chimes.checks.rules import ArchiveLimits, FileRules
-from chimes.checks.run import CheckResult
 from chimes.checks.subject import open_subject
 from chimes.errors import ArtifactError
+from chimes.evidence.verdict import CheckResult
 
 FULL32 = 0xFFFFFFFF
 Ask = Callable[..., CheckResult]

@@ -27,8 +27,7 @@ def test_a_check_is_explained_in_its_own_words() -> None:
     assert lines[0].startswith("M11  Does a row's output not depend on what else is in its batch")
     assert "severity: error" in lines
     assert "blocks:   verified" in lines
-    assert "tier:     contract" in lines
-    assert any(line.startswith("anchor:   ") for line in lines)
+    assert any(line.startswith("source:   ") for line in lines)
 
 
 def test_an_error_is_explained_with_its_fault() -> None:

@@ -27,7 +27,11 @@ def install(site: Path, source: str, name: str = "acme-bad") -> None:
     (site / f"{module}.py").write_text(source, "utf-8")
     info = site / f"{module}-1.2.dist-info"
     info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text(f"[chimes]\nit = {module}\n")
+
+
+EVERY_DESCRIPTOR = "import os\nfor each in range(3, 64):\n    try:\n        {}\n    except OSError:\n        pass\n"
 
 
 def environment(site: Path, only: str = "acme-bad,acme-good") -> dict[str, str]:
@@ -42,13 +46,18 @@ def listed(site: Path, *arguments: str) -> Completed:
     ("source", "reason"),
     [
         (EVIL_TEXT, "importing acme_bad failed: Evil"),
-        ("raise KeyboardInterrupt\n", "failed: KeyboardInterrupt"),
+        ("raise KeyboardInterrupt\n", "importing it failed: KeyboardInterrupt"),
+        ("import os\nos._exit(0)\n", "importing it ended the process with status 0"),
+        ("import os\nos.kill(os.getpid(), 15)\n", "importing it ended the process with signal SIGTERM"),
         ("raise ValueError('torn \\ud800')\n", r"ValueError: torn \ud800"),
         ("raise ValueError('a\\x1b[2J\\x1b[1;1Hfake')\n", r"ValueError: a\x1b[2J\x1b[1;1Hfake"),
-        (HEAD + HOOK.format(SKIPPED), "a Registration whose name is a NoneType"),
+        (HEAD + HOOK.format(SKIPPED), "missing 4 required keyword-only arguments"),
         (HEAD + HOOK.format(DERIVED), "returned a Derived, not a Registration"),
-        (HEAD + HOOK.format(LISTED_DEVICES), "a Registration whose devices is a list"),
-        (HEAD + HOOK.format(LISTED_DEVICES.replace('["cpu"]', "(7,)")), "devices are not all strings"),
+        (HEAD + HOOK.format(LISTED_DEVICES), "devices of a registration is a list, not a tuple of strings"),
+        (
+            HEAD + HOOK.format(LISTED_DEVICES.replace('["cpu"]', "(7,)")),
+            "devices of a registration are not all strings",
+        ),
     ],
 )
 def test_a_plugin_that_misbehaves_is_a_row_beside_the_others(tmp_path: Path, source: str, reason: str) -> None:
@@ -63,6 +72,28 @@ def test_a_plugin_that_misbehaves_is_a_row_beside_the_others(tmp_path: Path, sou
     told = json.loads(listed(tmp_path, "--json").stdout)["plugins"]
     assert reason in told[0]["failure"].replace("\x1b", r"\x1b")
     assert told[1]["components"][0]["address"] == "acme-good:nowcast"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (EVERY_DESCRIPTOR.replace("{}", "os.close(each)"), "importing it ended the process with status 1"),
+        (EVERY_DESCRIPTOR.replace("{}", "os.write(each, b'{}\\n')"), "what it registers cannot be read: KeyError"),
+        (
+            EVERY_DESCRIPTOR.replace("{}", "os.write(each, b'\\xff\\n')"),
+            "what it registers cannot be read: UnicodeDecodeError",
+        ),
+        (EVERY_DESCRIPTOR.replace("{}", "os.write(each, b'[' * 100000 + b'\\n')"), "what it registers cannot be read"),
+        (EVERY_DESCRIPTOR.replace("{}", "os.write(each, b'x' * (2 << 20))"), "it registers more than 1048576 bytes"),
+    ],
+)
+def test_a_plugin_that_writes_to_other_descriptors_is_a_row(tmp_path: Path, source: str, reason: str) -> None:
+    install(tmp_path, source)
+    install(tmp_path, GOOD_PLUGIN, "acme-good")
+    rows = listed(tmp_path)
+    bad, good = rows.stdout.decode().splitlines()
+    assert reason in bad
+    assert good.split() == ["model", "acme-good:nowcast", "1.2", "Rain"]
 
 
 def test_a_summary_cannot_steer_the_terminal(tmp_path: Path) -> None:
@@ -97,22 +128,24 @@ def test_a_plugins_own_interrupt_is_its_row_where_ctrl_c_is_ignored(tmp_path: Pa
     assert (done.returncode, b"failed: KeyboardInterrupt" in done.stdout) == (0, True), done.text
 
 
-def test_ctrl_c_of_the_user_ends_the_command_whatever_the_plugin_makes_of_it(tmp_path: Path) -> None:
-    waiting = "import signal, sys\nprint('here', flush=True)\n{}\n"
-    swallowing = "try:\n    signal.pause()\nexcept BaseException:\n    raise ValueError"
+def test_ctrl_c_of_the_user_ends_the_command_and_the_plugin(tmp_path: Path) -> None:
+    waiting = "import os, signal\nopen({!r}, 'w').write(str(os.getpid()))\n{}\n"
+    swallowing = "while True:\n    try:\n        signal.pause()\n    except BaseException:\n        pass"
     for number, wait in enumerate(("signal.pause()", swallowing)):
         site = tmp_path / str(number)
         site.mkdir()
-        install(site, waiting.format(wait))
+        os.mkfifo(site / "pid")
+        install(site, waiting.format(str(site / "pid"), wait))
         # A shell lets its background jobs ignore this signal, and their children inherit that.
         argv = ("env", "--default-signal=INT", CHIMES, "list")
         process = Process(argv, stdout=PIPE, stderr=PIPE, env=environment(site))
         try:
-            assert process.stderr.readline() == b"here\n"
+            plugin = int((site / "pid").read_text())
             os.kill(process.pid, signal.SIGINT)
-            assert process.wait(30) not in (0, None)
+            assert process.wait(30) == 130
             assert process.stdout.read() == b""
             assert b"Aborted!" in process.stderr.read()
+            assert not Path(f"/proc/{plugin}").exists()
         finally:
             process.kill()
             process.stdout.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from chimes.checks.rules import FileRules
 from chimes.conformance.libraries import importable
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.report import Report
@@ -22,7 +23,7 @@ def library(folder: Path, files: dict[str, str], *requires: str) -> Path:
 
 
 def check(wheel: Path, *, sandbox: bool = True, granted: tuple[str, ...] = ()) -> Report:
-    rules = Rules(files_table={"granted_names": list(granted)}, call_s=20)
+    rules = Rules(files=FileRules(granted_names=frozenset(granted)), call_s=20)
     return check_path(wheel, Options(sandbox=sandbox, rules=rules, nonce=NONCE))
 
 

@@ -15,8 +15,7 @@ import pyarrow as pa
 import pytest
 from chimes.conformance.child.remote import audited
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
-from chimes.conformance.report import printable
-from chimes.conformance.told import read_cases, read_entry, read_offers
+from chimes.conformance.entry import read_cases, read_entry, read_offers
 from chimes.errors import ConfigError, UnsupportedError
 from chimes.registration import Registration
 from chimes.rpc.arrowsize import count_values
@@ -32,6 +31,7 @@ from chimes.rpc.frames import (
     write_frame,
 )
 from chimes.sandbox import Event
+from chimes.text import escape
 
 SEAL, OTHER = bytes(range(SEAL_BYTES)), b"\xff" * SEAL_BYTES
 REGISTRATION = dataclasses.asdict(
@@ -225,7 +225,7 @@ def told(**changes: Any) -> dict[str, Any]:
 
 def test_what_an_entry_module_registers_is_read() -> None:
     entry = read_entry("importing", told())
-    assert [item["registration"]["name"] for item in entry["components"]] == ["rain"]
+    assert [found.registration.name for found in entry.components] == ["rain"]
 
 
 @pytest.mark.parametrize(
@@ -281,5 +281,5 @@ def test_events_that_are_none_are_left_out(events: Any) -> None:
 
 
 def test_text_for_a_person_is_one_line_without_commands_to_the_terminal() -> None:
-    assert printable("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K\\rclean\\nü 编鐘 \\ud800"
-    assert len(printable("x" * 10_000)) == 500
+    assert escape("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K clean ü 编鐘 \\ud800"
+    assert len(escape("x" * 10_000, limit=500)) == 500

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.child import buildchild
-from chimes.conformance.report import Result
-from chimes.conformance.rules import Rules
+from chimes.conformance.rules import Rules, RunLimits
 from chimes.conformance.run import Options, check_path
 from chimes.errors import BuildError
+from chimes.evidence.verdict import CheckResult
 from chimes.processes import PIPE, Process
 from chimes.rpc.frames import read_frame
 from chimes.sandbox import Limits
@@ -207,7 +207,7 @@ attempt(open, "/tmp/rain", "w")
 """
 
 
-def judged(folder: Path) -> Result:
+def judged(folder: Path) -> CheckResult:
     """What the report of a folder says of its build."""
     return next(result for result in check_path(folder, Options(sandbox=True)).checks if result.code == "S22")
 
@@ -231,7 +231,7 @@ def test_a_build_that_only_builds_passes(project: Project) -> None:
 def test_the_rules_bound_a_build(project: Project) -> None:
     folder = project(hostile("time.sleep(600)\n"))
     with pytest.raises(BuildError, match="did not finish in 2 s"):
-        check_path(folder, Options(sandbox=True, rules=Rules(limits=Limits(wall_s=2))))
+        check_path(folder, Options(sandbox=True, rules=Rules(limits=RunLimits(wall_s=2))))
 
 
 @pytest.mark.parametrize(

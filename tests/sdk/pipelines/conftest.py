@@ -26,6 +26,7 @@ def lab_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, module in (("acme_lab", "acme_lab.plugin"), ("acme_broken", "acme_broken")):
         info = site / f"{name}-1.2.dist-info"
         info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n", "utf-8")
         (info / "entry_points.txt").write_text(f"[chimes]\nit = {module}\n", "utf-8")
     return site
 

@@ -92,9 +92,10 @@ def public_sources() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="chimes-test-"))
     package = Path(chimes.__file__).parent
     (folder / "chimes").mkdir()
-    for name in ("__init__.py", "errors.py", "process.py"):
+    for name in ("__init__.py", "errors.py", "files.py"):
         shutil.copy(package / name, folder / "chimes" / name)
-    shutil.copytree(package / "sandbox", folder / "chimes" / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("processes", "sandbox"):
+        shutil.copytree(package / name, folder / "chimes" / name, ignore=shutil.ignore_patterns("__pycache__"))
     run(["/usr/bin/chmod", "-R", "a+rX", str(folder)])
     yield folder
     shutil.rmtree(folder)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from chimes.processes.proc import NamespacePids
 from chimes.sandbox.events import Event, EventLog
 from chimes.sandbox.trace import Trace
-from chimes.sandbox.watch import Identity
 
 START = (
     b'10 openat(AT_FDCWD, "/etc/early", O_WRONLY|O_CREAT, 0666) = 3\n'
@@ -15,7 +15,7 @@ START = (
 )
 
 
-IDENTITIES = {13: Identity(13, 3, 3), 14: Identity(12, 2, 4)}
+IDENTITIES = {13: NamespacePids(13, 3, 3), 14: NamespacePids(12, 2, 4)}
 """Another process, and another thread of the command's own."""
 
 

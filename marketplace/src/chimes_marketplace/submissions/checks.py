@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chimes.checks.check import Check, Facts, Finding
-from chimes.text import listed, quote
+from chimes.checks.check import Check
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
+from chimes.text import quote, quote_all
 
 __all__ = ["UPLOAD_CHECKS", "FormAgrees", "Immutable", "NameDistinct", "Neighbourhood", "OneType", "Taken", "Types"]
 
@@ -46,7 +48,7 @@ class NameDistinct(Check[Neighbourhood]):
 
     code = "A13"
     blocks = "review"
-    anchor = "PyPI's too-similar names"
+    source = "PyPI's too-similar names"
 
     def observe(self, subject: Neighbourhood) -> Facts:
         """The names."""
@@ -56,7 +58,7 @@ class NameDistinct(Check[Neighbourhood]):
         """One finding, whatever their number."""
         if not facts["lookalikes"]:
             return []
-        message = f"the name {quote(facts['name'])} looks like {listed(facts['lookalikes'])} of another member"
+        message = f"the name {quote(facts['name'])} looks like {quote_all(facts['lookalikes'])} of another member"
         return [self.finding(message, "choose a name that nobody confuses, or wait for a person's word", where="Name")]
 
 
@@ -124,7 +126,7 @@ class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
 
     code = "A17"
     blocks = "upload"
-    anchor = "PyPI's legacy upload: malicious wheels with other metadata than their form"
+    source = "PyPI's legacy upload: malicious wheels with other metadata than their form"
 
     def observe(self, subject: list[tuple[str, list[str], list[str]]]) -> Facts:
         """What only one of them says, by field."""
@@ -135,7 +137,8 @@ class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
         findings = []
         for field, said, held in facts["differ"]:
             message = (
-                f"{field} differs: the form says {listed(said) or 'nothing'}, the file {listed(held) or 'nothing'}"
+                f"{field} differs: the form says {quote_all(said) or 'nothing'}, "
+                f"the file {quote_all(held) or 'nothing'}"
             )
             fix = "upload the file with twine or uv, which read the form's fields from it"
             findings.append(self.finding(message, fix, where=field))

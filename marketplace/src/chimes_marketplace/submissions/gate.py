@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.rules import FileRules
-from chimes.checks.run import run_checks
+from chimes.checks.run import run_file_checks
 from chimes.checks.subject import Subject, open_subject
 from packaging.metadata import parse_email
 
@@ -49,12 +49,12 @@ def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], is_admin:
     """
     granted = [*rules.get("files", {}).get("granted_names", []), *([form.project] if is_admin else [])]
     chosen = FileRules.from_mapping(rules.get("files", {}))
-    return _examine(path, form, replace(chosen, granted_names=frozenset(granted)))
+    return _examine(path, form, chosen.model_copy(update={"granted_names": frozenset(granted)}))
 
 
 def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
     with open_subject(path, filename=form.filename, limits=rules.limits) as subject:
-        report = run_checks(subject, rules=rules)
+        found = [each for outcome in run_file_checks(subject, rules=rules) for each in outcome.result.findings]
         about = _about(subject)
         readable = subject.metadata is not None if subject.frame.readable else False
         metadata = subject.metadata if readable and subject.form == "wheel" else None
@@ -65,7 +65,7 @@ def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
             type=subject.type if subject.frame.readable else None,
             about=about,
             metadata=metadata,
-            findings=tuple(finding_json(each.to_json()) for each in (*report.findings, *differing)),
+            findings=tuple(finding_json(each.model_dump()) for each in (*found, *differing)),
         )
 
 

@@ -185,7 +185,7 @@ def _mixed(session: Session, release: Release, arrived: Arrived) -> list[dict[st
     ]
     check = OneType()
     types = Types(arrived.form.filename, arrived.examined.type, tuple(sorted(set(others))))
-    return [finding_json(each.to_json()) for each in check.judge(check.observe(types))]
+    return [finding_json(each.model_dump()) for each in check.judge(check.observe(types))]
 
 
 def _taken(arrived: Arrived, known: File, submission: Submission) -> Sequence[dict[str, Any]]:
@@ -193,7 +193,7 @@ def _taken(arrived: Arrived, known: File, submission: Submission) -> Sequence[di
     check = Immutable()
     state = "listed" if known.listed_at is not None else submission.state
     taken = Taken(arrived.form.filename, known.filename, submission.id, state)
-    return [finding_json(each.to_json()) for each in check.judge(check.observe(taken))]
+    return [finding_json(each.model_dump()) for each in check.judge(check.observe(taken))]
 
 
 def _lookalikes(session: Session, project: Project) -> list[dict[str, Any]]:
@@ -203,7 +203,7 @@ def _lookalikes(session: Session, project: Project) -> list[dict[str, Any]]:
     found = find_lookalikes(session, name=project.name, member_id=project.member_id)
     check = NameDistinct()
     near = Neighbourhood(project.name, tuple(each.name for each in found))
-    return [finding_json(each.to_json()) for each in check.judge(check.observe(near))]
+    return [finding_json(each.model_dump()) for each in check.judge(check.observe(near))]
 
 
 def _owned_project(session: Session, caller: Caller, arrived: Arrived) -> Project:

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
 from chimes.conformance.libraries import LIBRARY_CHECKS
-from chimes.conformance.report import printable
 from chimes.conformance.suites.plugins import S21
 from chimes.evidence.verdict import CheckResult, VerdictDocument
 from chimes.kinds.backend import JobState, JobStatus
+from chimes.text import escape
 
 from chimes_marketplace.lanes.documents import parse_verdict
 from chimes_marketplace.lanes.results import Assessment, Expected
@@ -54,7 +54,7 @@ def assess(document: bytes | None, expected: Expected) -> Assessment:
     try:
         verdict = parse_verdict(document)
     except ValueError as error:
-        return _infra(printable(f"the verdict document cannot be understood: {error}"))
+        return _infra(escape(f"the verdict document cannot be understood: {error}", limit=500))
     reason = _mismatch(verdict, expected)
     return _infra(reason) if reason else _judge(verdict, expected)
 
@@ -110,9 +110,9 @@ def _explain_exit(status: JobStatus, stderr: bytes) -> str:
     lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     refused = [line.removeprefix("chimes: ") for line in lines if line.startswith("chimes: ")]
     if refused:
-        return printable(refused[-1])
+        return escape(refused[-1], limit=500)
     how = f"ended {status.state}" if status.exit_code is None else f"ended with {status.exit_code}"
-    return printable(f"the job {how}" + (f": {lines[-1]}" if lines else ""))
+    return escape(f"the job {how}" + (f": {lines[-1]}" if lines else ""), limit=500)
 
 
 def _infra(reason: str) -> Assessment:

@@ -79,7 +79,7 @@ def _why_unjudged(wheel: Judged) -> str | None:
 def _of_release(files: Sequence[Judged], listed_level: Level | None) -> list[Finding]:
     check = A20()
     subject = Submitted(forms=[file.form for file in files], has_listed_wheel=listed_level is not None)
-    return [Finding.model_validate(each.to_json()) for each in check.judge(check.observe(subject))]
+    return check.judge(check.observe(subject))
 
 
 def _findings(files: Sequence[Judged], more: Sequence[Finding] = ()) -> tuple[Finding, ...]:

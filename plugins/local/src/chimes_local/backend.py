@@ -1,4 +1,4 @@
-"""The backend: jobs are processes of this machine, and folders that say what became of them."""
+"""The backend: each job is a process of this machine, with a control folder that records its state."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from chimes.jobs import folder as jobfolder
 from chimes.jobs.status import FINAL_STATES, read_status
 from pydantic import Field, ValidationError
 
-from chimes_local.demand import check_job, parse_native
 from chimes_local.launch import launch
-from chimes_local.line import waiting
 from chimes_local.machine import Machine
+from chimes_local.queue import waiting_jobs
+from chimes_local.requests import check_job, parse_native
 
 __all__ = ["LocalBackend", "LocalConfig"]
 
@@ -50,7 +50,7 @@ class LocalBackend(ComputeBackend[LocalConfig]):
 
     def ping(self) -> None:
         """Return if jobs can be recorded here. Raises InfrastructureError."""
-        Machine.look()
+        Machine.read()
         probe = self._jobs / f".ping-{os.getpid()}"
         try:
             self._jobs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -62,17 +62,17 @@ class LocalBackend(ComputeBackend[LocalConfig]):
             ) from error
 
     def inventory(self) -> Inventory:
-        """One pool: this machine. Accelerators are not looked for, and none are given out."""
-        machine = Machine.look()
+        """One pool: this machine. It offers no accelerators."""
+        machine = Machine.read()
         return Inventory(pools=(Pool(name="local", nodes=1, cpus=machine.cpus, memory_bytes=machine.memory_bytes),))
 
     def submit(self, job: JobSpec, *, key: str) -> JobHandle:
-        """Record the job and start its wrapper, unless the key's job is there already."""
+        """Record the job and start its wrapper, unless the key has a job already."""
         digest = job.sha256()
         self._check_key(key, digest)
         folder = jobfolder.find_job(self._jobs, key=key, spec_sha256=digest)
         if folder is None:
-            machine = Machine.look()
+            machine = Machine.read()
             check_job(job, machine)
             record = self._record(job, machine)
             folder = jobfolder.create(self._jobs, key=key, spec_sha256=digest, job=record)
@@ -84,8 +84,8 @@ class LocalBackend(ComputeBackend[LocalConfig]):
 
     def status(self, handles: Sequence[JobHandle]) -> list[JobStatus]:
         """One status per handle, in order; from the control folders alone."""
-        lines: dict[Path, list[str]] = {}
-        return [_status(_folder(handle), lines) for handle in handles]
+        queues: dict[Path, list[str]] = {}
+        return [_status(_folder(handle), queues) for handle in handles]
 
     def cancel(self, handle: JobHandle, *, grace_s: float = 30) -> None:
         """Leave the request in the control folder and wake the wrapper."""
@@ -108,7 +108,7 @@ class LocalBackend(ComputeBackend[LocalConfig]):
             raise NotFoundError(
                 f"there is no task {task} of job {handle.native_id[:12]}", hint="a job of this backend has task 0"
             )
-        # Asked first: what is final when the log is read, stays all that there is.
+        # Asked before the log is read: a final job writes no more.
         is_final = read_status(folder)["state"] in FINAL_STATES
         data, size = jobfolder.read_logs(folder, stream, offset=offset, limit_bytes=limit_bytes)
         after = offset + len(data)
@@ -167,19 +167,19 @@ def _folder(handle: JobHandle) -> Path | None:
     return folder if is_ours and folder.is_absolute() else None
 
 
-def _status(folder: Path | None, lines: dict[Path, list[str]]) -> JobStatus:
+def _status(folder: Path | None, queues: dict[Path, list[str]]) -> JobStatus:
     lost = JobStatus(state=JobState.LOST, observed_at=datetime.now(UTC), reason="unknown", fault="infrastructure")
     if folder is None:
         return lost
     fields = read_status(folder)
     if fields["state"] == "queued":
         root = folder.parent.parent
-        line = lines[root] if root in lines else lines.setdefault(root, waiting(root))
-        if folder.name in line:
-            fields["queue_position"] = line.index(folder.name) + 1
+        queue = queues[root] if root in queues else queues.setdefault(root, waiting_jobs(root))
+        if folder.name in queue:
+            fields["queue_position"] = queue.index(folder.name) + 1
             fields["pending_reason"] = "waiting for a slot"
     try:
         return JobStatus.model_validate(fields)
     except ValidationError:
-        # The record was not written by a wrapper: nothing true is known of this job.
+        # The record was not written by a wrapper: the job's state is unknown.
         return lost

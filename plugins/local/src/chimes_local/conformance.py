@@ -1,4 +1,4 @@
-"""What the conformance suite has to know of this backend: a root of its own, and few slots, so that jobs queue."""
+"""The harness for the conformance suite: a root of its own, and few slots, so that jobs queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts a job's wrapper so that it belongs to nobody: no client is its parent or holds a pipe to it."""
+"""Starts a job's wrapper, detached: no client is its parent or holds a pipe to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT_S = 60.0
 
 
 def launch(folder: Path) -> None:
-    """Return once a wrapper has the job of this control folder; raises InfrastructureError if none comes up."""
+    """Return once a wrapper has the job of this control folder; raises InfrastructureError if none starts."""
     with (folder / "wrapper.log").open("ab") as log:
         # UTF-8 whatever the client's locale: arguments and environment reach the job as they were given.
         argv = [sys.executable, "-P", "-X", "utf8", "-m", "chimes_local.worker", str(folder)]
@@ -26,8 +26,8 @@ def launch(folder: Path) -> None:
     if not ended:
         process.kill()
     if process.wait() != 0 or jobfolder.read_record(folder, jobfolder.WRAPPER) is None:
-        said = (folder / "wrapper.log").read_text("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if said else f"it did not come up within {LIMIT_S:.0f} s"
+        lines = (folder / "wrapper.log").read_text("utf-8", "replace").strip().splitlines()
+        reason = lines[-1] if lines else f"it did not start within {LIMIT_S:.0f} s"
         raise InfrastructureError(
             f"the wrapper of job {folder.name[:12]} did not start: {reason}",
             hint="submit again under the same key; wrapper.log in the job's folder says more",
@@ -43,5 +43,5 @@ def _wait(process: Process) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """The wrapper's own: it finds the modules that its client has found. The job gets nothing of it."""
+    """The wrapper's environment: it finds the same modules as its client. The job has its own."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path if entry)}

@@ -1,12 +1,12 @@
-"""What this machine has."""
+"""The processors and the memory of this machine."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from chimes.errors import InfrastructureError
+from chimes.processes.usage import total_memory_bytes
 
 __all__ = ["Machine"]
 
@@ -19,13 +19,11 @@ class Machine:
     memory_bytes: int
 
     @classmethod
-    def look(cls, meminfo: Path = Path("/proc/meminfo")) -> Machine:
-        """Ask the kernel; raises InfrastructureError where it does not answer."""
-        try:
-            lines = meminfo.read_text("ascii").splitlines()
-            total_kib = next(int(line.split()[1]) for line in lines if line.startswith("MemTotal:"))
-        except (OSError, StopIteration, ValueError) as error:
+    def read(cls, meminfo: str = "meminfo") -> Machine:
+        """Ask the kernel (``/proc/MEMINFO``); raises InfrastructureError where it does not answer."""
+        memory_bytes = total_memory_bytes(meminfo)
+        if memory_bytes is None:
             raise InfrastructureError(
-                f"{meminfo} does not say how much memory there is", hint="this backend needs Linux with /proc"
-            ) from error
-        return cls(cpus=len(os.sched_getaffinity(0)), memory_bytes=total_kib * 1024)
+                f"/proc/{meminfo} does not say how much memory there is", hint="this backend needs Linux with /proc"
+            )
+        return cls(cpus=len(os.sched_getaffinity(0)), memory_bytes=memory_bytes)

@@ -11,7 +11,7 @@ from pathlib import Path
 from chimes.jobs import folder as jobfolder
 from chimes.jobs.wrapper import start_detached
 
-from chimes_local.line import Line
+from chimes_local.queue import QueuePlace
 
 __all__ = ["main"]
 
@@ -19,7 +19,7 @@ __all__ = ["main"]
 def main(folder: Path) -> None:
     """Return once a detached wrapper has the job of this control folder, ``<root>/jobs/<id>``."""
     job = jobfolder.get_job(folder)
-    start_detached(folder, admission=Line(folder.parent.parent, folder.name, int(job["slots"])))
+    start_detached(folder, admission=QueuePlace(folder.parent.parent, folder.name, int(job["slots"])))
 
 
 if __name__ == "__main__":

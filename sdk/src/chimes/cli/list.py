@@ -1,4 +1,7 @@
-"""``chimes list``: the installed plugins, each component on a line, each failure with its reason."""
+"""``chimes list``: the installed plugins, each component on a line, each failure with its reason.
+
+Plugins are loaded in a child process: whatever one of them does when it is imported, the command answers.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ import os
 
 import click
 
-from chimes.cli.stdout import kept_clear
-from chimes.registration import KINDS
-from chimes.registry import Plugin, Registry
-from chimes.text import escaped
+from chimes.kinds.descriptors import KINDS
+from chimes.registry import Plugin, find_plugins
+from chimes.registry.isolated import load_isolated
+from chimes.text import escape
 
 __all__ = ["command"]
 
@@ -26,21 +29,20 @@ Exit status: 0, also where a plugin does not load: that is a row with its reason
 
 
 @click.command(epilog=EPILOG)
-@click.option("--kind", type=click.Choice(KINDS), help="Only components of this kind.")
+@click.option("--kind", type=click.Choice(tuple(KINDS)), help="Only components of this kind.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(kind: str | None, as_json: bool) -> None:
     """List the installed plugins and their components."""
-    with kept_clear():
-        plugins = Registry.discover().plugins
+    plugins = load_isolated(find_plugins())
     if as_json:
         click.echo(json.dumps({"plugins": [to_json(plugin, kind) for plugin in plugins]}, indent=2))
         return
     lines = [line for plugin in plugins for line in _lines(plugin, kind)]
-    for line in lines or [_nothing(kind)]:
+    for line in lines or [_empty_line(kind)]:
         click.echo(line)
 
 
-def _nothing(kind: str | None) -> str:
+def _empty_line(kind: str | None) -> str:
     if (only := os.environ.get("CHIMES_PLUGINS")) is not None:
         return (
             f"CHIMES_PLUGINS={only!r} names no installed {kind or 'plugin'}, and hides all others: unset it to see them"
@@ -53,20 +55,21 @@ def to_json(plugin: Plugin, kind: str | None = None) -> dict[str, object]:
     """A plugin as a JSON object: distribution, version, failure, components."""
     components = [
         {
-            "address": _told(item.address),
+            "address": _valid(item.address),
             "kind": item.kind,
-            "summary": _told(item.registration.summary),
-            "devices": [_told(device) for device in item.registration.devices],
-            "capabilities": [_told(capability) for capability in item.registration.capabilities],
-            "failure": item.failure and _told(item.failure),
+            "summary": _valid(item.registration.summary),
+            "devices": [_valid(device) for device in item.registration.devices],
+            "capabilities": [_valid(capability) for capability in item.registration.capabilities],
+            "environment": list(item.registration.environment),
+            "failure": item.failure and _valid(item.failure),
         }
         for item in plugin.components
         if kind in (None, item.kind)
     ]
     return {
-        "distribution": _told(plugin.distribution),
-        "version": _told(plugin.version),
-        "failure": plugin.failure and _told(plugin.failure),
+        "distribution": _valid(plugin.distribution),
+        "version": _valid(plugin.version),
+        "failure": plugin.failure and _valid(plugin.failure),
         "components": components,
     }
 
@@ -86,9 +89,9 @@ def _lines(plugin: Plugin, kind: str | None) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return escaped(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+    return escape(text, limit=LONGEST)
 
 
-def _told(text: str) -> str:
-    # As it is, but for halves of characters, which no other reader of JSON takes.
+def _valid(text: str) -> str:
+    # Lone surrogates are escape: they are not valid in UTF-8, and other readers of JSON refuse them.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

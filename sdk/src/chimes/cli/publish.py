@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +11,6 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from chimes.checks.check import Finding
 from chimes.cli.findings import safe, show_findings
 from chimes.cli.given import GivenPath
 from chimes.cli.marketplace.client import Market, market_options
@@ -20,6 +18,8 @@ from chimes.cli.marketplace.following import INTERRUPTED, end_with, wait_for
 from chimes.cli.marketplace.releasefiles import check_files, collect_files
 from chimes.cli.marketplace.uploading import Uploads, upload_files
 from chimes.errors import ChimesError, ConflictError
+from chimes.evidence.finding import Finding
+from chimes.processes import scratch_folder
 
 __all__ = ["command"]
 
@@ -58,9 +58,9 @@ def command(
     """Publish the files of one release on a marketplace."""
     console = Console(stderr=True)
     market = Market.at(url, token)
-    with tempfile.TemporaryDirectory(prefix="chimes-publish-") as scratch:
+    with scratch_folder("chimes-publish-") as scratch:
         with console.status("looking at the files") as status:
-            files = collect_files(paths, Path(scratch), lambda text: status.update(safe(text)))
+            files = collect_files(paths, scratch, lambda text: status.update(safe(text)))
             findings = [] if skip_checks else check_files(files)
         if any(finding.severity == "error" for finding in findings):
             _refuse(files, findings, "not uploaded: mend this first", None, as_json=as_json)
@@ -126,7 +126,7 @@ def _refuse(
             "state": "refused",
             "reason": sentence,
             "files": [path.name for path in files],
-            "findings": [finding.to_json() for finding in findings],
+            "findings": [finding.model_dump(mode="json") for finding in findings],
         }
         click.echo(json.dumps(told, indent=2))
     else:

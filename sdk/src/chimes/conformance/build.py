@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from chimes.environments import base_environment, python_mounts, resolve_require
 from chimes.environments.build import BuildSystem, read_build_system, reason_in
 from chimes.environments.prefix import make_readable
 from chimes.errors import BuildError, InfrastructureError, InstallError, ResolutionError
+from chimes.processes import scratch_folder
 from chimes.rpc.frames import BrokenFrameError, ClosedError, TimedOutError, read_frame
 from chimes.sandbox import Event, Limits, Mount, Sandbox
 
@@ -51,11 +51,11 @@ def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) 
     InfrastructureError.
     """
     system = read_build_system(folder)
-    with tempfile.TemporaryDirectory(prefix="chimes-build-") as scratch:
-        source = Path(scratch, "source")
+    with scratch_folder("chimes-build-") as scratch:
+        source = scratch / "source"
         _copy(folder, source, limits.disk_bytes)
         events: set[Event] = set()
-        name, data = _build(system, source, Path(scratch), limits, events)
+        name, data = _build(system, source, scratch, limits, events)
     out.mkdir(parents=True, exist_ok=True)
     path = out / name
     path.write_bytes(data)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
-import tempfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from chimes.errors import BuildError, InfrastructureError
-from chimes.processes import run
-from chimes.text import escaped, read_toml
+from chimes.processes import run, scratch_folder
+from chimes.text import escape, read_toml, shorten
 
 __all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "reason_in"]
 
@@ -74,9 +74,9 @@ def _built(folder: Path, out: Path, forms: list[str]) -> list[Path]:
     if not _importable("build"):
         raise InfrastructureError("the package 'build' is not installed", hint="pip install 'chimes[author]'")
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=out) as scratch:
-        _build(folder, Path(scratch), forms, isolated=not all(_is_installed(text) for text in system.requires))
-        made = [path for pattern in ("*.whl", "*.tar.gz") for path in sorted(Path(scratch).glob(pattern))]
+    with scratch_folder(".build-", parent=out) as scratch:
+        _build(folder, scratch, forms, isolated=not all(_is_installed(text) for text in system.requires))
+        made = [path for pattern in ("*.whl", "*.tar.gz") for path in sorted(scratch.glob(pattern))]
         if not made or made[0].suffix != ".whl":
             raise BuildError("the build made no wheel", hint="does the build backend support wheels?")
         return [path.replace(out / path.name) for path in made]
@@ -90,8 +90,8 @@ def reason_in(output: str) -> str:
     if traces:
         raised = [line for line in lines[traces[-1] + 1 :] if not line.startswith(" ")]
         lines = raised[:3] or lines
-    said = escaped(" ".join(line.strip() for line in lines[-3:])) or "it printed nothing"
-    return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
+    reason = escape(" ".join(line.strip() for line in lines[-3:])) or "it printed nothing"
+    return shorten(reason, REASON_CHARACTERS)
 
 
 def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None:
@@ -99,7 +99,10 @@ def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None
     if isolated and _importable("uv"):
         options += ["--installer", "uv"]
     # -P: a folder called build in the working directory is not the package.
-    done = run([sys.executable, "-P", "-m", "build", *options, str(folder.absolute())], timeout_s=TIMEOUT_S)
+    command = [sys.executable, "-P", "-m", "build", *options, str(folder.absolute())]
+    with scratch_folder("chimes-build-") as temporary:
+        env = {**os.environ, "TMPDIR": str(temporary)}
+        done = run(command, env=env, timeout_s=TIMEOUT_S, guarded=True)
     if done.timed_out:
         raise BuildError(
             f"the build did not finish in {TIMEOUT_S:.0f} s", hint="does the build backend wait for input?"

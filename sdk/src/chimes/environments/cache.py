@@ -5,15 +5,15 @@ A folder appears under its name in one step, so a reader sees it whole or not at
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import shutil
+import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from chimes.errors import InfrastructureError
+from chimes.files import locked
+from chimes.processes.guard import removed_at_end
 
 __all__ = ["cache_folder", "kept"]
 
@@ -41,7 +41,7 @@ def kept(shelf: str, digest: str, make: Callable[[Path], None], *, keep: int = K
     folder = cache_folder() / shelf
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f".lock-{digest[:2]}"):
+        with locked(folder / f".lock-{digest[:2]}"):
             if not _used(folder / digest):
                 _make(folder, digest, make)
         _prune(folder, keep)
@@ -54,14 +54,10 @@ def kept(shelf: str, digest: str, make: Callable[[Path], None], *, keep: int = K
 
 
 def _make(folder: Path, digest: str, make: Callable[[Path], None]) -> None:
-    unfinished = folder / f".new-{digest}"
-    # The lock is ours: what lies there was left by a process that was killed.
-    shutil.rmtree(unfinished, ignore_errors=True)
-    try:
+    unfinished = folder / f".new-{secrets.token_hex(8)}-{digest}"
+    with removed_at_end(unfinished):
         make(unfinished)
         unfinished.rename(folder / digest)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _used(folder: Path) -> bool:
@@ -78,7 +74,7 @@ def _prune(folder: Path, keep: int) -> None:
     unfinished = [path for path in folders if path.name.startswith(".")]
     for limit, paths in ((IN_USE_S, finished[keep:]), (ABANDONED_S, unfinished)):
         for path in paths:
-            with _locked(folder / f".lock-{path.name.rpartition('-')[2][:2]}"):
+            with locked(folder / f".lock-{path.name.rpartition('-')[2][:2]}"):
                 if _idle_s(path) > limit:
                     _remove(path)
 
@@ -91,14 +87,7 @@ def _idle_s(path: Path) -> float:
 
 
 def _remove(path: Path) -> None:
-    # Renamed first: half a folder never lies under a name that stands for a whole one.
-    going = path.with_name(f".old-{path.name.rpartition('-')[2]}")
-    path.rename(going)
-    shutil.rmtree(going, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
+    # Renamed first: a name that stands for a whole folder never stands for a part of it.
+    going = path.with_name(f".old-{secrets.token_hex(8)}-{path.name.rpartition('-')[2]}")
+    with removed_at_end(going):
+        path.rename(going)

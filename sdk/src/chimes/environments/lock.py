@@ -9,25 +9,29 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from packaging.markers import InvalidMarker, Marker
 from packaging.metadata import RawMetadata, parse_email
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageWheel,
+    Pylock,
+    PylockSelectError,
+    PylockValidationError,
+)
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.tags import sys_tags
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from chimes.checks.subject import open_subject
 from chimes.environments.interpreter import base_python
 from chimes.environments.sdkwheel import NAME, staged_sdk_wheel
 from chimes.environments.uvtool import is_about_requirements, run_uv, uv_reason
 from chimes.errors import ConfigError, InfrastructureError, NotFoundError, ResolutionError, UnsupportedError
+from chimes.processes import scratch_folder
 from chimes.text import parse_toml, quote, read_text
 
 __all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
@@ -86,9 +90,13 @@ def resolve_requirements(requirements: Iterable[str], out: Path) -> Lock:
 def read_lock(text: str) -> tuple[str, ...]:
     """The lines of a pylock.toml for this Python. Raises ConfigError."""
     try:
-        packages = parse_toml(text, "the lock is not a pylock.toml: it").get("packages", [])
-        return tuple(sorted(_line(package) for package in packages if _applies(package)))
-    except (InvalidMarker, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        lock = Pylock.from_dict(parse_toml(text, "the lock is not a pylock.toml: it"))
+        return tuple(sorted(_line(package, source) for package, source in lock.select()))
+    except PylockSelectError as error:
+        raise ConfigError(
+            f"the lock does not fit this Python on this platform: {error}", hint="resolve on a machine like this one"
+        ) from error
+    except (PylockValidationError, ValueError, RecursionError) as error:
         raise ConfigError(f"the lock is not a pylock.toml: {error}", hint="make it with chimes check --out") from error
 
 
@@ -147,10 +155,10 @@ def _compile(requirements: list[str], *, leave_out: str | None = None, bound: st
     arguments += ["--python", str(base_python())]
     if leave_out is not None:
         arguments += ["--no-emit-package", canonicalize_name(leave_out)]
-    with tempfile.NamedTemporaryFile("w", prefix="chimes-", suffix=".txt") as constraints:
-        constraints.write(f"{bound}\n")
-        constraints.flush()
-        arguments += ["--constraints", constraints.name]
+    with scratch_folder("chimes-lock-") as folder:
+        constraints = folder / "constraints.txt"
+        constraints.write_text(f"{bound}\n", "utf-8")
+        arguments += ["--constraints", str(constraints)]
         done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
     if done.returncode == 0:
         return done.stdout.decode("utf-8")
@@ -177,40 +185,16 @@ def _check_sdk(sdk: Path, lines: tuple[str, ...]) -> None:
         )
 
 
-def _applies(package: dict[str, Any]) -> bool:
-    marker = package.get("marker")
-    return marker is None or Marker(marker).evaluate({"extra": ""})
-
-
-def _line(package: dict[str, Any]) -> str:
-    name = canonicalize_name(package["name"])
-    candidates = [(order, wheel) for wheel in _wheels(package) if (order := _preference(wheel)) is not None]
-    if not candidates:
+def _line(package: Package, source: object) -> str:
+    """Name, version and digest of the file that was selected for a package. Raises ConfigError unless it is a wheel."""
+    if isinstance(source, PackageArchive):
+        source = PackageWheel(url=source.url, path=source.path, hashes=source.hashes)
+    if not isinstance(source, PackageWheel):
         raise ConfigError(
-            f"the lock has no wheel of {name} for Python {platform.python_version()} on this platform",
+            f"the lock has no wheel of {package.name} for Python {platform.python_version()} on this platform",
             hint="resolve on a machine like this one",
         )
-    best = min(candidates, key=lambda candidate: candidate[0])[1]
-    digest = best["hashes"]["sha256"]
+    digest = source.hashes.get("sha256", "")
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise ConfigError(f"{digest!r} in the lock is not a SHA-256 digest", hint="make the lock anew")
-    return f"{name} {parse_wheel_filename(_file_name(best))[1]} {digest}"
-
-
-def _wheels(package: dict[str, Any]) -> list[dict[str, Any]]:
-    archive = package.get("archive")
-    return [*package.get("wheels", []), *([archive] if archive is not None else [])]
-
-
-def _preference(wheel: dict[str, Any]) -> int | None:
-    """How well a wheel fits here, the smaller the better; None where it does not."""
-    try:
-        tags = parse_wheel_filename(_file_name(wheel))[3]
-    except InvalidWheelFilename:
-        return None
-    return min((order for order, tag in enumerate(sys_tags()) if tag in tags), default=None)
-
-
-def _file_name(wheel: dict[str, Any]) -> str:
-    name: str | None = wheel.get("name")
-    return name or unquote(urlsplit(wheel.get("path") or wheel["url"]).path).rpartition("/")[2]
+        raise ConfigError(f"{quote(digest)} in the lock is not a SHA-256 digest", hint="make the lock anew")
+    return f"{package.name} {parse_wheel_filename(source.filename)[1]} {digest}"

@@ -8,7 +8,6 @@ import platform
 import shutil
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from chimes.environments.lock import Lock
 from chimes.environments.sdkwheel import NAME, staged_sdk_wheel
 from chimes.environments.uvtool import run_uv, uv_reason
 from chimes.errors import ChimesError, InfrastructureError, InstallError
-from chimes.processes import run
+from chimes.processes import run, scratch_folder
 
 __all__ = ["base_environment", "install", "make_readable"]
 
@@ -54,8 +53,8 @@ def install(base: Path, wheel: Path, target: Path) -> None:
     wheel brings takes their place. Raises InstallError.
     """
     shutil.copytree(base, target, symlinks=True, copy_function=_link)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
-        staged = Path(scratch) / "prefix"
+    with scratch_folder(f".{target.name}-", parent=target.parent) as scratch:
+        staged = scratch / "prefix"
         _unpack([str(wheel.absolute())], staged)
         _compile(staged, workers=1)
         make_readable(staged)
@@ -122,7 +121,12 @@ def _add_interpreter(environment: Path) -> None:
 def _compile(prefix: Path, *, workers: int) -> None:
     """Source that does not compile stays as it is: whoever imports it will see why."""
     options = ["-q", "-q", "-j", str(workers), "-s", str(prefix), "-p", INSIDE]
-    run([str(base_python()), "-I", "-S", "-c", COMPILE, *options, str(prefix)], timeout_s=2 * COMPILE_S, env={})
+    run(
+        [str(base_python()), "-I", "-S", "-c", COMPILE, *options, str(prefix)],
+        timeout_s=2 * COMPILE_S,
+        env={},
+        guarded=True,
+    )
 
 
 def make_readable(prefix: Path) -> None:

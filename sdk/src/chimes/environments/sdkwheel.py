@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
@@ -13,6 +12,7 @@ import chimes
 from chimes.environments.cache import kept
 from chimes.environments.wheelfile import wheel_name, write_wheel
 from chimes.errors import InfrastructureError
+from chimes.processes import scratch_folder
 
 __all__ = ["NAME", "sdk_wheel", "staged_sdk_wheel"]
 
@@ -52,8 +52,8 @@ def staged_sdk_wheel() -> Path:
 @cache
 def _packed() -> tuple[str, bytes]:
     """Once per process: a lock and the environment made from it must agree, though the source is edited meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="chimes-sdk-") as scratch:
-        wheel = sdk_wheel(Path(scratch))
+    with scratch_folder("chimes-sdk-") as scratch:
+        wheel = sdk_wheel(scratch)
         return wheel.name, wheel.read_bytes()
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 
 from chimes.errors import InfrastructureError
-from chimes.processes import Completed, run
+from chimes.processes import Completed, run, scratch_folder
+from chimes.text import shorten
 
 __all__ = ["find_uv", "run_uv", "uv_environment", "uv_reason"]
 
@@ -96,20 +96,19 @@ def is_about_requirements(failed: Completed) -> bool:
 def uv_reason(failed: Completed) -> str:
     """Why uv failed, on one line and of bounded length: its error, then each cause behind a colon."""
     text = failed.stderr.decode("utf-8", "replace").partition("\nhint:")[0]
-    _, error, told = text.rpartition("error:")
-    causes = (told if error else text).split("cause:")
-    said = ": ".join(" ".join(cause.split()) for cause in causes)
-    said = re.sub(r" \(from file://[^)]*\)", "", said)
-    return said if len(said) <= REASON_CHARACTERS else said[: REASON_CHARACTERS - 3] + "..."
+    causes = text.rpartition("error:")[2].split("cause:")
+    reason = ": ".join(" ".join(cause.split()) for cause in causes)
+    return shorten(re.sub(r" \(from file://[^)]*\)", "", reason), REASON_CHARACTERS)
 
 
 def _run(command: list[str], stdin: str | None) -> Completed:
-    with tempfile.TemporaryDirectory(prefix="chimes-uv-") as empty:
+    with scratch_folder("chimes-uv-") as folder:
         done = run(
             command,
             timeout_s=TIMEOUT_S,
-            env=uv_environment(os.environ),
-            cwd=empty,
+            env={**uv_environment(os.environ), "TMPDIR": str(folder)},
+            cwd=folder,
+            guarded=True,
             stdin=None if stdin is None else stdin.encode("utf-8"),
         )
     if done.timed_out:

@@ -20,21 +20,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
-import shutil
 import signal
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from chimes.errors import ConfigError, ConflictError, InfrastructureError, NotFoundError
-from chimes.jobs.identity import process_identity, send_signal
+from chimes.files import locked, sync_folder, write_atomic, write_new
+from chimes.processes import scratch_folder
+from chimes.processes.identity import process_identity, send_signal
 
 __all__ = [
     "CANCEL",
@@ -88,7 +86,7 @@ def create(parent: Path, *, key: str, spec_sha256: str, job: Mapping[str, Any]) 
     folder = parent / job_id(key)
     try:
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _appear(folder, record)
+        _create_folder(folder, record)
     except OSError as error:
         raise InfrastructureError(
             f"cannot record a job under {parent}: {error.strerror}", hint="choose a root that can be written"
@@ -98,20 +96,19 @@ def create(parent: Path, *, key: str, spec_sha256: str, job: Mapping[str, Any]) 
     return folder
 
 
-def _appear(folder: Path, record: Record) -> None:
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
-    try:
+def _create_folder(folder: Path, record: Record) -> None:
+    with scratch_folder(".draft-", parent=folder.parent) as draft:
         write_record(draft, JOB, record)
         for name in ("stdout", "stderr"):
             (draft / name).touch()
         (draft / WORK).mkdir()
-        # Onto a folder with something in it, rename fails: of many submitters one wins.
-        draft.rename(folder)
-    except OSError as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-    _sync(folder.parent)
+        try:
+            # Rename fails onto a folder with something in it: of many submitters one wins.
+            draft.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+    sync_folder(folder.parent)
 
 
 def find_job(parent: Path, *, key: str, spec_sha256: str) -> Path | None:
@@ -142,25 +139,17 @@ def launching(folder: Path) -> Iterator[bool]:
 
     A submitter that died while it held the right has given it back: the next one starts the job.
     """
-    descriptor = os.open(folder / LAUNCH_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with locked(folder / LAUNCH_LOCK):
         yield not (folder / WRAPPER).exists() and not (folder / EXIT).exists()
-    finally:
-        os.close(descriptor)
 
 
 def claim(folder: Path) -> bool:
     """Make this process the job's wrapper; False if the job had one already."""
     identity = {**process_identity(), "claimed_at": now()}
-    draft = _write_draft(folder, WRAPPER, identity)
     try:
-        os.link(draft, folder / WRAPPER)
+        write_new(folder / WRAPPER, _to_json(identity))
     except FileExistsError:
         return False
-    finally:
-        draft.unlink()
-    _sync(folder)
     beat(folder)
     return True
 
@@ -225,23 +214,8 @@ def read_record(folder: Path, name: str) -> Record | None:
 
 def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
     """Write a record so that a reader sees the old one or the new one, and a crash loses neither."""
-    _write_draft(folder, name, record).replace(folder / name)
-    _sync(folder)
+    write_atomic(folder / name, _to_json(record))
 
 
-def _write_draft(folder: Path, name: str, record: Mapping[str, Any]) -> Path:
-    draft = folder / f".{name}.{os.getpid()}.{time.monotonic_ns()}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(json.dumps(record).encode("ascii"))
-        file.flush()
-        os.fsync(file.fileno())
-    return draft
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _to_json(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record).encode("ascii")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chimes.jobs.folder import CANCEL, EXIT, HEARTBEAT, JOB, STARTED, WRAPPER, Record, now, read_record
-from chimes.jobs.identity import fate
+from chimes.processes.identity import find_state
 
 __all__ = ["FINAL_STATES", "read_status"]
 
@@ -37,7 +37,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     wrapper = read_record(folder, WRAPPER)
     if wrapper is None:
         return _unlaunched(folder, job)
-    found = fate(wrapper)
+    found = find_state(wrapper)
     silence = _age(folder / HEARTBEAT)
     if found == "alive" or (found == "elsewhere" and silence < SILENCE_LIMIT_S):
         return _running(folder, job, wrapper, stale=found == "elsewhere" and silence > 3 * _heartbeat_s(job))

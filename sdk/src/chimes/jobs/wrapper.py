@@ -33,7 +33,8 @@ from chimes.errors import ChimesError, InfrastructureError, InvalidJobError
 from chimes.jobs import folder as jobfolder
 from chimes.jobs import tree as jobtree
 from chimes.jobs.wakeups import Wakeups
-from chimes.processes import Process
+from chimes.processes import Process, descendants
+from chimes.processes.usage import memory_bytes, oom_kills
 
 __all__ = ["Admission", "JobRun", "main", "run", "start_detached"]
 
@@ -148,7 +149,7 @@ class JobRun:
     def __init__(self, folder: Path, job: Record, wakeups: Wakeups) -> None:
         self._folder, self._job, self._wakeups = folder, job, wakeups
         self._next_beat = 0.0
-        self._kills_before = jobtree.oom_kills()
+        self._kills_before = oom_kills()
         # Of the command, in seconds of the monotonic clock; the wall clock may be set back meanwhile.
         self._began = 0.0
         self._ended: float | None = None
@@ -228,7 +229,8 @@ class JobRun:
             yield "cancelled", grace_s
         if moment >= self._began + (self._job.get("walltime_s") or math.inf):
             yield "walltime", self._grace_s
-        if (limit := self._job.get("memory_bytes")) is not None and jobtree.memory_bytes(limit) > limit:
+        limit = self._job.get("memory_bytes")
+        if limit is not None and memory_bytes(descendants(os.getpid()), limit=limit) > limit:
             yield "oom", 0.0
 
     def _next_look(self, moment: float) -> float:
@@ -250,7 +252,7 @@ class JobRun:
             return {**ended, "reason": self._reason, "fault": "user"}
         if number != signal.SIGKILL:
             return {**ended, "reason": "exit_code", "fault": None if status == 0 else "user"}
-        if jobtree.oom_kills() > self._kills_before:
+        if oom_kills() > self._kills_before:
             return {**ended, "reason": "oom", "fault": "user"}
         return {**ended, "reason": "unknown", "fault": None}
 

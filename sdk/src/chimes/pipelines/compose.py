@@ -21,15 +21,17 @@ from chimes.host.params import check_params
 from chimes.kinds.backend import Inventory
 from chimes.kinds.component import Value
 from chimes.kinds.connector import ReadPlan, ReadRequest
+from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo
 from chimes.kinds.predicates import All, Compare, In, IsNull, Not, Predicate, StartsWith, filter_batch
 from chimes.kinds.predicates import Any as AnyOf
-from chimes.kinds.schema import ArrowSchema
+from chimes.kinds.schema import ArrowSchema, empty_batch
+from chimes.pipelines.environment import find_secrets
 from chimes.pipelines.output import check_format
 from chimes.pipelines.placement import Placement, ask, find_placements
 from chimes.pipelines.projection import ColumnMatch, match_columns
 from chimes.pipelines.spec import Pipeline
-from chimes.registration import Kind
+from chimes.processes import scratch_folder
 from chimes.registry import Registry
 from chimes.resources import Device, Resources
 
@@ -39,7 +41,10 @@ T = TypeVar("T")
 
 
 class Composition(Value):
-    """A pipeline whose parts fit: all that a worker needs, as JSON, and what a person wants to see first."""
+    """A pipeline whose parts fit: all that a worker needs, as JSON, and what a person wants to see first.
+
+    ``secrets`` are names of environment variables, never their values.
+    """
 
     pipeline: Pipeline
     request: ReadRequest
@@ -50,6 +55,7 @@ class Composition(Value):
     resources: Resources
     placements: tuple[Placement, ...]
     workdir: str
+    secrets: tuple[str, ...]
     versions: dict[str, str]
 
     @property
@@ -80,8 +86,8 @@ def compose(pipeline: Pipeline, registry: Registry | None = None) -> Composition
 
     Plugins are imported and asked to describe and plan. Raises CompositionError with every problem.
     """
-    with tempfile.TemporaryDirectory(prefix="chimes-compose-") as folder:
-        context = Context.under(Path(folder), run_id="compose")
+    with scratch_folder("chimes-compose-") as folder:
+        context = Context.under(folder, run_id="compose")
         composer = _Composer(pipeline, registry or Registry.discover(), context)
         composition = composer.compose()
     if composition is None or composer.problems:
@@ -138,11 +144,11 @@ class _Composer:
     def plan(self, source: Part, request: ReadRequest | None = None) -> ReadPlan:
         """Ask the connector; without a request for the whole stream, to see its schema."""
         request = request or ReadRequest(stream=self.pipeline.source.stream)
-        with source.make(self.context) as connector:
+        with source.open(self.context) as connector:
             return source.call("plan", lambda: connector.plan(request), ReadPlan)
 
     def check_filters(self, schema: pa.Schema) -> None:
-        empty = pa.RecordBatch.from_pylist([], schema=schema)
+        empty = empty_batch(schema)
         for i, predicate in enumerate(self.pipeline.source.filters):
             self.attempt(f"source.filters.{i}", partial(filter_batch, empty, predicate))
 
@@ -162,15 +168,19 @@ class _Composer:
         """The schema of the output file: what is kept, then the model's outputs."""
         path = Path(self.pipeline.output.path).absolute()
         self.attempt("output.path", lambda: _check_writable(path))
-        fields = []
+        fields: list[pa.Field] = []
         if schema is not None:
-            fields += [schema.field(name) for name in self.pipeline.model.keep if schema.names.count(name) == 1]
+            kept = dict.fromkeys(self.pipeline.model.keep)
+            fields = [schema.field(name) for name in kept if schema.names.count(name) == 1]
         if info is not None:
             outputs = info.signature.outputs
             for name in {field.name for field in fields} & set(outputs.names):
-                fix = "keep it under no name that the model answers with; its outputs: " + ", ".join(outputs.names)
+                fix = (
+                    "remove it from keep, or rename it in the source; the model has it among its outputs: "
+                    + ", ".join(outputs.names)
+                )
                 self.note(ConfigError, f"column {name!r} is kept and is an output of the model", fix)
-            fields += list(outputs)
+            fields = [field for field in fields if field.name not in outputs.names] + list(outputs)
         output = pa.schema(fields)
         if not path.is_dir():
             self.attempt("output.path", lambda: check_format(path, output))
@@ -222,9 +232,15 @@ class _Composer:
             resources=resources,
             placements=placements,
             workdir=str(Path.cwd()),
+            secrets=self.secrets(parts),
             versions=versions
             | {"chimes": chimes.__version__, "pyarrow": pa.__version__, "python": platform.python_version()},
         )
+
+    def secrets(self, parts: tuple[Part, ...]) -> tuple[str, ...]:
+        """The variables that the worker's components need: as given, and with the defaults of their configurations."""
+        given = (self.pipeline.source.config, self.pipeline.model.config)
+        return find_secrets(*given, *(part.config for part in parts if part.listing.kind != "backend"))
 
     def request(self, schema: pa.Schema, info: ModelInfo) -> ReadRequest:
         source, model = self.pipeline.source, self.pipeline.model
@@ -268,7 +284,7 @@ def _same_columns(plan: ReadPlan, schema: pa.Schema, request: ReadRequest) -> Re
 
 
 def _inventory(part: Part, context: Context) -> Inventory:
-    with part.make(context) as backend:
+    with part.open(context) as backend:
         part.call("ping", backend.ping)
         return part.call("inventory", backend.inventory, Inventory)
 

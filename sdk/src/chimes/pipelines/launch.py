@@ -24,7 +24,7 @@ from chimes.pipelines.compose import Composition
 from chimes.pipelines.environment import private_environment, worker_environment
 from chimes.pipelines.failure import explain_end
 from chimes.pipelines.monitor import Event, Follower, Retrying, Submitted, pause
-from chimes.pipelines.outcome import Failure, RunFolder, RunResult, read_value, write_value
+from chimes.pipelines.outcome import Failure, RunFolder, RunResult, after_output, read_value, write_value
 from chimes.pipelines.output import partial_path
 from chimes.registry import Registry
 
@@ -86,12 +86,16 @@ def run(
     write_value(folder.plan, composition)
     choice = composition.pipeline.backend
     attempts = _Attempts(composition, folder, watch, cancel or CancelToken(), policy)
+    outcome: RunResult | Failure | None = None
     try:
         part = find_part(registry or Registry.discover(), "backend", choice.component, choice.config)
-        with part.make(Context.under(folder.path / "backend", run_id=folder.run_id)) as backend:
+        with part.open(Context.under(folder.path / "backend", run_id=folder.run_id)) as backend:
             outcome = attempts.until_done(part, backend)
     except ChimesError as error:
-        outcome = Failure.of(error, "backend")
+        if isinstance(outcome, RunResult):
+            error = after_output(error, outcome.output.path)
+        if not isinstance(outcome, Failure):
+            outcome = Failure.of(error, "backend")
     folder.private.unlink(missing_ok=True)
     if isinstance(outcome, RunResult):
         return attempts.report(result=outcome)
@@ -211,7 +215,7 @@ class _Attempts:
 
 def _write_private(composition: Composition, folder: RunFolder, host: Mapping[str, str]) -> None:
     """Hand secrets and proxies over in a file that only this user reads and that the worker removes."""
-    values = private_environment(host, composition.pipeline.source.config, composition.pipeline.model.config)
+    values = private_environment(host, composition.secrets)
     folder.private.unlink(missing_ok=True)
     if values:
         with open(os.open(folder.private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from chimes.errors import ChimesError, Fault, InfrastructureError, OutOfMemoryError
+from chimes.errors import ChimesError, Fault, InfrastructureError, OutOfMemoryError, PluginCrashedError
+from chimes.files import write_atomic
 from chimes.kinds.component import Value
 from chimes.kinds.model import LoadReport
 from chimes.pipelines.output import OutputReport
 
-__all__ = ["Failure", "Progress", "RunFolder", "RunResult", "read_value", "write_value"]
+__all__ = ["Failure", "Progress", "RunFolder", "RunResult", "after_output", "read_value", "write_value"]
 
 V = TypeVar("V", bound=Value)
 
@@ -74,6 +74,14 @@ class RunResult(Value):
     versions: dict[str, str]
 
 
+def after_output(error: ChimesError, path: str) -> PluginCrashedError:
+    """The error of a component that failed when it was closed, after all rows had been written to ``path``."""
+    return PluginCrashedError(
+        f"{error}; all rows had been written to {path}",
+        hint="the output is whole and can be used; report the error to the plugin's author",
+    )
+
+
 class RunFolder:
     """The folder of one run, shared by host and worker: plan, progress, result or error, log."""
 
@@ -96,9 +104,7 @@ class RunFolder:
 
 def write_value(path: Path, value: Value) -> None:
     """Write a value as JSON; a reader sees the old file or the whole new one."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(value.model_dump_json(indent=1), "utf-8")
-    os.replace(partial, path)
+    write_atomic(path, value.model_dump_json(indent=1).encode("utf-8"), durable=False)
 
 
 def read_value(path: Path, kind: type[V]) -> V | None:

@@ -14,10 +14,8 @@ import pyarrow as pa
 from pydantic import TypeAdapter
 
 from chimes.errors import ChimesError, ConfigError
-from chimes.kinds.backend import Inventory, JobHandle, JobSpec, JobStatus, LogChunk
 from chimes.kinds.component import Value
-from chimes.kinds.connector import Partition, ReadPlan, ReadRequest, StreamInfo
-from chimes.kinds.model import LoadReport, ModelInfo
+from chimes.kinds.descriptors import KINDS
 from chimes.resources import Device
 from chimes.rpc.arrowsize import MOST_VALUES, count_values, has_compressed_body
 
@@ -25,22 +23,7 @@ __all__ = ["batch_bytes", "decode", "encode", "read_batch"]
 
 ARROW_ERRORS = (pa.ArrowException, OSError, StopIteration, ValueError, TypeError, KeyError, MemoryError)
 DEEPEST = 64
-VALUES: dict[str, type[Value]] = {
-    value.__name__: value
-    for value in (
-        Inventory,
-        JobHandle,
-        JobSpec,
-        JobStatus,
-        LoadReport,
-        LogChunk,
-        ModelInfo,
-        Partition,
-        ReadPlan,
-        ReadRequest,
-        StreamInfo,
-    )
-}
+VALUES: dict[str, type[Value]] = {name: value for kind in KINDS.values() for name, value in kind.load_values().items()}
 
 
 def encode(value: Any, blobs: list[bytes]) -> Any:

@@ -18,14 +18,15 @@ from typing import Literal, Self
 
 from chimes.errors import InfrastructureError
 from chimes.processes import Process
+from chimes.processes.proc import is_exiting
 from chimes.sandbox.command import DEFAULT_LIMITS, Limits, Mount, bubblewrap, find_tools, traced
 from chimes.sandbox.events import Event
 from chimes.sandbox.filter import build_filter
 from chimes.sandbox.pipes import Pipes
 from chimes.sandbox.syscalls import RAW, TRACED
 from chimes.sandbox.trace import Trace
+from chimes.sandbox.usage import measure
 from chimes.sandbox.users import take_user
-from chimes.sandbox.watch import is_ending, measure
 
 __all__ = ["Cause", "Sandbox"]
 
@@ -172,7 +173,7 @@ class Sandbox:
         ``killed``: something inside signalled the first or the main process, wrote to its memory, or tried to.
         """
         self._drain()
-        if self._trace is not None and self._trace.main is not None and is_ending(self._trace.main):
+        if self._trace is not None and self._trace.main is not None and is_exiting(self._trace.main):
             # Who was killed is gone before the line is written that says by whom.
             self._ended.wait(STOP_S)
             self._drain()
@@ -224,6 +225,7 @@ class Sandbox:
             stdout=pipes.writer("stdout"),
             stderr=pipes.writer("stderr"),
             pass_fds=(pipes.writer("status"), pipes.reader("filter")),
+            guarded=True,
         )
         pipes.close(("stdin", "read"), *((name, "write") for name in ("stdout", "stderr", "status", "filter")))
         return process

@@ -6,11 +6,11 @@ import re
 import time
 from collections.abc import Callable
 
+from chimes.processes.proc import NamespacePids, read_namespace_pids
 from chimes.sandbox.calls import Call, address, join, local_path, parse_call, parse_number, parse_path, unquote
 from chimes.sandbox.command import ENV
 from chimes.sandbox.events import OWN, EventLog
 from chimes.sandbox.syscalls import ADDRESSES, CHANGES, CONTROLS, FORKS, OPENS, PRIVILEGED, RAW, SIGNALS
-from chimes.sandbox.watch import Identity, identify
 
 __all__ = ["Trace"]
 
@@ -47,7 +47,7 @@ class Trace:
     being entered is told as relative to the command's own.
     """
 
-    def __init__(self, identify: Callable[[int], Identity | None] = identify) -> None:
+    def __init__(self, read_namespace_pids: Callable[[int], NamespacePids | None] = read_namespace_pids) -> None:
         self.events = EventLog()
         self.seen: set[str] = set()
         self.started = False
@@ -57,8 +57,8 @@ class Trace:
         self._overlong = False
         self._unfinished: dict[int, str] = {}
         self._folders: dict[int, str] = {}
-        self._identify = identify
-        self._identities: dict[int, Identity | None] = {}
+        self._identify = read_namespace_pids
+        self._identities: dict[int, NamespacePids | None] = {}
         self._descriptors: dict[int, int] = {}
         self._before: set[int] = set()
         self._has_foreign_limits = False
@@ -148,7 +148,7 @@ class Trace:
         if pid == self.main:
             self.started = True
             self._before.remove(pid)
-            self._identities[pid] = Identity(pid, MAIN, MAIN)
+            self._identities[pid] = NamespacePids(pid, MAIN, MAIN)
         elif parse_path(call.arg(0)) == ENV:
             self.main = pid
 

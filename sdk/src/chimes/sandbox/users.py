@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from chimes.errors import InfrastructureError
+from chimes.files import FileLock, try_lock
 
 __all__ = ["FIRST_UID", "Lease", "take_user"]
 
@@ -14,18 +14,16 @@ FIRST_UID, USERS = 61_001, 1000
 FOLDER = Path("/run/chimes/users")
 
 
+@dataclass(frozen=True)
 class Lease:
-    """A user that nobody else has until it is given back, or until this process ends."""
+    """A user that no other sandbox has until it is released, or until this process ends."""
 
-    def __init__(self, uid: int, lock: int) -> None:
-        self.uid = uid
-        self._lock: int | None = lock
+    uid: int
+    lock: FileLock
 
     def release(self) -> None:
         """Give it back; nothing may run as this user any more."""
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            os.close(lock)
+        self.lock.release()
 
 
 def take_user(folder: Path = FOLDER, users: int = USERS) -> Lease:
@@ -33,7 +31,7 @@ def take_user(folder: Path = FOLDER, users: int = USERS) -> Lease:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for uid in range(FIRST_UID, FIRST_UID + users):
-            if (lock := _try(folder / str(uid))) is not None:
+            if (lock := try_lock(folder / str(uid))) is not None:
                 return Lease(uid, lock)
     except OSError as error:
         raise InfrastructureError(
@@ -41,13 +39,3 @@ def take_user(folder: Path = FOLDER, users: int = USERS) -> Lease:
             hint="let root write there, or start as another user",
         ) from error
     raise InfrastructureError(f"all {users} users of sandboxes are taken", hint="wait until other sandboxes have ended")
-
-
-def _try(path: Path) -> int | None:
-    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock

@@ -8,11 +8,12 @@ from typing import ClassVar, Literal
 
 from packaging.version import InvalidVersion, Version
 
-from chimes.checks.check import Blocks, Facts, Finding
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.formats.sections import read_sections
 from chimes.checks.subject import WheelSubject
+from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.record import Facts
 from chimes.hooks import ENTRY_POINT_GROUP
 from chimes.text import quote
 
@@ -34,7 +35,7 @@ class ChangelogTells(WheelCheck):
     code = "P03"
     blocks: ClassVar[Blocks] = "verified"
     types: ClassVar[frozenset[Literal["plugin", "library"]] | None] = frozenset({"plugin"})
-    anchor = "keepachangelog.com 1.1"
+    source = "keepachangelog.com 1.1"
 
     def observe(self, subject: WheelSubject) -> Facts:
         """Which changelogs there are, and what they say of the version."""

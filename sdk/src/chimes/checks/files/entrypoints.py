@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.hooks import ENTRY_POINT_GROUP
 from chimes.text import quote
 
@@ -27,7 +28,7 @@ class EntryPointsHold(WheelCheck):
     """
 
     code = "A15"
-    anchor = "entry points specification"
+    source = "entry points specification"
 
     def observe(self, subject: WheelSubject) -> Facts:
         """All entry points, and which modules of those of Chimes are in the wheel."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 
 from packaging.utils import canonicalize_name
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.formats.licences import deprecated_identifiers
@@ -23,6 +22,8 @@ from chimes.checks.formats.metadatafields import (
     requirement_url,
 )
 from chimes.checks.subject import Subject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["MetadataValid"]
@@ -58,7 +59,7 @@ class MetadataValid(FileCheck[Subject]):
     """
 
     code = "A04"
-    anchor = "core metadata 2.6, PEP 508, 566, 639, 643, 685, 753"
+    source = "core metadata 2.6, PEP 508, 566, 639, 643, 685, 753"
 
     def observe(self, subject: Subject) -> Facts:
         """All fields but the description, the defects of the text, and which licence files are there."""

@@ -8,10 +8,11 @@ import sys
 from email.message import Message
 from typing import Any
 
-from chimes.checks.check import Blocks, Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.subject import Subject
+from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.record import Facts
 from chimes.processes import run
 from chimes.text import quote
 
@@ -42,7 +43,7 @@ class ReadmeRenders(FileCheck[Subject]):
     code = "A05"
     severity = "warning"
     blocks: Blocks = None  # type: ignore[misc]
-    anchor = "PEP 566; readme-renderer"
+    source = "PEP 566; readme-renderer"
 
     def observe(self, subject: Subject) -> Facts:
         """The type, the size, and what rendering gave."""
@@ -107,7 +108,7 @@ def _render(text: str, kind: str) -> dict[str, Any]:
     if kind != "text/x-rst":
         return {"rendered": bool(COMMENT.sub("", text).strip()), "line": None, "problem": "nothing is left to show"}
     argv = [sys.executable, "-I", "-m", "chimes.checks.formats.rendering"]
-    done = run(argv, stdin=text.encode(), timeout_s=RENDER_TIMEOUT_S, max_output_bytes=65_536)
+    done = run(argv, stdin=text.encode(), timeout_s=RENDER_TIMEOUT_S, max_output_bytes=65_536, guarded=True)
     try:
         result = json.loads(done.stdout)
         return {key: result[key] for key in ("rendered", "line", "problem")}

@@ -6,9 +6,10 @@ import re
 
 from packaging.utils import canonicalize_name
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["ScriptsOwn"]
@@ -27,7 +28,7 @@ class ScriptsOwn(WheelCheck):
     """
 
     code = "A11"
-    anchor = "wheel specification: .data/scripts; entry points specification"
+    source = "wheel specification: .data/scripts; entry points specification"
 
     def observe(self, subject: WheelSubject) -> Facts:
         """The distribution's name, and the commands as (name, where it comes from)."""

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import click
 
-from chimes.checks.check import Blocks, Finding, Severity
 from chimes.errors import (
     AuthError,
     ChimesError,
@@ -20,6 +19,7 @@ from chimes.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
+from chimes.evidence.finding import Blocks, Finding, Severity, sort_findings
 
 try:
     import requests
@@ -154,8 +154,7 @@ def no_marketplace(response: requests.Response, url: str) -> InfrastructureError
 def read_findings(told: Any) -> list[Finding]:
     """The findings of an answer, errors first; what is no finding is left out."""
     found = [_finding(item) for item in told if isinstance(item, dict)] if isinstance(told, list) else []
-    order = list(get_args(Severity))
-    return sorted(found, key=lambda finding: (order.index(finding.severity), finding.code))
+    return sort_findings(found)
 
 
 def _finding(item: Mapping[str, Any]) -> Finding:

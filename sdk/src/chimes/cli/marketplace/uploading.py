@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chimes.checks.check import Finding
 from chimes.cli.marketplace.client import Market, attempt, no_marketplace, read_answer, read_findings, refusal
 from chimes.errors import ConfigError
+from chimes.evidence.finding import Finding
 
 try:
     import requests

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from cookiecutter.utils import create_env_with_context
 from chimes import __version__
 from chimes.cli.scaffolding.naming import check_answer
 from chimes.errors import ConfigError, ConflictError, InfrastructureError, NotFoundError
-from chimes.registration import KINDS
+from chimes.kinds.descriptors import KINDS
+from chimes.processes import scratch_folder
 
 __all__ = ["RECORD", "Question", "Template", "collect_answers", "find_target", "get_template", "render"]
 
@@ -120,8 +120,8 @@ def render(template: Template, answers: Mapping[str, str], target: Path) -> list
     try:
         # In a folder that is there, so that it stays what it is: the current one of a shell, say, or a mount.
         beside = target if target.is_dir() else target.parent
-        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{target.name}-") as scratch:
-            project = _generate(template, answers, Path(scratch))
+        with scratch_folder(f".{target.name}-", parent=beside) as scratch:
+            project = _generate(template, answers, scratch)
             record = {"template": template.kind, "chimes": __version__, "answers": dict(answers)}
             (project / RECORD).write_text(json.dumps(record, ensure_ascii=False, indent=2) + "\n", "utf-8")
             _move(project, target)

@@ -24,6 +24,7 @@ from typing import Any
 from chimes.conformance.child.ownprocess import mark, seal_of, state_of_lister, take_standard_streams
 from chimes.conformance.child.relay import forget_when_forked, relay
 from chimes.errors import ChimesError
+from chimes.processes.proc import has_exited, list_pids
 from chimes.registry import Distribution, load_plugin, normalize, scan
 from chimes.rpc.frames import BrokenFrameError, ClosedError, read_frame, write_frame
 
@@ -157,15 +158,7 @@ def _sweep() -> int:
 
 
 def _others() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and int(entry) > 2 and not _is_gone(entry)]
-
-
-def _is_gone(pid: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            return stream.read().rpartition(")")[2].split()[0] in ("Z", "X")
-    except OSError:
-        return True
+    return [pid for pid in list_pids() if pid > 2 and not has_exited(pid)]
 
 
 AUDITED = {

@@ -15,7 +15,7 @@ class Plain:
     """One such process; what it prints to standard error is kept, the last of it."""
 
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
-        self._process = Process(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        self._process = Process(argv, env=env, stdin=PIPE, stdout=PIPE, stderr=PIPE, guarded=True)
         self.stdin, self.stdout = self._process.stdin, self._process.stdout
         self._tail: deque[bytes] = deque(maxlen=64)
         self._thread = threading.Thread(target=self._drain, daemon=True)

@@ -9,9 +9,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import secrets
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ from chimes import errors
 from chimes.conformance.child.child import GOODBYE
 from chimes.conformance.child.plainchild import Plain
 from chimes.errors import ChimesError
+from chimes.processes import scratch_folder
 from chimes.rpc.codec import decode, encode
 from chimes.rpc.failure import ANSWERS, StepFailedError
 from chimes.rpc.frames import (
@@ -94,6 +93,7 @@ class Children:
         self._asked = b""
         self._session = b""
         self._preloaded = False
+        self._folders = contextlib.ExitStack()
         self._folder: Path | None = None
         self._numbers = 0
 
@@ -102,8 +102,7 @@ class Children:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folders.close()
 
     @property
     def root(self) -> str:
@@ -111,7 +110,7 @@ class Children:
         if self.place.sandboxed:
             return INSIDE_ROOT
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="chimes-check-"))
+            self._folder = self._folders.enter_context(scratch_folder("chimes-check-"))
         return str(self._folder)
 
     @property

@@ -19,13 +19,12 @@ from chimes.conformance.child.ownprocess import mark, seal_of
 from chimes.conformance.harness import Case
 from chimes.context import Context
 from chimes.errors import NotFoundError, PluginLoadError
-from chimes.kinds.backend import ComputeBackend
 from chimes.kinds.component import Component, parse_config
-from chimes.kinds.connector import DataConnector
-from chimes.kinds.model import Model
+from chimes.kinds.descriptors import KINDS
 from chimes.kinds.schema import import_batch
+from chimes.processes.proc import has_exited
 from chimes.registration import Registration
-from chimes.registry import import_target, load_plugin
+from chimes.registry import import_target, load_plugin, set_environment
 from chimes.rpc.codec import decode, encode
 from chimes.rpc.frames import BLOBS, BrokenFrameError, ClosedError, read_frame, write_frame
 
@@ -34,12 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "serve_session"]
 
-INTERFACES: dict[str, type[Component[Any]]] = {"model": Model, "connector": DataConnector, "backend": ComputeBackend}
-METHODS = {
-    "model": {"describe", "load", "predict", "close"},
-    "connector": {"ping", "discover", "plan", "read", "close"},
-    "backend": {"ping", "inventory", "submit", "status", "cancel", "logs", "close"},
-}
+INTERFACES: dict[str, type[Component[Any]]] = {kind.name: kind.load_interface() for kind in KINDS.values()}
+METHODS: dict[str, tuple[str, ...]] = {kind.name: kind.operations for kind in KINDS.values()}
 
 
 class GoodbyeError(Exception):
@@ -164,7 +159,7 @@ class Session:
 
     def alive(self, *, pids: list[int]) -> list[int]:
         """Which of the processes still run."""
-        return [pid for pid in pids if _runs(pid)]
+        return [pid for pid in pids if not has_exited(pid)]
 
     def die(self) -> None:
         """End this session as a client that is killed: at once, without any farewell."""
@@ -182,9 +177,10 @@ class Session:
         return operation
 
     def registration(self, kind: str, name: str) -> Registration:
-        """The registration of a component of the distribution under test."""
+        """The registration of a component of the distribution under test, after ``set_environment``."""
         for item in load_plugin(self.child.find()).components:
             if item.kind == kind and item.registration.name == name:
+                set_environment(item.registration)
                 return item.registration
         raise PluginLoadError(f"no {kind} {name!r} is registered")
 
@@ -269,11 +265,3 @@ def serve_session(child: Child) -> None:
             raise
         except Exception as error:
             write_frame(child.writer, {"ok": False, "error": describe(error)}, seal=seal)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
-            return stream.read().rpartition(")")[2].split()[0] not in ("Z", "X")
-    except OSError:
-        return False

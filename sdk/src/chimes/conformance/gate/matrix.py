@@ -19,7 +19,7 @@ from rich.console import Console
 from chimes.conformance.catalogue import CHECKS
 from chimes.conformance.gate.mutants import MUTANTS, Mutant, strict_wheel
 from chimes.conformance.run import Options, check_path
-from chimes.registration import KINDS, Kind
+from chimes.kinds.descriptors import KINDS, Kind
 
 __all__ = ["Matrix", "Row", "run_matrix"]
 
@@ -63,7 +63,7 @@ class Matrix:
         return {"checks": len(CHECKS), "killed": killed, "false_failures": self.false_failures, "rows": rows}
 
 
-def run_matrix(mutants: Sequence[Mutant] = MUTANTS, kinds: Sequence[Kind] = KINDS) -> Matrix:
+def run_matrix(mutants: Sequence[Mutant] = MUTANTS, kinds: Sequence[Kind] = tuple(KINDS)) -> Matrix:
     """Check the strict plugins and all mutants in the sandbox, two at a time."""
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
         folder = Path(name)
@@ -99,7 +99,7 @@ def main(as_json: bool, only: tuple[str, ...]) -> None:
         known = ", ".join(sorted({mutant.check for mutant in MUTANTS}))
         raise click.BadParameter(f"no check has the code {unknown[0]!r}; there are {known}", param_hint="--only")
     mutants = [mutant for mutant in MUTANTS if not only or mutant.check in only]
-    kinds = tuple(dict.fromkeys(mutant.kind for mutant in mutants)) if only else KINDS
+    kinds = tuple(dict.fromkeys(mutant.kind for mutant in mutants)) if only else tuple(KINDS)
     with Console(stderr=True).status(f"running {len(mutants)} mutants"):
         matrix = run_matrix(mutants, kinds)
     if as_json:

@@ -14,7 +14,7 @@ from pathlib import Path
 from chimes import __version__
 from chimes.environments.wheelfile import write_wheel
 from chimes.errors import ConfigError
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 
 __all__ = ["MUTANTS", "Edit", "Mutant", "strict_wheel"]
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
-from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
 from chimes.conformance.child.proxies import BackendProxy, expect
 from chimes.conformance.data.programs import (
@@ -25,6 +24,8 @@ from chimes.conformance.data.programs import (
 )
 from chimes.conformance.subject import ComponentSubject
 from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.kinds.backend import JobHandle, JobSpec, JobState
 from chimes.rpc.failure import StepFailedError
 
@@ -40,7 +41,7 @@ class BackendCheck(ComponentCheck):
     """A check of a backend."""
 
     kind = "backend"
-    timeout_s: ClassVar[float] = 40
+    timeout_s = 40
 
 
 class B02(BackendCheck):
@@ -51,7 +52,7 @@ class B02(BackendCheck):
     """
 
     code = "B02"
-    anchor = "PSI/J: the state model"
+    source = "PSI/J: the state model"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The states seen, exit code and log."""
@@ -93,7 +94,7 @@ class B03(BackendCheck):
     """Is a job that exits 3 FAILED with exit code 3, by the user's fault, and so for other numbers?"""
 
     code = "B03"
-    anchor = "Kubernetes podFailurePolicy: whose fault decides what follows"
+    source = "Kubernetes podFailurePolicy: whose fault decides what follows"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The last status of a job that exits 3, and of one that exits with a number that nobody could know."""
@@ -131,13 +132,13 @@ class B05(BackendCheck):
     """
 
     code = "B05"
-    anchor = "submitit issues 1679 and 1720; PSI/J issue 401"
+    source = "submitit issues 1679 and 1720; PSI/J issue 401"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The end and the log, as a new process sees them."""
         token = subject.token("B05")
         with subject.session(self.timeout_s) as session:
-            backend = BackendProxy(session, subject.name, subject.case["config"])
+            backend = BackendProxy(session, subject.name, subject.config)
             gate = write(session, f"gate-{token}") + ".open"
             handle = backend.submit(job(WAIT_FOR_FILE, token, gate), key=f"b05-{token}")
             session.kill()
@@ -168,7 +169,7 @@ class B09(BackendCheck):
     """
 
     code = "B09"
-    anchor = "Ray: submission_id"
+    source = "Ray: submission_id"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Handles, executions, and the errors."""
@@ -208,7 +209,7 @@ class B09(BackendCheck):
 
     def at_once(self, backend: BackendProxy, subject: ComponentSubject, spec: JobSpec, key: str) -> list[Any]:
         """What some processes get that submit the same at the same moment."""
-        make = {"kind": "backend", "name": subject.name, "config": subject.case["config"], "label": "own"}
+        make = {"kind": "backend", "name": subject.name, "config": subject.config, "label": "own"}
         send = {"label": "own", "method": "submit", "args": [spec], "kwargs": {"key": key}}
         calls = [{"op": "construct", "args": make}, {"op": "call", "args": send}]
         return expect("submit", backend.session.do("parallel", step="submit", count=AT_ONCE, calls=calls), list)
@@ -243,7 +244,7 @@ class B12(BackendCheck):
     """
 
     code = "B12"
-    anchor = "PSI/J cancel"
+    source = "PSI/J cancel"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The states after each cancel, and what became of the processes."""
@@ -319,7 +320,7 @@ class B13(BackendCheck):
     """Is the whole process tree of a cancelled job gone, with a grandchild in a session of its own?"""
 
     code = "B13"
-    anchor = "leaked processes hold devices and memory"
+    source = "leaked processes hold devices and memory"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Which processes of the job outlive its cancellation."""

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from chimes.checks.check import Blocks, Facts, Finding, Severity
 from chimes.checks.formats.sections import read_sections
 from chimes.conformance.check import EntryCheck
 from chimes.conformance.subject import EntrySubject
+from chimes.evidence.finding import Blocks, Finding, Severity
+from chimes.evidence.record import Facts
 
 __all__ = ["P01", "P02", "cards_of"]
 
@@ -23,7 +24,7 @@ class _CardCheck(EntryCheck):
 
     def look(self, subject: EntrySubject) -> Facts:
         """The parts that are missing or empty, by component; where none is known, of the plugin as one."""
-        names = [item["registration"]["name"] for item in subject.entry.get("components", ())]
+        names = [item.registration.name for item in subject.entry.components]
         cards = cards_of(subject.readme, names or [""])
         return {"missing": [[name, [part for part in self.parts if part not in card]] for name, card in cards.items()]}
 
@@ -50,7 +51,7 @@ class P01(_CardCheck):
     """
 
     code = "P01"
-    anchor = "Mitchell et al., Model Cards for Model Reporting (2019)"
+    source = "Mitchell et al., Model Cards for Model Reporting (2019)"
     parts = CORE
 
 
@@ -64,7 +65,7 @@ class P02(_CardCheck):
     code = "P02"
     severity: ClassVar[Severity] = "warning"
     blocks: ClassVar[Blocks] = "certified"
-    anchor = P01.anchor
+    source = P01.source
     parts = REST
 
 

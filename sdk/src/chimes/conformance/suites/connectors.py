@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
 from chimes.conformance.child.proxies import ConnectorProxy, to_table
 from chimes.conformance.data.compare import count_rows, same_table
 from chimes.conformance.data.questions import Question, questions, with_odd_rows, with_planted_rows
 from chimes.conformance.subject import ComponentSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.kinds.connector import ReadRequest
 from chimes.kinds.predicates import filter_batch
 
@@ -27,7 +28,7 @@ class ConnectorCheck(ComponentCheck):
 
     kind = "connector"
     seeded: ClassVar[bool] = True
-    timeout_s: ClassVar[float] = 60
+    timeout_s = 60
 
 
 class D02(ConnectorCheck):
@@ -38,7 +39,7 @@ class D02(ConnectorCheck):
     """
 
     code = "D02"
-    anchor = "Singer discovery"
+    source = "Singer discovery"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """What is discovered, twice in all and once for each pattern."""
@@ -104,7 +105,7 @@ class D04(ConnectorCheck):
     """Has every batch exactly the planned schema, metadata included, and the plan the columns asked for?"""
 
     code = "D04"
-    anchor = "ADBC: the schema is known before the data"
+    source = "ADBC: the schema is known before the data"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Whether schemas agree, for all columns and for some in another order, in small batches."""
@@ -153,7 +154,7 @@ class D05(ConnectorCheck):
     """
 
     code = "D05"
-    anchor = "ADBC ingest and select, per type"
+    source = "ADBC ingest and select, per type"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Of each read: its columns, its rows, the types whose values came back changed."""
@@ -225,7 +226,7 @@ class D09(ConnectorCheck):
     """
 
     code = "D09"
-    anchor = "DataFusion: exact and inexact filter pushdown"
+    source = "DataFusion: exact and inexact filter pushdown"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """For each question: rows lost, rows that an exact filter left in, rows that are not in the source."""
@@ -301,7 +302,7 @@ class D12(ConnectorCheck):
     """
 
     code = "D12"
-    anchor = "ADBC ExecutePartitions"
+    source = "ADBC ExecutePartitions"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The union of partitions that were each read in a fresh process."""

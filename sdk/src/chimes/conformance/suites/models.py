@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
 from chimes.conformance.data.rows import agree, changed, cuts, joined, take
 from chimes.conformance.subject import ComponentSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.resources import Device
 from chimes.rpc.failure import StepFailedError
 
@@ -38,7 +39,7 @@ class M02(ModelCheck):
     """
 
     code = "M02"
-    anchor = "MLflow: signatures that say nothing (issue 25593)"
+    source = "MLflow: signatures that say nothing (issue 25593)"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The signature's parts."""
@@ -93,12 +94,12 @@ class M04(ModelCheck):
     """
 
     code = "M04"
-    anchor = "onnxruntime issues 23372 and 17801"
+    source = "onnxruntime issues 23372 and 17801"
     timeout_s = 30
 
     def look(self, subject: ComponentSubject) -> Facts:
         """What becomes of each impossible load."""
-        kinds = sorted({*subject.registration["devices"], *CARDS} - {"cpu"})
+        kinds = sorted({*subject.registration.devices, *CARDS} - {"cpu"})
         found = {}
         for device in [absent for kind in kinds for absent in _absent(kind)]:
             with subject.model(self.timeout_s) as (model, _):
@@ -137,7 +138,7 @@ def _load_code(model: Any, device: Device) -> str | None:
 
 
 def _device(subject: ComponentSubject) -> Device:
-    return Device.parse(subject.case["device"])
+    return Device.parse(subject.case.device)
 
 
 class M07(ModelCheck):
@@ -148,7 +149,7 @@ class M07(ModelCheck):
     """
 
     code = "M07"
-    anchor = "MLflow schema enforcement; array-api"
+    source = "MLflow schema enforcement; array-api"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Signature and outputs as text."""
@@ -159,11 +160,11 @@ class M07(ModelCheck):
                 batch = subject.rows(model.session, info, count, "M07")
                 if batch.num_rows not in found:
                     found[batch.num_rows] = _output_facts(model.predict(batch), declared)
-        return {"declared": _fields(declared), "outputs": found}
+        return {"declared": _fields(declared), "outputs": [[rows, output] for rows, output in found.items()]}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """The first output that differs, and nulls."""
-        wrong = [(rows, output) for rows, output in facts["outputs"].items() if not output["same"]]
+        wrong = [(rows, output) for rows, output in facts["outputs"] if not output["same"]]
         if wrong:
             rows, output = wrong[0]
             got, want = "; ".join(output["fields"]), "; ".join(facts["declared"])
@@ -172,7 +173,7 @@ class M07(ModelCheck):
                 "return exactly the signature's columns, or correct the signature",
                 said=f"output: ({got}); signature: ({want})"[:2000],
             )
-        elif nulls := [name for output in facts["outputs"].values() for name in output["nulls"]]:
+        elif nulls := [name for _, output in facts["outputs"] for name in output["nulls"]]:
             yield self.finding(
                 "a column that is not nullable holds nulls",
                 "return no null there, or declare it nullable",
@@ -216,7 +217,7 @@ class M08(ModelCheck):
     """
 
     code = "M08"
-    anchor = "joins by position"
+    source = "joins by position"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Counts, and whether shuffling before and after agree."""
@@ -249,7 +250,7 @@ class M09(ModelCheck):
     """Does a batch without rows give an output without rows, of the right schema?"""
 
     code = "M09"
-    anchor = "ADBC: empty arrays"
+    source = "ADBC: empty arrays"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The output of nothing."""
@@ -281,7 +282,7 @@ class M11(ModelCheck):
     """
 
     code = "M11"
-    anchor = "scikit-learn: check_methods_subset_invariance"
+    source = "scikit-learn: check_methods_subset_invariance"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Whether both ways agree, and how the batch was cut."""
@@ -323,7 +324,7 @@ class M14(ModelCheck):
     """
 
     code = "M14"
-    anchor = "scikit-learn: check_readonly_memmap_input, check_dict_unchanged"
+    source = "scikit-learn: check_readonly_memmap_input, check_dict_unchanged"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Whether two batches are the same afterwards, and the first one still after the second."""

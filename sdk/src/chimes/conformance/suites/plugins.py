@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
-from chimes.checks.check import Check, Facts, Finding
-from chimes.conformance.check import ComponentCheck, EntryCheck, Tier
+from chimes.checks.check import Check
+from chimes.conformance.check import ComponentCheck, EntryCheck
 from chimes.conformance.child.remote import RemoteSession
 from chimes.conformance.data.foreignkeys import with_foreign_key
 from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.registration import REGISTRATION_VERSION
 from chimes.rpc.failure import StepFailedError
 
@@ -25,17 +27,17 @@ class S01(EntryCheck):
     """
 
     code = "S01"
-    anchor = "ADBC driver manager: an unknown version is refused, not guessed"
+    source = "ADBC driver manager: an unknown version is refused, not guessed"
 
     def look(self, subject: EntrySubject) -> Facts:
         """The first import's failures."""
         if subject.failure is not None:
             raise subject.failure
-        components = subject.entry["components"]
+        components = subject.entry.components
         return {
-            "failure": subject.entry["failure"],
+            "failure": subject.entry.failure,
             "count": len(components),
-            "unusable": [[item["registration"]["name"], item["failure"]] for item in components if item["failure"]],
+            "unusable": [[item.registration.name, item.failure] for item in components if item.failure],
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
@@ -66,8 +68,7 @@ class S02(ComponentCheck):
     """
 
     code = "S02"
-    tier: ClassVar[Tier] = "static"
-    anchor = "llm: options forbid extra keys, after silent typos"
+    source = "llm: options forbid extra keys, after silent typos"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """What becomes of configurations with a foreign key, by the sort of key."""
@@ -75,7 +76,7 @@ class S02(ComponentCheck):
         with subject.session(self.timeout_s) as session:
             schema = _schema(session, subject)
             word = f"x_{subject.token('unknown key')}"
-            for sort, config in with_foreign_key(subject.case["config"], schema, word):
+            for sort, config in with_foreign_key(subject.config, schema, word):
                 codes.setdefault(sort, []).append(_refusal(session, subject, config))
         return {"accepted": [sort for sort, found in codes.items() if None in found], "codes": codes}
 
@@ -123,14 +124,13 @@ class S05(ComponentCheck):
     """
 
     code = "S05"
-    tier: ClassVar[Tier] = "static"
-    anchor = "npe2 validate: a manifest that drifted from the code"
+    source = "npe2 validate: a manifest that drifted from the code"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """What the targets are."""
         with subject.session(self.timeout_s) as session:
             found = session.do("inspect", step="importing the target", kind=subject.kind, name=subject.name)
-        return {**found, "kind": subject.kind, "declared": subject.registration["api"]}
+        return {**found, "kind": subject.kind, "declared": subject.registration.api}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """One finding for each claim that is not true."""
@@ -190,13 +190,13 @@ class S08(EntryCheck):
     """
 
     code = "S08"
-    anchor = "simonw/llm issue 732: one plugin made --help take seconds"
+    source = "simonw/llm issue 732: one plugin made --help take seconds"
 
     def look(self, subject: EntrySubject) -> Facts:
         """The top-level modules that came in with the entry module."""
         if subject.failure is not None:
             raise subject.failure
-        tops = {name.partition(".")[0] for name in subject.entry["modules"]}
+        tops = {name.partition(".")[0] for name in subject.entry.modules}
         foreign = tops - set(sys.stdlib_module_names) - LIGHT - set(subject.top_levels)
         return {"heavy": sorted(foreign & HEAVY), "foreign": sorted(t for t in foreign - HEAVY if t.isidentifier())}
 
@@ -225,7 +225,7 @@ class S21(Check[Facts]):
     """
 
     code = "S21"
-    anchor = "galaxy-importer; pip check"
+    source = "galaxy-importer; pip check"
 
     def observe(self, subject: Facts) -> Facts:
         """The facts are made with the environment."""

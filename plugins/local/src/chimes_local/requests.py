@@ -1,4 +1,4 @@
-"""Whether a job can be run here at all: asked before it is recorded, so that nothing waits for ever."""
+"""Checks that a job can run on this machine, before it is recorded: a job that cannot run must not wait for ever."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def check_job(job: JobSpec, machine: Machine) -> None:
     parse_native(job.native)
     _check_strings(job)
     _check_amounts(job.resources)
-    _check_room(job.resources, machine)
-    _check_places(job)
+    _check_capacity(job.resources, machine)
+    _check_paths(job)
 
 
 def parse_native(native: Mapping[str, JsonValue]) -> dict[str, float]:
@@ -65,14 +65,14 @@ def _check_amounts(resources: Resources) -> None:
     }
     for name, amount in amounts.items():
         if amount is not None and not amount > 0:
-            raise InvalidJobError(f"{name} is {amount}", hint="ask for more than nothing, or leave it out")
+            raise InvalidJobError(f"{name} is {amount}", hint="give a positive number, or leave it out")
     if resources.tasks_per_node > 1:
         raise UnsupportedError(
             f"this backend runs one task for a job, not {resources.tasks_per_node}", hint="submit one job for each task"
         )
 
 
-def _check_room(resources: Resources, machine: Machine) -> None:
+def _check_capacity(resources: Resources, machine: Machine) -> None:
     asked = {kind: request.count for request in resources.accelerators for kind in request.kinds}
     needs = [
         (resources.nodes, 1, "nodes"),
@@ -89,16 +89,16 @@ def _check_room(resources: Resources, machine: Machine) -> None:
         )
 
 
-def _check_places(job: JobSpec) -> None:
+def _check_paths(job: JobSpec) -> None:
     workdir = None if job.workdir is None else Path(job.workdir)
     if workdir is not None and not workdir.is_absolute():
-        raise _invalid(job.workdir, "is relative, and a job has no folder to start from", "give an absolute path")
+        raise _invalid(job.workdir, "is relative, and there is no folder to start from", "give an absolute path")
     if workdir is not None and not workdir.is_dir():
         raise _invalid(job.workdir, "is not an existing folder", "create it, or leave workdir out for a fresh one")
     name = job.command[0]
     if "/" in name:
         program = Path(name) if workdir is None else workdir / name
-        # Relative to a fresh folder it may still be staged: then the job itself finds out.
+        # A path relative to the job's own folder may not exist yet: then the start of the job fails.
         if program.is_absolute() and shutil.which(program) is None:
             raise _invalid(name, "is not an executable file", "check the path and its permissions")
         return
