@@ -87,6 +87,7 @@ MARKETPLACE = Distribution(
         "api",
         "pages",
         "app",
+        "worker",
         "commands",
     ),
     only_in={

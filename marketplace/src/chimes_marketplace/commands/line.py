@@ -1,4 +1,4 @@
-"""The verbs of the command line, and what becomes of their errors."""
+"""The verbs of the command line, and how their errors are shown."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ __all__ = ["VERBS", "call", "group"]
 # Verb -> one line of help. The verb's command is `command` in chimes_marketplace.commands.<verb>.
 VERBS = {
     "serve": "Run the marketplace on this machine.",
+    "worker": "Validate in a process of its own, beside a server.",
     "member": "Members: add, list.",
     "user": "Users of members: add, list.",
     "token": "Upload tokens: create, list, revoke.",
@@ -53,7 +54,7 @@ def group(ctx: click.Context, data: Path | None) -> None:
 
 
 def call() -> None:
-    """Do what the arguments say: what cannot be done becomes a code, one sentence and one fix, with exit status 2."""
+    """Run the command. An error is printed with its code, a message and a fix; the exit status is then 2."""
     try:
         group(prog_name="chimes-marketplace")
     except MarketplaceError as error:
