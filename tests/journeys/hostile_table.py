@@ -185,7 +185,7 @@ ATTACKS = (
         "mounts what it likes over its folder",
         "ctypes.CDLL(None).mount(b'none', b'/work', b'tmpfs', 0, None)",
         cause="own",
-        phrase="the component asks the system for what only its administrator may do",
+        phrase="the component makes a system call that is for administrators only",
     ),
     in_predict("leaves in the middle", "_os._exit(0)", *PREDICT, cause="crashed", phrase="predict ended the process"),
     in_predict(

@@ -47,4 +47,4 @@ def test_a_process_left_behind_cannot_take_what_the_judge_asks_of_others(tmp_pat
     options = Options(sandbox=True, nonce=Nonce(b"n" * 32))
     one, other = check_path(wheel, options), check_path(wheel, options)
     assert one.is_clean, [(finding.message, finding.said) for finding in one.findings]
-    assert one.verdict_json() == other.verdict_json()
+    assert one.verdict_document() == other.verdict_document()

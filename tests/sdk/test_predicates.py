@@ -10,7 +10,8 @@ from typing import Any as Anything
 
 import pyarrow as pa
 import pytest
-from chimes.errors import NotFoundError, SchemaMismatchError
+from arrow_columns import COLUMNS, plain_values
+from chimes.errors import ChimesError, NotFoundError, SchemaMismatchError
 from chimes.kinds.predicates import (
     All,
     Any,
@@ -24,6 +25,7 @@ from chimes.kinds.predicates import (
     filter_batch,
     to_expression,
 )
+from chimes.kinds.schema import empty_batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -244,3 +246,43 @@ def test_a_nanosecond_counts() -> None:
     assert places(batch, Compare(op="eq", column="t", value=noon)) == [1]
     assert places(batch, In(column="t", values=(noon,))) == [1]
     assert places(batch, Compare(op="lt", column="h", value=noon[11:])) == [0]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_rows_are_kept_whole_beside_a_column_of_every_type(name: str) -> None:
+    """Selected by another column, by their nulls, or refused with the name of the column."""
+    column = COLUMNS[name]
+    rows = range(len(column))
+    schema = pa.schema([("x", column.type), ("i", pa.int64())])
+    batch = pa.RecordBatch.from_arrays([column, pa.array(rows)], schema=schema)
+    values = plain_values(column)
+    present = Not(arg=IsNull(column="x"))
+    later = Compare(op="gt", column="i", value=0)
+    for predicate, kept in (
+        (later, list(rows)[1:]),
+        (IsNull(column="x"), [i for i in rows if values[i] is None]),
+        (All(args=(present, later)), [i for i in rows if values[i] is not None and i > 0]),
+        (Compare(op="lt", column="i", value=0), []),
+    ):
+        found = filter_batch(batch, predicate)
+        assert found.column("i").to_pylist() == kept
+        assert plain_values(found.column("x")) == [values[i] for i in kept]
+        assert found.schema.equals(schema)
+    questions = Compare(op="eq", column="x", value="a"), In(column="x", values=(1,))
+    for refusal in filter(None, (refused(batch, question) for question in questions)):
+        assert f"column 'x' of type {column.type}" in str(refusal)
+
+
+def refused(batch: pa.RecordBatch, question: Anything) -> ChimesError | None:
+    try:
+        filter_batch(batch, question)
+    except ChimesError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_filter_can_be_tried_on_a_batch_without_rows_of_every_type(name: str) -> None:
+    batch = empty_batch(pa.schema([("x", COLUMNS[name].type), ("i", pa.int64())]))
+    assert filter_batch(batch, Compare(op="gt", column="i", value=0)).num_rows == 0
+    assert filter_batch(batch, IsNull(column="x")).num_rows == 0

@@ -229,7 +229,7 @@ def test_rows_that_the_graph_cannot_process_are_an_error_with_its_reason(files, 
     assert capfd.readouterr().err == ""
 
 
-def test_memory_that_does_not_suffice_is_its_own_error(files, load):
+def test_a_lack_of_memory_has_its_own_error(files, load):
     wide = helper.make_tensor("wide", TensorProto.INT64, [2], [1, 2**44])
     path = files.write(
         [helper.make_node("Expand", ["x", "wide"], ["expanded"]), helper.make_node("ReduceSum", ["expanded"], ["y"])],
@@ -237,6 +237,6 @@ def test_memory_that_does_not_suffice_is_its_own_error(files, load):
         {"y": (TensorProto.FLOAT, ["n", 1])},
         [wide],
     )
-    with pytest.raises(OutOfMemoryError, match="did not suffice") as caught:
+    with pytest.raises(OutOfMemoryError, match="not enough memory") as caught:
         load(path).predict(pa.record_batch({"x": pa.array([1], pa.float32())}))
     assert caught.value.hint == "use smaller batches"

@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 
 from chimes.errors import ChimesError, ConfigError
 
-__all__ = ["escaped", "listed", "open_regular", "parse_toml", "quote", "read_text", "read_toml"]
+__all__ = ["escape", "open_regular", "parse_toml", "quote", "quote_all", "read_text", "read_toml", "shorten"]
 
-LARGEST_BYTES = 1 << 20
-DEEPEST = 64
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
 NUMBERS = range(-(1 << 63), 1 << 63)
-"""The whole numbers that TOML has."""
+"""The range of integers in TOML."""
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -34,7 +34,7 @@ def read_text(
     path: Path,
     what: str,
     *,
-    limit: int = LARGEST_BYTES,
+    limit: int = MAX_BYTES,
     refusal: type[ChimesError] = ConfigError,
     absent: type[ChimesError] | None = None,
 ) -> str:
@@ -46,7 +46,7 @@ def read_text(
         why = error.strerror or error
         raise (absent or refusal)(f"{what} {str(path)!r} cannot be read: {why}", hint="check the path") from error
     if len(data) > limit:
-        raise refusal(f"{what} {str(path)!r} is larger than {limit} bytes", hint="it is for settings, not for data")
+        raise refusal(f"{what} {str(path)!r} is larger than {limit} bytes", hint="keep data in other files")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -64,31 +64,31 @@ def _read(stream: BinaryIO, count: int) -> bytes:
 def read_toml(
     path: Path, what: str, *, refusal: type[ChimesError] = ConfigError, absent: type[ChimesError] | None = None
 ) -> dict[str, Any]:
-    """The tables of ``path``; raises as ``read_text``, and ``refusal`` where it is no TOML."""
+    """The tables of ``path``; raises as ``read_text``, and ``refusal`` if it is not TOML."""
     return parse_toml(read_text(path, what, refusal=refusal, absent=absent), f"{what} {str(path)!r}", refusal=refusal)
 
 
 def parse_toml(text: str, what: str, *, refusal: type[ChimesError] = ConfigError) -> dict[str, Any]:
-    """The tables that ``text`` says; raises ``refusal`` where it is no TOML, or nested as nobody nests."""
+    """The tables in ``text``; raises ``refusal`` if it is not TOML, or nested more than 64 levels deep."""
     try:
         found = tomllib.loads(text)
         _check_values(found)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise refusal(f"{what} is no TOML: {why}", hint="correct that line") from error
+        raise refusal(f"{what} is not TOML: {why}", hint="correct that line") from error
     return found
 
 
 def _check_values(found: dict[str, Any]) -> None:
-    # By levels: what is deeper than this, nobody who walks it by recursion could walk.
+    # Level by level, not by recursion: the text may be nested deeper than the stack allows.
     level: list[Any] = [found]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for value in level:
             if isinstance(value, int) and value not in NUMBERS:
                 raise ValueError("a whole number has more than 64 bits")
             if isinstance(value, str) and "\0" in value:
-                raise ValueError("a text holds the character U+0000, which no path or name can")
+                raise ValueError("a string contains the character U+0000, which no path or name can contain")
             inner += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         level = inner
         if not level:
@@ -96,9 +96,18 @@ def _check_values(found: dict[str, Any]) -> None:
     raise RecursionError
 
 
-def escaped(text: str) -> str:
-    """``text`` on one line; what a terminal would obey, and what no UTF-8 can hold, is escaped. Spaces stay."""
+def shorten(text: str, limit: int) -> str:
+    """``text``, of more than ``limit`` characters only the start and three dots."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
+def escape(text: str, *, limit: int | None = None) -> str:
+    """``text`` on one line, at most ``limit`` characters of it, for a person.
+
+    Characters that control a terminal or that UTF-8 cannot hold are escaped; spaces of any kind stay.
+    """
     line = " ".join(text.splitlines())
+    line = line if limit is None else shorten(line, limit)
     return "".join(c if _is_harmless(c) else c.encode("unicode_escape").decode("ascii") for c in line)
 
 
@@ -107,12 +116,11 @@ def _is_harmless(character: str) -> bool:
 
 
 def quote(value: str, *, limit: int = 120) -> str:
-    """``value`` in quotes, everything unprintable escaped, at most ``limit`` characters of it."""
-    text = value if len(value) <= limit else value[: limit - 1] + "…"
-    return repr(text)
+    """At most ``limit`` characters of ``value`` in quotes, all that are not printable escaped."""
+    return repr(shorten(value, limit))
 
 
-def listed(values: Sequence[str], *, limit: int = 8) -> str:
+def quote_all(values: Sequence[str], *, limit: int = 8) -> str:
     """The first ``limit`` values in quotes, and how many more there are."""
     shown = ", ".join(quote(value) for value in values[:limit])
     return shown if len(values) <= limit else f"{shown} and {len(values) - limit} more"

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 from chimes.checks.catalogue import FILE_CHECKS
-from chimes.checks.check import Finding
-from chimes.checks.rules import FileRules
-from chimes.checks.run import CheckResult, judge_again, run_checks
+from chimes.checks.engine import judge_facts
+from chimes.checks.rules import DEFAULT_RULES, FileRules
+from chimes.checks.run import run_file_checks
 from chimes.checks.subject import open_subject
+from chimes.evidence.finding import Finding
+from chimes.evidence.verdict import CheckResult
 
 INFO = "acme_model-1.0.dist-info"
 METADATA = """\
@@ -130,15 +132,16 @@ Ask = Callable[..., CheckResult]
 
 @pytest.fixture(scope="session")
 def ask() -> Ask:
-    """``ask(code, path, rules=...)``: one check's result, whose facts survive JSON and are judged alike again."""
+    """``ask(code, path, rules=...)``: one check's result; the facts read back from JSON give the same findings."""
 
-    def ask(code: str, path: Path, rules: FileRules | None = None) -> CheckResult:
-        with open_subject(path, limits=rules.limits if rules else None) as subject:
-            result = run_checks(subject, [c for c in FILE_CHECKS if c.code == code], rules).result(code)
-        kept = CheckResult(
-            code=code, verdict=result.verdict, findings=result.findings, facts=json.loads(json.dumps(result.facts))
-        )
-        assert judge_again(kept, rules) == kept
+    def ask(code: str, path: Path, rules: FileRules = DEFAULT_RULES) -> CheckResult:
+        (check,) = (check for check in FILE_CHECKS if check.code == code)
+        with open_subject(path, limits=rules.limits) as subject:
+            (outcome,) = run_file_checks(subject, [check], rules)
+        result = outcome.result
+        if result.verdict not in ("not_applicable", "not_run"):
+            kept = json.loads(outcome.record.model_dump_json())["facts"]
+            assert judge_facts(check(rules), kept).result == result
         assert all(finding.code == code and finding.message and finding.fix for finding in result.findings)
         return result
 

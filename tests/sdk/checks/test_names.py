@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from chimes.checks.rules import FileRules
-from chimes.checks.run import CheckResult
+from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
 Said = Callable[[CheckResult], str]
@@ -27,9 +27,7 @@ def moved(folder: str) -> dict[str, bytes | None]:
 
 
 @pytest.mark.parametrize("folder", ["Acme.Model-1.0.dist-info", "acme_model-1.0.0.dist-info"])
-def test_a_dist_info_spelt_differently_but_equal_is_fine(
-    folder: str, make_wheel: MakeFile, ask: Ask, said: Said
-) -> None:
+def test_a_dist_info_folder_in_another_spelling_passes(folder: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     result = ask("A03", make_wheel({**moved(folder), f"{folder}/RECORD": b""}))
     assert result.verdict == "pass", said(result)
 
@@ -76,6 +74,69 @@ def test_build_numbers_and_compressed_tags_agree(make_wheel: MakeFile, ask: Ask,
     tags = "Wheel-Version: 1.9\nRoot-Is-Purelib: false\nBuild: 2a\nTag: py2-none-any\nTag: py3-none-any\n"
     result = ask("A03", make_wheel(wheel=tags, name="acme_model-1.0-2a-py2.py3-none-any.whl"))
     assert result.verdict == "pass", said(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata", "folder", "wheel"),
+    [
+        ("acme_model-1.0-001-py3-none-any", "Acme-Model 1.0", "acme_model-1.0", "Build: 001\nTag: py3-none-any"),
+        ("acme_model-1.0-001-py3-none-any", "acme_model 1.0", "acme_model-1.0", "Build: 1\nTag: py3-none-any"),
+        ("acme_model-1.0-1-py3-none-any", "acme.model 1.0", "acme_model-1.0", "Build: 0001\nTag: py3-none-any"),
+        ("acme_model-1.0-01a-py3-none-any", "acme-model 1.0", "acme_model-1.0", "Build: 1a\nTag: py3-none-any"),
+        ("acme_model-1.0-1-py3-none-any", "acme-model 1.0", "acme_model-1.0", "Tag: py3-none-any"),
+        ("Acme.Model-1.0-py3-none-any", "ACME_model 1.0.0", "acme_model-1", "Tag: PY3-none-any"),
+        ("acme_model-1.0rc1-py3-none-any", "acme-model 1.0-RC.1", "acme_model-1.0c1", "Tag: py3-none-any"),
+        ("acme_model-1.0.post2-py3-none-any", "acme-model 1.0-2", "acme_model-1.0_2", "Tag: py3-none-any"),
+        ("acme_model-1.0+cann_8-py3-none-any", "acme-model v1.0+CANN-8", "acme_model-1.0+cann.8", "Tag: py3-none-any"),
+        ("acme_model-0!1.0-py3-none-any", "acme-model 1.0", "acme_model-01.0", "Tag: py3-none-any"),
+        ("acme_model-1.0-py2.py3-none-any", "acme-model 1.0", "acme_model-1.0", "Tag: py3.py2-none-any"),
+        ("acme_model-1.0-py3.py2-none-any", "acme-model 1.0", "acme_model-1.0", "Tag: py3-none-any\nTag: py2-none-any"),
+        (
+            "acme_model-1.0-cp312.cp311-abi3.cp311-linux_x86_64.manylinux_2_28_x86_64",
+            "acme-model 1.0",
+            "acme_model-1.0",
+            "Tag: cp311.cp312-cp311.abi3-manylinux_2_28_x86_64\nTag: cp312.cp311-abi3.cp311-linux_x86_64",
+        ),
+    ],
+)
+def test_equal_values_in_different_spellings_agree(
+    name: str, metadata: str, folder: str, wheel: str, make_wheel: MakeFile, ask: Ask, said: Said
+) -> None:
+    project, _, version = metadata.partition(" ")
+    files = {
+        **moved(f"{folder}.dist-info"),
+        f"{folder}.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n".encode(),
+        f"{folder}.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: TRUE\n{wheel}\n".encode(),
+    }
+    result = ask("A03", make_wheel({**files, f"{folder}.dist-info/RECORD": b""}, name=f"{name}.whl"))
+    assert result.verdict == "pass", said(result)
+
+
+@pytest.mark.parametrize(
+    ("name", "wheel", "words"),
+    [
+        ("acme_model-1.0-001-py3-none-any", "Build: 0010\nTag: py3-none-any", "number '001', WHEEL '0010'"),
+        ("acme_model-1.0-1a-py3-none-any", "Build: 1\nTag: py3-none-any", "number '1a', WHEEL '1'"),
+        ("acme_model-1.0-1a-py3-none-any", "Build: 1A\nTag: py3-none-any", "number '1a', WHEEL '1A'"),
+        ("acme_model-1.0-1-py3-none-any", "Build: one\nTag: py3-none-any", "number '1', WHEEL 'one'"),
+        ("acme_model-1.0-1-py3-none-any", "Build: 1\nBuild: 1\nTag: py3-none-any", "WHEEL '1', '1'"),
+        ("acme_model-1.0-py3-none-any", "Build: 0\nTag: py3-none-any", "number '', WHEEL '0'"),
+        ("acme_model-1.0.1-py3-none-any", "Tag: py3-none-any", "version '1.0.1', METADATA says '1.0'"),
+        ("acme_model-1.0.dev0-py3-none-any", "Tag: py3-none-any", "version '1.0.dev0', METADATA says '1.0'"),
+        ("acme_model-1.0+a-py3-none-any", "Tag: py3-none-any", "version '1.0+a', METADATA says '1.0'"),
+        ("acme_model-1!1.0-py3-none-any", "Tag: py3-none-any", "version '1!1.0', METADATA says '1.0'"),
+        ("acme_model-1.0-py2.py3-none-any", "Tag: py2-none-any", "WHEEL 'py2-none-any'"),
+        ("acme_model-1.0-py3-none-any", "Tag: py2.py3-none-any", "has the tags 'py3-none-any', WHEEL"),
+        ("acme_model-1.0-cp311-abi3-linux_x86_64", "Tag: cp311-cp311-linux_x86_64", "has the tags"),
+    ],
+)
+def test_different_values_are_findings(
+    name: str, wheel: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said
+) -> None:
+    text = f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\n{wheel}\n"
+    result = ask("A03", make_wheel(wheel=text, name=f"{name}.whl"))
+    assert result.verdict == "fail"
+    assert words in said(result)
 
 
 def test_missing_and_additional_folders_are_named(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
@@ -125,6 +186,7 @@ def test_reserved_names_and_prefixes_are_rules_and_can_be_granted(
     prefixed = FileRules(reserved_prefixes=("acme-",))
     assert "begins with 'acme-'" in said(ask("A12", path, prefixed))
     assert "begins with 'acme-'" in said(ask("A12", make_sdist(), prefixed))
+    assert "begins with 'acme-'" in said(ask("A12", path, FileRules(reserved_prefixes=("Acme_",))))
     named = FileRules(reserved_names=frozenset({"Acme.Model"}))
     assert "'acme-model' is reserved" in said(ask("A12", path, named))
     granted = FileRules(reserved_prefixes=("acme-",), granted_names=frozenset({"acme_model"}))
@@ -138,7 +200,7 @@ def test_a_wheel_that_brings_a_package_of_another_owner_is_refused(make_wheel: M
     assert "brings the package 'chimes', which belongs to 'chimes'" in said(result)
 
 
-def test_files_for_one_centre_are_noted_and_nothing_is_blocked(
+def test_files_for_one_centre_get_a_note_that_blocks_nothing(
     make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said
 ) -> None:
     assert ask("A16", make_wheel()).findings == ()

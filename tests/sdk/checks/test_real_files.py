@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from chimes.checks.run import FileReport, run_checks
+from chimes.checks.run import run_file_checks
 from chimes.checks.subject import open_subject
+from chimes.evidence.finding import Finding
 from chimes.processes import run
 
 PROJECT = """\
@@ -48,9 +49,9 @@ def write_project(folder: Path, backend: str, requirement: str) -> None:
     (folder / "src/acme_model/data/weights.bin").write_bytes(bytes(300_000))
 
 
-def check(path: Path) -> FileReport:
+def findings(path: Path) -> list[Finding]:
     with open_subject(path) as subject:
-        return run_checks(subject)
+        return [finding for outcome in run_file_checks(subject) for finding in outcome.result.findings]
 
 
 @pytest.mark.parametrize(
@@ -69,4 +70,4 @@ def test_a_project_that_is_built_here_is_clean(
     files = sorted(path for path in (tmp_path / "dist").iterdir() if path.suffix in (".whl", ".gz"))
     assert len(files) == 2
     for path in files:
-        assert check(path).findings == ()
+        assert findings(path) == []

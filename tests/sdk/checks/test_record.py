@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.checks.run import CheckResult
+from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
 Said = Callable[[CheckResult], str]

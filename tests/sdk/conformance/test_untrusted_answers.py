@@ -9,8 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
-from chimes.conformance.report import printable
-from chimes.conformance.told import read_cases, read_entry, read_offers
+from chimes.conformance.entry import read_cases, read_entry, read_offers
 from chimes.errors import ConfigError, UnsupportedError
 from chimes.registration import Registration
 from chimes.rpc.arrowsize import count_values
@@ -18,6 +17,7 @@ from chimes.rpc.children import parse_events
 from chimes.rpc.codec import batch_bytes, decode, read_batch
 from chimes.rpc.failure import StepFailedError
 from chimes.sandbox import Event
+from chimes.text import escape
 
 REGISTRATION = dataclasses.asdict(
     Registration(name="rain", summary="Rain", target="acme.rain:Rain", api="chimes.model/1", devices=("cpu",))
@@ -122,14 +122,14 @@ def test_a_dictionary_that_is_too_small_is_the_schemas_fault() -> None:
         random_batch(schema, 2000, random.Random(1))
 
 
-def told(**changes: Any) -> dict[str, Any]:
+def entry(**changes: Any) -> dict[str, Any]:
     item = {"kind": "model", "failure": None, "registration": REGISTRATION}
     return {"failure": None, "components": [item], "modules": ["acme"], "changed": [], **changes}
 
 
 def test_what_an_entry_module_registers_is_read() -> None:
-    entry = read_entry("importing", told())
-    assert [item["registration"]["name"] for item in entry["components"]] == ["rain"]
+    found = read_entry("importing", entry())
+    assert [each.registration.name for each in found.components] == ["rain"]
 
 
 @pytest.mark.parametrize(
@@ -138,19 +138,19 @@ def test_what_an_entry_module_registers_is_read() -> None:
         None,
         True,
         [],
-        told(components=5),
-        told(modules=None),
-        told(components=[1]),
-        told(components=[{}] * 101),
-        told(modules=[""] * 30_000),
-        told(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
+        entry(components=5),
+        entry(modules=None),
+        entry(components=[1]),
+        entry(components=[{}] * 101),
+        entry(modules=[""] * 30_000),
+        entry(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
     ],
 )
-def test_an_answer_that_is_no_entry_fails_the_step(answer: Any) -> None:
+def test_an_invalid_entry_fails_the_step(answer: Any) -> None:
     with pytest.raises(StepFailedError, match="importing"):
         read_entry("importing", answer)
 
@@ -167,7 +167,7 @@ def test_an_answer_that_is_no_entry_fails_the_step(answer: Any) -> None:
         [{"name": str(n), "config": {}} for n in range(200)],
     ],
 )
-def test_an_answer_that_holds_no_cases_fails_the_step(answer: Any) -> None:
+def test_invalid_cases_fail_the_step(answer: Any) -> None:
     with pytest.raises(StepFailedError):
         read_cases("cases", answer)
 
@@ -179,11 +179,11 @@ def test_offers_are_a_list() -> None:
 
 
 @pytest.mark.parametrize("events", [None, 5, [5], [["write", "open"]], [["write", "open", 7]], [["x", "y", "z"]]])
-def test_events_that_are_none_are_left_out(events: Any) -> None:
+def test_invalid_events_are_left_out(events: Any) -> None:
     assert parse_events(events) == []
     assert parse_events([["write", "open", "/x"]]) == [Event("write", "open", "/x", False)]
 
 
-def test_text_for_a_person_is_one_line_without_commands_to_the_terminal() -> None:
-    assert printable("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K\\rclean\\nü 编鐘 \\ud800"
-    assert len(printable("x" * 10_000)) == 500
+def test_escaped_text_is_one_line_without_control_characters() -> None:
+    assert escape("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K clean ü 编鐘 \\ud800"
+    assert len(escape("x" * 10_000, limit=500)) == 500

@@ -117,13 +117,13 @@ def test_a_declaration_that_cannot_be_followed_is_refused_without_uv(
     assert caught.value.reason == reason
 
 
-def test_a_file_that_is_no_wheel_is_refused(add_wheel: Make, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_wheel_is_refused(add_wheel: Make, tmp_path: Path) -> None:
     (tmp_path / "acme-1.0-py3-none-any.whl").write_bytes(b"nonsense")
     with pytest.raises(ResolutionError, match="not a wheel"):
         resolve(tmp_path / "acme-1.0-py3-none-any.whl", out=tmp_path / "pylock.toml")
 
 
-def test_a_lock_that_is_given_is_used_as_it_is(add_wheel: Make, plugin: Make, tmp_path: Path) -> None:
+def test_a_given_lock_is_used_unchanged(add_wheel: Make, plugin: Make, tmp_path: Path) -> None:
     add_wheel("rain-units", "1.0")
     wheel = plugin(requires=("rain-units",))
     first = resolve(wheel, out=tmp_path / "pylock.toml")
@@ -146,9 +146,41 @@ def test_a_lock_that_cannot_be_read_is_refused(add_wheel: Make, plugin: Make, tm
         resolve(plugin(), lock=tmp_path / "absent.toml", out=tmp_path / "pylock.toml")
 
 
-@pytest.mark.parametrize("text", ["nonsense", "packages = 3", "[[packages]]\nversion = '1'", "[[packages]]\nname = 3"])
-def test_what_is_no_lock_is_refused(text: str) -> None:
+HEAD = 'lock-version = "1.0"\ncreated-by = "acme"\n'
+SOURCE = 'archive = { path = "rain-1.0-py3-none-any.whl", hashes = { sha256 = "00" } }'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nonsense",
+        "packages = []",
+        f"{HEAD}packages = 3",
+        f"{HEAD}[[packages]]\nversion = '1'",
+        f"{HEAD}[[packages]]\nname = 3",
+        f"{HEAD}[[packages]]\nname = 'rain'",
+        f"{HEAD}[[packages]]\nname = 'Rain'\n{SOURCE}",
+        f"{HEAD}[[packages]]\nname = 'rain'\nmarker = 'extra == 1'\n{SOURCE}",
+        f"{HEAD}[[packages]]\nname = 'rain'\nwheels = [{{ path = 'rain.whl', hashes = {{ sha256 = '0' }} }}]",
+        'lock-version = "9.0"\ncreated-by = "acme"\npackages = []',
+    ],
+)
+def test_an_invalid_lock_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"not a pylock\.toml"):
+        read_lock(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}requires-python = '>=3.99'\npackages = []",
+        f"{HEAD}environments = [\"sys_platform == 'win32'\"]\npackages = []",
+        f"{HEAD}[[packages]]\nname = 'rain'\nrequires-python = '<3'\n{SOURCE}",
+        f"{HEAD}" + f"[[packages]]\nname = 'rain'\n{SOURCE}\n" * 2,
+    ],
+)
+def test_a_lock_for_another_machine_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="does not fit this Python"):
         read_lock(text)
 
 
@@ -158,7 +190,7 @@ def test_the_wheel_that_fits_this_python_best_is_chosen() -> None:
         f'{{ url = "https://example.org/x%20y/rain-1.0-{tag}.whl", hashes = {{ sha256 = "{digest}" }} }}'
         for tag, digest in digests.items()
     )
-    lines = read_lock(f'[[packages]]\nname = "Rain"\nwheels = [{wheels}]\n')
+    lines = read_lock(f'{HEAD}[[packages]]\nname = "rain"\nwheels = [{wheels}]\n')
     assert lines in ((f"rain 1.0 {'b' * 64}",), (f"rain 1.0 {'a' * 64}",))
     assert "c" * 64 not in lines[0]
 
@@ -166,26 +198,28 @@ def test_the_wheel_that_fits_this_python_best_is_chosen() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        'wheels = [{ name = "rain-1.0-cp27-none-win32.whl", hashes = { sha256 = "00" } }]',
-        'sdist = { name = "rain-1.0.tar.gz", hashes = { sha256 = "00" } }',
+        'wheels = [{ path = "rain-1.0-cp27-none-win32.whl", hashes = { sha256 = "00" } }]',
+        'sdist = { path = "rain-1.0.tar.gz", hashes = { sha256 = "00" } }',
         'archive = { path = "rain-1.0.tar.gz", hashes = { sha256 = "00" } }',
-        'wheels = [{ name = "rain-1.0-py3-none-any.whl", hashes = { sha256 = "--no-deps" } }]',
+        'wheels = [{ path = "rain-1.0-py3-none-any.whl", hashes = { md5 = "00" } }]',
+        'directory = { path = "." }',
+        'wheels = [{ path = "rain-1.0-py3-none-any.whl", hashes = { sha256 = "--no-deps" } }]',
     ],
 )
 def test_a_lock_without_a_usable_wheel_names_the_package(entry: str) -> None:
     with pytest.raises(ConfigError, match=r"rain|SHA-256"):
-        read_lock(f'[[packages]]\nname = "rain"\n{entry}\n')
+        read_lock(f'{HEAD}[[packages]]\nname = "rain"\n{entry}\n')
 
 
 def test_packages_for_other_platforms_are_left_out_of_the_lines() -> None:
-    assert read_lock('[[packages]]\nname = "rain"\nmarker = "sys_platform == \'win32\'"\n') == ()
+    assert read_lock(f'{HEAD}[[packages]]\nname = "rain"\nmarker = "sys_platform == \'win32\'"\n{SOURCE}\n') == ()
 
 
 def test_nothing_to_resolve_is_an_empty_lock(tmp_path: Path) -> None:
     assert resolve_requirements([], tmp_path / "pylock.toml") == Lock(tmp_path / "pylock.toml", ())
 
 
-def test_an_index_that_does_not_answer_is_nobodys_fault_in_the_plugin(
+def test_an_index_that_does_not_answer_is_an_infrastructure_error(
     caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
@@ -194,7 +228,7 @@ def test_an_index_that_does_not_answer_is_nobodys_fault_in_the_plugin(
         resolve_requirements(["rain-units"], tmp_path / "pylock.toml")
 
 
-def test_an_index_that_fell_silent_is_answered_from_the_cache(
+def test_the_cache_answers_for_an_index_that_stopped(
     add_wheel: Make, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_wheel("rain-units")
@@ -206,7 +240,7 @@ def test_an_index_that_fell_silent_is_answered_from_the_cache(
     assert resolve_requirements(["rain-units"], tmp_path / "pylock.b.toml").lines == first.lines
 
 
-def test_pips_index_counts_where_uv_has_none(
+def test_the_index_of_pip_is_used_where_uv_has_none(
     add_wheel: Make, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_wheel("rain-units")
@@ -245,7 +279,7 @@ except InfrastructureError as error:
     assert done.text == "uv is not installed: pip install 'chimes[check]'"
 
 
-def test_uv_sees_the_index_and_not_what_would_start_interpreters() -> None:
+def test_uv_gets_the_index_settings_and_nothing_that_starts_interpreters() -> None:
     caller = {
         "UV_COMPILE_BYTECODE": "1",
         "UV_CONFIG_FILE": "/etc/uv.toml",

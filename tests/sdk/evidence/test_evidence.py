@@ -45,6 +45,24 @@ def test_a_document_read_back_is_equal_and_gives_the_same_bytes() -> None:
     assert [each.code for each in read.findings] == ["M01"]
 
 
+def test_a_verdict_document_has_no_text_of_the_plugin_and_the_run_record_has_it() -> None:
+    result = CheckResult(code="M07", verdict="fail", cause="own", findings=(finding("M07", said="random 0x7f"),))
+    for written in (document(result), document().model_copy(update={"checks": ()})):
+        assert b"0x7f" not in written.to_bytes()
+    assert b"0x7f" in RunRecord(check_s=1, checks=(CheckRecord(code="M07", said=("random 0x7f",)),)).to_bytes()
+
+
+@pytest.mark.parametrize("text", ["\udc80", "a\ud800b", "编\udcff鐘"])
+def test_text_that_utf_8_cannot_hold_is_escaped_and_documents_are_written(text: str) -> None:
+    found = finding(where=text, said=text)
+    assert Finding.model_validate_json(found.model_dump_json()) == found
+    facts = {"names": (text, [text]), text: float("nan")}
+    record = RunRecord(check_s=1, checks=(CheckRecord(code="A01", facts=facts, said=(text,)),))
+    assert RunRecord.model_validate_json(record.to_bytes()) == record
+    written = document(CheckResult(code="M01", verdict="fail", findings=(found,))).to_bytes()
+    assert b"\\\\ud" in written
+
+
 def test_a_finding_without_text_of_the_plugin_has_no_such_member() -> None:
     assert "said" not in json.loads(finding().model_dump_json())
     assert json.loads(finding(said="boom").model_dump_json())["said"] == "boom"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 from chimes.errors import ConfigError
-from chimes.host.assignability import Fit, fit_field, fit_type, is_castable, name_type, parse_type
+from chimes.host.assignability import Fit, fit_field, fit_type, name_type, parse_type
+from chimes.host.casting import is_castable
 
 INNER = pa.field("x", pa.int32())
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,23 @@ def test_a_broken_entry_points_file_is_a_row(site: Path) -> None:
     install(site, "", entry_points="[chimes]\n[chimes\nx")
     (plugin,) = Registry.discover([str(site)]).plugins
     assert plugin.failure
+
+
+def test_variables_that_a_component_asks_for_are_set_before_it_is_imported(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DO_NOT_TRACK", "0")
+    monkeypatch.setenv("ACME_DISABLE_TELEMETRY", "")
+    monkeypatch.delenv("ACME_DISABLE_TELEMETRY")
+    asking = GOOD.replace(")", ', environment=("DO_NOT_TRACK=1", "ACME_DISABLE_TELEMETRY=1"))')
+    package = install(site, HEAD + HOOK.format(asking))
+    (site / package / "model.py").write_text(
+        "import os\n\n\nclass Nowcast:\n"
+        "    seen = (os.environ['DO_NOT_TRACK'], os.environ.get('ACME_DISABLE_TELEMETRY'))\n"
+    )
+    registry = Registry.discover([str(site)])
+    assert "ACME_DISABLE_TELEMETRY" not in os.environ
+    assert registry.get_class("model", "acme-weather:nowcast").seen == ("0", "1")
 
 
 def test_a_target_that_is_not_there_is_a_load_error() -> None:

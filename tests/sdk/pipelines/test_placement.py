@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from chimes.host.params import check_params
 from chimes.kinds.backend import Inventory, Pool
-from chimes.pipelines.environment import private_environment, worker_environment
+from chimes.kinds.component import Config
+from chimes.pipelines.environment import find_secrets, private_environment, worker_environment
 from chimes.pipelines.placement import ask, find_placements
 from chimes.resources import Device, Resources
+from pydantic import Field, SecretStr
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -46,6 +49,87 @@ def test_a_parameter_that_does_not_suit_is_named(params: dict[str, Any], message
     assert problem.message == message
     assert problem.fix.startswith(fix)
     assert problem.where.startswith("model.params.")
+
+
+RULES: dict[str, Any] = {
+    "$defs": {"size": {"type": "integer", "minimum": 1}},
+    "allOf": [{"properties": {"common": {"type": "string"}}}],
+    "properties": {
+        "ratio": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        "steps": {"multipleOf": 5},
+        "name": {"type": "string", "minLength": 2, "pattern": "^[a-z]+$"},
+        "fixed": {"const": 3},
+        "labels": {"type": "array", "items": {"type": "string"}, "maxItems": 2, "uniqueItems": True},
+        "window": {
+            "type": "object",
+            "properties": {"size": {"$ref": "#/$defs/size"}},
+            "required": ["size"],
+            "additionalProperties": False,
+        },
+        "either": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+    },
+    "patternProperties": {"^x_": {"type": "number"}},
+    "dependentRequired": {"ratio": ["steps"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "where", "part"),
+    [
+        ({"ratio": 1, "steps": 5}, "ratio", "ratio = 1 is not allowed: its exclusiveMaximum is 1"),
+        ({"ratio": -0.5, "steps": 5}, "ratio", "-0.5"),
+        ({"steps": 7}, "steps", "its multipleOf is 5"),
+        ({"name": "a"}, "name", "its minLength is 2"),
+        ({"name": "AB"}, "name", "its pattern is '^[a-z]+$'"),
+        ({"fixed": 4}, "fixed", "its const is 3"),
+        ({"labels": ["a", "b", "c"]}, "labels", "its maxItems is 2"),
+        ({"labels": ["a", "a"]}, "labels", "its uniqueItems is True"),
+        ({"labels": ["a", 1]}, "labels.1", "parameter labels.1 = 1 is not of type string"),
+        ({"window": {"size": 0}}, "window.size", "its minimum is 1"),
+        ({"window": {}}, "window.size", "parameter 'window.size' is missing"),
+        ({"window": {"size": 1, "sise": 2}}, "window", "additionalProperties"),
+        ({"either": "x"}, "either", "not valid under any of the given schemas"),
+        ({"ratio": 0.5}, "", "the set of parameters is not allowed"),
+        ({"x_a": "1"}, "x_a", "not of type number"),
+        ({"common": 1}, "common", "not of type string"),
+        ({"y_a": 1}, "y_a", "the model has no parameter 'y_a'"),
+    ],
+)
+def test_every_rule_of_a_schema_is_checked_and_named(params: dict[str, Any], where: str, part: str) -> None:
+    (problem,) = check_params(RULES, params)
+    assert problem.where == ".".join(filter(None, ("model.params", where)))
+    assert part in problem.message
+    assert problem.fix
+
+
+def test_parameters_that_keep_every_rule_have_no_problem() -> None:
+    params: dict[str, Any] = {
+        "ratio": 0.5,
+        "steps": 5,
+        "window": {"size": 1},
+        "either": None,
+        "x_a": 1.5,
+        "common": "c",
+        "labels": [],
+    }
+    assert check_params(RULES, params) == ()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "nonsense"},
+        {"properties": {"a": 1}},
+        {"$ref": "https://example.invalid/schema.json"},
+        {"$ref": "#/$defs/none"},
+        {"$ref": "#"},
+        {"properties": {"a": {"pattern": "("}}},
+    ],
+)
+def test_a_schema_that_is_wrong_is_the_plugins_fault(schema: dict[str, Any]) -> None:
+    (problem,) = check_params(schema, {"a": "1"})
+    assert (problem.code, problem.where) == ("plugin-crashed", "model.params")
+    assert problem.fix == "report it to the plugin's author"
 
 
 def test_a_schema_that_takes_all_names_takes_all_names() -> None:
@@ -132,7 +216,7 @@ def test_a_worker_on_the_cpu_sees_no_accelerator_and_no_secret() -> None:
     assert env["LC_ALL"] == "C.UTF-8"
     assert env["CUDA_VISIBLE_DEVICES"] == env["ASCEND_RT_VISIBLE_DEVICES"] == ""
     assert env["TORCH_DEVICE_BACKEND_AUTOLOAD"] == "0"
-    assert env["ORT_DISABLE_TELEMETRY"] == "1"
+    assert "ORT_DISABLE_TELEMETRY" not in env
     assert not {"AWS_SECRET_ACCESS_KEY", "HTTPS_PROXY", "CUDA_HOME", "ASCEND_HOME_PATH"} & set(env)
 
 
@@ -147,9 +231,46 @@ def test_a_worker_sees_the_one_device_that_it_was_given() -> None:
     assert "TORCH_DEVICE_BACKEND_AUTOLOAD" not in env
 
 
+class Login(Config):
+    user: str = "mei"
+    password: str | None = "env:LOGIN_PASSWORD"
+
+
+@dataclasses.dataclass(frozen=True)
+class Mirror:
+    token: str = "env:MIRROR_TOKEN"
+
+
+class Archive(Config):
+    """A configuration with a secret in every place that can hold one by default."""
+
+    plain: str = "env:PLAIN"
+    optional: str | None = "env:my.key-2"
+    file: str = "file:/run/secrets/key"
+    hidden: SecretStr = SecretStr("env:HIDDEN")
+    login: Login = Login()
+    logins: tuple[Login, ...] = (Login(password="env:SECOND"),)
+    by_name: dict[str, Login | str] = Field({"a": Login(password="env:THIRD"), "b": "env:FOURTH"})
+    union: int | list[str] = Field(default_factory=lambda: ["env:FIFTH"])
+    mirror: Mirror = Mirror()
+    unset: str | None = None
+
+
+DEFAULTS = {"PLAIN", "my.key-2", "HIDDEN", "LOGIN_PASSWORD", "SECOND", "THIRD", "FOURTH", "FIFTH", "MIRROR_TOKEN"}
+
+
+def test_secrets_are_found_in_defaults_as_in_given_values() -> None:
+    assert set(find_secrets(Archive())) == DEFAULTS
+    assert set(find_secrets({"a": "env:X", "b": [{"c": "env:Y"}], "d": 1, "e": "about env:Z"})) == {"X", "Y"}
+    given = Archive(plain="env:OTHER", login=Login(password=None))
+    assert set(find_secrets(given)) == DEFAULTS - {"PLAIN", "LOGIN_PASSWORD"} | {"OTHER"}
+
+
 def test_only_secrets_that_a_configuration_names_are_handed_over() -> None:
-    configs = ({"key": "env:AWS_SECRET_ACCESS_KEY"}, {"all": [{"other": "env:NOT_SET"}, "env:PATH or so", 3]})
-    assert private_environment(HOST, *configs) == {
+    secrets = find_secrets(
+        {"key": "env:AWS_SECRET_ACCESS_KEY"}, {"all": [{"other": "env:NOT_SET"}, "env:PATH or so", 3]}
+    )
+    assert private_environment(HOST, secrets) == {
         "AWS_SECRET_ACCESS_KEY": "hush",
         "HTTPS_PROXY": "http://user:pass@proxy",
     }

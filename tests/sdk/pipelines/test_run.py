@@ -10,15 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chimes.context import CancelToken
 from chimes.kinds.backend import JobState
 from chimes.pipelines import worker
-from chimes.pipelines.compose import Composition
-from chimes.pipelines.launch import RetryPolicy, RunReport, run
+from chimes.pipelines.composition import Composition
+from chimes.pipelines.launcher import RetryPolicy, RunReport, run
 from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged
-from chimes.pipelines.outcome import Failure, RunFolder, RunResult, read_value, write_value
+from chimes.pipelines.result import Failure, RunFolder, RunResult, read_value, write_value
 from chimes.registry import Registry
 
 Ran = Callable[..., RunReport]
@@ -281,6 +282,52 @@ def test_a_cancel_between_attempts_ends_the_run(composed: Compose, lab: Registry
     assert "between two attempts" in failed(report, "cancelled").message
 
 
+@pytest.mark.parametrize(
+    ("section", "why"),
+    [
+        ("source", "close of acme-lab:numbers raised SystemExit: the archive does not close"),
+        ("model", "close of acme-lab:score raised TransientError: the weights are held by another"),
+        ("backend", "close of acme-lab:bench raised OSError: the bench does not fold"),
+    ],
+)
+def test_a_component_that_fails_to_close_is_the_plugins_fault_and_the_output_is_whole(
+    ran: Ran, tmp_path: Path, section: str, why: str
+) -> None:
+    report = ran(**{f"{section}_config": {"behaviour": "fails to close"}})
+    output = tmp_path / "scores.parquet"
+    assert report.failure is not None
+    assert (report.failure.code, report.failure.fault, report.attempts) == ("plugin-crashed", "plugin", 1)
+    assert report.failure.message == f"{why}; all rows had been written to {output}"
+    assert "can be used" in str(report.failure.hint)
+    assert pq.read_metadata(output).num_rows == 10
+
+
+@pytest.mark.parametrize(
+    ("source", "limit", "model", "why"),
+    [
+        ("fails to end", None, "good", "the cursor does not close"),
+        ("fails to end", 3, "good", "the cursor does not close"),
+        ("fails to end", None, "raises", "predict of acme-lab:score raised ValueError"),
+        ("fails to close", None, "raises", "predict of acme-lab:score raised ValueError"),
+        ("good", None, "raises and fails to close", "predict of acme-lab:score raised ValueError"),
+    ],
+)
+def test_the_first_error_stays_the_error_of_the_run(
+    ran: Ran, source: str, limit: int | None, model: str, why: str
+) -> None:
+    report = ran(
+        source={"limit": limit}, source_config={"behaviour": source, "rows": 3000}, model_config={"behaviour": model}
+    )
+    failure = failed(report, "plugin-crashed")
+    assert failure.fault == "plugin"
+    assert why in failure.message
+
+
+def test_a_failed_run_stays_failed_where_its_backend_fails_to_close(ran: Ran) -> None:
+    report = ran(model_config={"behaviour": "raises"}, backend_config={"behaviour": "fails to close"})
+    assert "predict of acme-lab:score" in failed(report, "plugin-crashed").message
+
+
 def test_a_secret_reaches_the_worker_and_no_specification(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +338,55 @@ def test_a_secret_reaches_the_worker_and_no_specification(
     assert "the secret has 11 letters" in report.log.read_text("utf-8")
     kept = [spec, *(path for path in report.folder.rglob("*") if path.is_file())]
     assert not [path for path in kept if b"open sesame" in path.read_bytes()]
+
+
+def test_a_secret_that_is_a_default_reaches_the_worker_as_one_that_is_given(
+    ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAULT_KEY", "open sesame")
+    spec = tmp_path / "spec.json"
+    report = ran(source_config={"opens_vaults": True}, backend_config={"specs": str(spec)})
+    assert report.failure is None
+    assert "the vault's key has 11 letters" in report.log.read_text("utf-8")
+    kept = [spec, *(path for path in report.folder.rglob("*") if path.is_file())]
+    assert not [path for path in kept if b"open sesame" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("suffix", [".arrow", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_columns_of_extension_types_are_filtered_and_kept(ran: Ran, tmp_path: Path, suffix: str, exact: bool) -> None:
+    output = tmp_path / f"scores{suffix}"
+    report = ran(
+        source={
+            "stream": "typed",
+            "filters": [
+                {"op": "not", "arg": {"op": "is_null", "column": "heat"}},
+                {"op": "gt", "column": "id", "value": 3},
+            ],
+        },
+        source_config={"exact": exact},
+        model={
+            "component": "acme-lab:echo",
+            "keep": ["heat", "key", "image", "keys"],
+            "columns": {},
+            "config": {},
+            "params": {},
+        },
+        output={"path": str(output)},
+    )
+    assert report.failure is None, report.failure
+    if suffix == ".jsonl":
+        first = json.loads(output.read_text("utf-8").splitlines()[0])
+        key = "00000000-0000-0000-0000-000000000004"
+        assert first == {"heat": 21.5, "key": key, "image": [1, 2], "keys": [key], "id": 4}
+        return
+    table = pq.read_table(output) if suffix == ".parquet" else pa.ipc.open_file(output).read_all()
+    assert table.column("id").to_pylist() == [4, 6, 8]
+    assert [str(table.field(name).type) for name in ("heat", "key")] == [
+        "extension<acme.lab.celsius<Celsius>>",
+        "extension<arrow.uuid>",
+    ]
+    assert table.column("image").chunk(0).storage.to_pylist() == [[1, 2]] * 3
 
 
 def test_a_handed_over_secret_is_for_the_owner_alone(composed: Compose, tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ FOLDERS = {
         "        with scratch_folder('b-'): done()\n"
         "    threading.Event().wait()"
     ),
-    "an unfinished folder of the cache": "from chimes.environments.cache import kept\nkept('shelf', 'digest', lambda path: (path.mkdir(), done()))",
+    "an unfinished folder of the cache": (
+        "from chimes.environments.cache import kept\nkept('shelf', 'digest', lambda path: (path.mkdir(), done()))"
+    ),
     "a file": ("file = Path(os.environ['TMPDIR'], 'file')\nwith removed_at_end(file):\n    file.touch(); done()"),
 }
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chimes.checks.check import Check, Facts, Finding
+from chimes.checks.check import Check
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 
 __all__ = ["A20", "Submitted"]
 
@@ -26,7 +28,7 @@ class A20(Check[Submitted]):
     """
 
     code = "A20"
-    anchor = "PEP 517: whoever installs an sdist runs its build"
+    source = "PEP 517: whoever installs an sdist runs its build"
 
     def observe(self, subject: Submitted) -> Facts:
         """The forms of the files, and what is listed already."""

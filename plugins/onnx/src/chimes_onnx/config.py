@@ -36,9 +36,9 @@ class OnnxConfig(Config):
         default_factory=dict,
         description="The outputs that are wanted and the columns they become; none given: each is a column.",
     )
-    dimensions: dict[str, Annotated[int, Field(ge=1, lt=1 << 31)]] = Field(
+    dimensions: dict[str, Annotated[int, Field(strict=True, ge=1, lt=1 << 31)]] = Field(
         default_factory=dict,
-        description="Sizes for dimensions that the file only names, for example {'sequence': 128}.",
+        description="Sizes for dimensions of the inputs that the file only names, for example {'sequence': 128}.",
     )
     threads: int = Field(1, ge=1, le=1024, description="Threads of one operator; results may depend on it.")
     rtol: float = Field(

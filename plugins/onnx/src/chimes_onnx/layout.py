@@ -1,7 +1,8 @@
-"""Which Arrow columns make up which tensor: the file's inputs and outputs joined with the configuration."""
+"""Which Arrow columns make up which tensor: the file's inputs and outputs, combined with the configuration."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from chimes_onnx.config import Columns, OnnxConfig
 
 __all__ = ["Layout", "Port", "read_layout"]
 
+MOST = (1 << 31) - 1
+"""How many elements a row, and how many rows a fixed batch, can have: Arrow counts them in 32 bits."""
 ELEMENTS = {
     "tensor(bool)": pa.bool_(),
     "tensor(int8)": pa.int8(),
@@ -78,18 +81,19 @@ class Layout:
 
 
 def read_layout(config: OnnxConfig, inputs: Iterable[Any], outputs: Iterable[Any]) -> Layout:
-    """Join what onnxruntime says of the file (name, type, shape of each tensor) with the configuration.
+    """Combine what onnxruntime reports of the file (name, type, shape of each tensor) with the configuration.
 
     Raises ConfigError where the configuration names a tensor that the file lacks, or columns that do
-    not fill one; UnsupportedError for a tensor without rows, of unknown size, or of an unknown type.
+    not fill one; UnsupportedError for a tensor without rows, of unknown or impossible size, or of an unknown type.
     """
     nodes_in = {node.name: node for node in inputs}
+    adjustable = frozenset(size for node in nodes_in.values() for size in node.shape if isinstance(size, str))
     nodes_out = {node.name: node for node in outputs}
     _check_names("input", config.inputs, nodes_in)
     _check_names("output", config.outputs, nodes_out)
     ports_in = tuple(_input_port(node, config.inputs.get(node.name, node.name)) for node in nodes_in.values())
     wanted = config.outputs or {name: name for name in nodes_out}
-    ports_out = tuple(_output_port(nodes_out[name], columns) for name, columns in wanted.items())
+    ports_out = tuple(_output_port(nodes_out[name], columns, adjustable) for name, columns in wanted.items())
     if not ports_in:
         raise UnsupportedError("the file has no inputs, so it has no rows", hint="export a model that takes a batch")
     for ports in (ports_in, ports_out):
@@ -111,6 +115,11 @@ def _check_unique(columns: list[str]) -> None:
 
 def _fixed_rows(nodes: Iterable[Any]) -> int | None:
     sizes = {node.name: node.shape[0] for node in nodes if isinstance(node.shape[0], int)}
+    for name, size in sizes.items():
+        if not 0 < size <= MOST:
+            raise UnsupportedError(
+                f"input {name!r} takes batches of {size} rows", hint="export the model with a named batch dimension"
+            )
     if len(set(sizes.values())) > 1:
         found = ", ".join(f"{name} {size}" for name, size in sizes.items())
         raise UnsupportedError(
@@ -123,7 +132,8 @@ def _element(node: Any, what: str) -> pa.DataType:
     if node.type in ELEMENTS:
         return ELEMENTS[node.type]
     hint = "export the model with tensors of numbers, booleans or strings"
-    if node.type.startswith(("seq(", "map(")):
+    # Only a ZipMap operator gives a sequence of maps; no option of the converter helps with other types.
+    if what == "output" and node.type.startswith("seq(map("):
         hint = "export the classifier without ZipMap (skl2onnx: options={'zipmap': False})"
     raise UnsupportedError(f"{what} {node.name!r} has type {node.type}, which has no Arrow column here", hint=hint)
 
@@ -134,10 +144,11 @@ def _input_port(node: Any, columns: Columns) -> Port:
         raise UnsupportedError(
             f"input {node.name!r} has no row dimension", hint="export the model with a batch dimension on each input"
         )
-    return _port(f"input {node.name!r}", "inputs", node, element, columns)
+    adjustable = frozenset(size for size in node.shape if isinstance(size, str))
+    return _port(f"input {node.name!r}", "inputs", node, element, columns, adjustable)
 
 
-def _output_port(node: Any, columns: Columns) -> Port:
+def _output_port(node: Any, columns: Columns, adjustable: frozenset[str]) -> Port:
     element = _element(node, "output")
     # onnxruntime shows a scalar and an unknown shape alike; a list of columns says what the rows look like.
     if not node.shape and not isinstance(columns, str):
@@ -147,13 +158,16 @@ def _output_port(node: Any, columns: Columns) -> Port:
             f"the file does not say what shape output {node.name!r} has",
             hint=f"list its columns under outputs, for example {node.name} = ['{node.name}']",
         )
-    return _port(f"output {node.name!r}", "outputs", node, element, columns)
+    return _port(f"output {node.name!r}", "outputs", node, element, columns, adjustable)
 
 
-def _port(what: str, section: str, node: Any, element: pa.DataType, columns: Columns) -> Port:
+def _port(
+    what: str, section: str, node: Any, element: pa.DataType, columns: Columns, adjustable: frozenset[str]
+) -> Port:
     sizes = node.shape[1:]
+    _check_sizes(what, sizes)
     if isinstance(columns, str):
-        shape = _known(what, section, sizes)
+        shape = _known(what, section, sizes, adjustable)
         return Port(node.name, element, shape, (columns,), split=shape in ((), (1,)))
     if len(sizes) > 1:
         raise ConfigError(
@@ -169,11 +183,27 @@ def _port(what: str, section: str, node: Any, element: pa.DataType, columns: Col
     return Port(node.name, element, (len(columns),) if sizes else (), columns, split=True)
 
 
-def _known(what: str, section: str, sizes: list[Any]) -> tuple[int, ...]:
+def _check_sizes(what: str, sizes: list[Any]) -> None:
+    known = [size for size in sizes if isinstance(size, int)]
+    count = math.prod(known)
+    if count == 0:
+        raise UnsupportedError(
+            f"{what} has rows without elements, {_shape(sizes)}", hint="export the model without this tensor"
+        )
+    if count > MOST:
+        raise UnsupportedError(
+            f"{what} has rows of {count} elements, {_shape(sizes)}, more than a column of lists can hold",
+            hint=f"export the model with rows of at most {MOST} elements",
+        )
+
+
+def _known(what: str, section: str, sizes: list[Any], adjustable: frozenset[str]) -> tuple[int, ...]:
     for size in sizes:
         if not isinstance(size, int):
-            named = f"give {size!r} a size under dimensions" if size else "export the model with fixed sizes"
-            hint = f"list its columns under {section}" if len(sizes) == 1 else named
+            named = f"give {size!r} a size under dimensions"
+            hints = [f"list its columns under {section}"] if len(sizes) == 1 else []
+            hints += [named] if size in adjustable else []
+            hint = ", or ".join(hints) or "export the model with fixed sizes"
             raise UnsupportedError(f"{what} has rows of unknown size {_shape(sizes)}", hint=hint)
     return tuple(sizes)
 

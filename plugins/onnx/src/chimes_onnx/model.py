@@ -92,7 +92,7 @@ class OnnxModel(Model[OnnxConfig]):
         return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
 
     def close(self) -> None:
-        """Let go of the session; ``load`` makes a new one."""
+        """Release the session; ``load`` makes a new one."""
         self._opened = None
 
     def _run(self, opened: Opened, feed: dict[str, Tensor], rows: int) -> Iterator[pa.RecordBatch]:
@@ -100,10 +100,10 @@ class OnnxModel(Model[OnnxConfig]):
         names = [port.name for port in self._layout.outputs]
         for start in range(0, rows, size):
             self.context.cancel.raise_if_cancelled()
-            part = {name: _filled(tensor[start : start + size], size) for name, tensor in feed.items()}
             try:
+                part = {name: _filled(tensor[start : start + size], size) for name, tensor in feed.items()}
                 tensors = opened.session.run(names, part)
-            except Exception as error:  # onnxruntime's own errors have no base of their own
+            except Exception as error:  # onnxruntime's own errors have no common base class
                 raise _cannot_run(self.config.path, error) from error
             ports = zip(self._layout.outputs, tensors, strict=True)
             columns = [column for port, tensor in ports for column in unstack(port, tensor, size)]
@@ -125,7 +125,7 @@ def _precision(layout: Layout) -> str | None:
 
 
 def _filled(tensor: Tensor, size: int) -> Tensor:
-    # The last row again: unlike zeros, values that the model surely takes.
+    # The last row is repeated: the model accepts its values, while it may refuse zeros.
     missing = size - len(tensor)
     return np.concatenate([tensor, np.repeat(tensor[-1:], missing, axis=0)]) if missing else tensor
 
@@ -133,7 +133,7 @@ def _filled(tensor: Tensor, size: int) -> Tensor:
 def _cannot_run(path: str, error: Exception) -> ChimesError:
     said = reason(error)
     if isinstance(error, MemoryError) or "allocate memory" in said or "bad_alloc" in said:
-        return OutOfMemoryError(f"memory did not suffice to run {path!r}: {said}", hint="use smaller batches")
+        return OutOfMemoryError(f"there is not enough memory to run {path!r}: {said}", hint="use smaller batches")
     return UnsupportedError(
         f"{path!r} failed on these rows: {said}", hint="give it values like those it was made for", fault="plugin"
     )

@@ -19,5 +19,7 @@ def chimes_models() -> list[Registration]:
             harness="chimes_onnx.conformance:OnnxHarness",
             api="chimes.model/1",
             devices=("cpu",),
+            # From 1.32 on, importing onnxruntime writes a device id and a database under ~/.cache.
+            environment=("ORT_DISABLE_TELEMETRY=1",),
         )
     ]

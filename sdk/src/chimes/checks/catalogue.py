@@ -1,7 +1,7 @@
 """The checks of files, by code.
 
-A13 (the name looks like another one's) and A14 (other bytes under a listed name) are asked by the
-marketplace, which knows the names and bytes that are there.
+A13 (the name looks like another one) and A14 (other bytes under a listed name) are checks of the marketplace, which
+knows the listed names and bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chimes.checks.files.reserved import NamesFree
 from chimes.checks.files.scripts import ScriptsOwn
 from chimes.checks.files.startup import StartUp, StartUpLibrary
 
-__all__ = ["FILE_CHECKS", "find_check"]
+__all__ = ["FILE_CHECKS"]
 
 FILE_CHECKS: tuple[type[FileCheck[Any]], ...] = (
     ArchiveSafe,
@@ -42,8 +42,3 @@ FILE_CHECKS: tuple[type[FileCheck[Any]], ...] = (
     ChangelogTells,
 )
 """All of them, in the order of their codes."""
-
-
-def find_check(code: str) -> type[FileCheck[Any]] | None:
-    """The check with this code, None if there is none among the checks of files."""
-    return next((check for check in FILE_CHECKS if check.code == code.upper()), None)

@@ -1,40 +1,17 @@
-"""What a check is: one question with a stable code, answered by facts and judged apart from them."""
+"""What a check is: one question with a stable code, answered from facts that are observed apart from it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
-__all__ = ["Blocks", "Check", "Facts", "Finding", "Severity"]
+from chimes.evidence.finding import Blocks, Finding, Severity
+from chimes.evidence.record import Facts
+from chimes.evidence.verdict import Cause
 
-Severity = Literal["error", "warning", "info"]
-Blocks = Literal["upload", "review", "verified", "certified"] | None
-Facts = dict[str, Any]
-"""What was observed, as plain JSON values only."""
+__all__ = ["Check"]
 
 S = TypeVar("S")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """What a check concluded. ``message`` and ``fix`` are the judge's own words and deterministic.
-
-    ``said`` is what the plugin itself said (an exception's text, say): shown to a person, kept in the
-    run record, never in the verdict document, since a plugin may say something else each time.
-    """
-
-    code: str
-    severity: Severity
-    blocks: Blocks
-    message: str
-    fix: str
-    where: str | None = None
-    said: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The finding as a JSON object."""
-        return asdict(self)
 
 
 class Check(ABC, Generic[S]):
@@ -43,7 +20,7 @@ class Check(ABC, Generic[S]):
     code: ClassVar[str]
     severity: ClassVar[Severity] = "error"
     blocks: ClassVar[Blocks] = "verified"
-    anchor: ClassVar[str | None] = None
+    source: ClassVar[str | None] = None
     """Where the rule comes from: a standard, a peer's rule, an incident."""
 
     @classmethod
@@ -53,7 +30,7 @@ class Check(ABC, Generic[S]):
 
     @classmethod
     def rationale(cls) -> str:
-        """Why it is asked, and what to do: the docstring below its first line."""
+        """Why the check exists, and what to do: the docstring below its first line."""
         lines = (cls.__doc__ or "").strip().splitlines()[1:]
         return "\n".join(line.strip() for line in lines).strip()
 
@@ -64,6 +41,10 @@ class Check(ABC, Generic[S]):
     @abstractmethod
     def judge(self, facts: Facts) -> list[Finding]:
         """Conclude from facts alone: pure, so that a changed rule is applied to kept facts."""
+
+    def cause(self, facts: Facts) -> Cause:
+        """How the check came to its findings: by what the plugin answered, unless a check knows of another cause."""
+        return "own"
 
     def finding(self, message: str, fix: str, *, where: str | None = None, said: str | None = None) -> Finding:
         """A finding of this check."""

@@ -1,12 +1,13 @@
-"""A check of one file: which forms it is asked of, and which rules it is judged by."""
+"""A check of one file: the forms of file that it applies to, and the rules that it judges by."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Generic, Literal, TypeVar
 
-from chimes.checks.check import Blocks, Check
+from chimes.checks.check import Check
 from chimes.checks.rules import DEFAULT_RULES, FileRules
 from chimes.checks.subject import Form, Subject, WheelSubject
+from chimes.evidence.finding import Blocks
 
 __all__ = ["FileCheck", "WheelCheck"]
 
@@ -19,20 +20,15 @@ class FileCheck(Check[F], Generic[F]):
     blocks: ClassVar[Blocks] = "upload"
     forms: ClassVar[frozenset[Form]] = frozenset({"wheel", "sdist"})
     types: ClassVar[frozenset[Literal["plugin", "library"]] | None] = None
-    """Whether only plugins or only libraries are asked; None: all."""
+    """The types of distribution that it applies to; None for all."""
     needs_members: ClassVar[bool] = True
-    """Without members to look at the check is not run; the archive check says why there are none."""
+    """Whether the check is not run on an archive whose members cannot be read (A01 reports that)."""
 
     def __init__(self, rules: FileRules = DEFAULT_RULES) -> None:
         self.rules = rules
 
-    @classmethod
-    def applies_to(cls, subject: Subject) -> bool:
-        """Whether the question makes sense for this file."""
-        return subject.form in cls.forms and (cls.types is None or subject.type in cls.types)
-
 
 class WheelCheck(FileCheck[WheelSubject]):
-    """One question about a wheel; an sdist is asked through the wheel it builds."""
+    """One question about a wheel. An sdist is checked through the wheel that is built from it."""
 
     forms: ClassVar[frozenset[Form]] = frozenset({"wheel"})

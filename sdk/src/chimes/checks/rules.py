@@ -1,33 +1,62 @@
-"""The settings that file checks are judged by: limits of archives, reserved names, owners of scripts."""
+"""The settings that files are judged by: limits of archives, reserved names, owners of scripts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic_core import ErrorDetails
 
 from chimes.errors import ConfigError
 
-__all__ = ["DEFAULT_RULES", "ArchiveLimits", "FileRules"]
+__all__ = ["DEFAULT_RULES", "ArchiveLimits", "FileRules", "RuleTable", "read_table"]
 
 MIB = 1 << 20
+Count = Annotated[int, Field(strict=True, ge=1)]
+Names = Annotated[frozenset[str], PlainSerializer(sorted, return_type=list[str])]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArchiveLimits:
+class RuleTable(BaseModel):
+    """A table of rules: frozen, and without unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+T = TypeVar("T", bound=RuleTable)
+
+
+def read_table(kind: type[T], table: object, where: str) -> T:
+    """The rules of a parsed TOML table, which messages call ``where``. Raises ConfigError with the first mistake."""
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        raise _mistake(error.errors()[0], where) from error
+
+
+def _mistake(details: ErrorDetails, where: str) -> ConfigError:
+    key = ".".join(map(str, details["loc"]))
+    if details["type"] == "extra_forbidden":
+        return ConfigError(f"{where}: there is no key {key!r}", hint="remove it, or correct its name")
+    message = details["msg"].removeprefix("Value error, ")
+    hint = f"write a value that fits: {message[:1].lower()}{message[1:]}"
+    return ConfigError(f"{where}: {key or 'the whole'} is {details['input']!r:.100}", hint=hint)
+
+
+class ArchiveLimits(RuleTable):
     """How much of an archive is read before it is refused. Sizes in bytes.
 
-    ``ratio`` is unpacked size over file size and holds once more than ``ratio_free_bytes`` come out.
+    ``ratio`` is unpacked size over file size; it applies to archives that unpack to more than ``ratio_free_bytes``.
     """
 
-    members: int = 50_000
-    unpacked_bytes: int = 20 << 30
-    ratio: int = 100
-    ratio_free_bytes: int = 10 * MIB
-    metadata_bytes: int = 8 * MIB
-    record_bytes: int = 32 * MIB
-    directory_bytes: int = 64 * MIB
+    members: Count = 50_000
+    unpacked_bytes: Count = 20 << 30
+    ratio: Count = 100
+    ratio_free_bytes: Count = 10 * MIB
+    metadata_bytes: Count = 8 * MIB
+    record_bytes: Count = 32 * MIB
+    directory_bytes: Count = 64 * MIB
 
     def unpacked_limit(self, file_bytes: int) -> int:
         """The most bytes that may come out of a file of ``file_bytes``."""
@@ -75,60 +104,28 @@ SCRIPT_OWNERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class FileRules:
+def _with_built_in_owners(owners: dict[str, str]) -> dict[str, str]:
+    return {**SCRIPT_OWNERS, **{name.lower(): owner for name, owner in owners.items()}}
+
+
+class FileRules(RuleTable):
     """What may differ between centres. Names are compared normalised (PEP 503).
 
-    ``granted_names`` may be used although they are reserved (an admin's token); ``script_owners`` maps
-    a script's name to the one distribution that may bring it, "" where none may.
+    ``reserved_names`` and ``script_owners`` are added to the built-in ones. ``granted_names`` may be used although
+    they are reserved (an admin's token). ``script_owners`` maps a script's name to the one distribution that may
+    bring it, or to "" where no distribution may.
     """
 
-    limits: ArchiveLimits = field(default_factory=ArchiveLimits)
-    reserved_names: frozenset[str] = RESERVED_NAMES
+    limits: ArchiveLimits = ArchiveLimits()
+    reserved_names: Annotated[Names, AfterValidator(RESERVED_NAMES.union)] = RESERVED_NAMES
     reserved_prefixes: tuple[str, ...] = ()
-    granted_names: frozenset[str] = frozenset()
-    script_owners: Mapping[str, str] = field(default_factory=lambda: SCRIPT_OWNERS)
+    granted_names: Names = frozenset()
+    script_owners: Annotated[dict[str, str], AfterValidator(_with_built_in_owners)] = dict(SCRIPT_OWNERS)
 
     @classmethod
     def from_mapping(cls, table: Mapping[str, Any]) -> FileRules:
-        """The rules of a parsed TOML table ``[files]``; raises ConfigError for what it does not know.
-
-        ``reserved_names`` and ``script_owners`` are added to the built-in ones.
-        """
-        _refuse_unknown(table, {item.name for item in fields(cls)}, "files")
-        limits = table.get("limits", {})
-        _refuse_unknown(limits, {item.name for item in fields(ArchiveLimits)}, "files.limits")
-        for name, value in limits.items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ConfigError(f"files.limits.{name} is {value!r}", hint="write a whole number above 0")
-        return cls(
-            limits=ArchiveLimits(**limits),
-            reserved_names=RESERVED_NAMES | frozenset(_strings(table, "reserved_names")),
-            reserved_prefixes=tuple(_strings(table, "reserved_prefixes")),
-            granted_names=frozenset(_strings(table, "granted_names")),
-            script_owners=MappingProxyType({**SCRIPT_OWNERS, **_owners(table)}),
-        )
-
-
-def _refuse_unknown(table: Any, known: set[str], where: str) -> None:
-    if not isinstance(table, Mapping):
-        raise ConfigError(f"{where} is {table!r}", hint=f"write a table [{where}]")
-    if unknown := sorted(set(table) - known):
-        raise ConfigError(f"{where} has no setting {unknown[0]!r}", hint=f"known: {', '.join(sorted(known))}")
-
-
-def _strings(table: Mapping[str, Any], name: str) -> list[str]:
-    values = table.get(name, [])
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise ConfigError(f"files.{name} is {values!r}", hint="write a list of strings")
-    return values
-
-
-def _owners(table: Mapping[str, Any]) -> dict[str, str]:
-    owners = table.get("script_owners", {})
-    if not isinstance(owners, Mapping) or not all(isinstance(value, str) for value in owners.values()):
-        raise ConfigError(f"files.script_owners is {owners!r}", hint='write a table of script = "distribution"')
-    return dict(owners)
+        """The rules of a parsed TOML table ``[files]``. Raises ConfigError."""
+        return read_table(cls, table, "files")
 
 
 DEFAULT_RULES = FileRules()

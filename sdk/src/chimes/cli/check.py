@@ -12,11 +12,11 @@ from rich.console import Console
 from chimes.cli.findings import safe, show_findings
 from chimes.cli.given import GivenPath
 from chimes.errors import ConfigError
+from chimes.evidence.verdict import CheckResult
 
 try:
-    from chimes.conformance.files import write_report
     from chimes.conformance.nonce import Nonce
-    from chimes.conformance.report import Report, Result
+    from chimes.conformance.report import Report
     from chimes.conformance.rules import Rules
     from chimes.conformance.run import Options, check_path
 except ModuleNotFoundError as error:
@@ -84,7 +84,7 @@ def command(
         )
         report = check_path(path, options)
     if out is not None:
-        write_report(report, out)
+        report.write(out)
     if as_json:
         click.echo(json.dumps(to_json(report), indent=2))
     else:
@@ -104,13 +104,12 @@ def _make_folder(out: Path) -> None:
 
 def to_json(report: Report) -> dict[str, object]:
     """What ``--json`` prints."""
-    document = report.verdict_json()
     return {
         "file": report.file,
         "sha256": report.sha256,
         "sandboxed": report.sandboxed,
         "clean": report.is_clean,
-        "findings": [finding.to_json() for finding in report.findings],
+        "findings": [finding.model_dump(mode="json") for finding in report.findings],
         "verdicts": {
             "checks": [_verdict(result) for result in report.checks],
             "components": [
@@ -118,13 +117,13 @@ def to_json(report: Report) -> dict[str, object]:
                 for c in report.components
             ],
         },
-        "nonce_sha256": document["nonce_sha256"],
-        "rules": document["rules"],
-        "lock": document["lock"],
+        "nonce_sha256": report.nonce_sha256,
+        "rules": report.rules.model_dump(),
+        "lock": report.lock,
     }
 
 
-def _verdict(result: Result) -> dict[str, object]:
+def _verdict(result: CheckResult) -> dict[str, object]:
     return {"code": result.code, "verdict": result.verdict, "cause": result.cause}
 
 
@@ -148,7 +147,7 @@ def show(report: Report, console: Console) -> None:
         console.print(f"[dim]chimes explain {codes[0] if codes else 'A01'} says why a check exists[/]")
 
 
-def _line(console: Console, title: str, results: tuple[Result, ...]) -> None:
+def _line(console: Console, title: str, results: tuple[CheckResult, ...]) -> None:
     colours = {"pass": "green", "fail": "red", "warn": "yellow", "infra": "magenta"}
     cells = [f"[{colours.get(result.verdict, 'dim')}]{result.code}[/]" for result in results]
     room = max(1, (console.width - INDENT) // len("A01 "))

@@ -29,7 +29,7 @@ Exit status: 0 explained, 2 there is no such code.
 FAULTS = {
     "user": "the user's",
     "plugin": "the plugin's",
-    "infrastructure": "nobody's who wrote or ran the plugin: a machine, tool or service failed",
+    "infrastructure": "not the user's and not the plugin's: a machine, tool or service failed",
 }
 
 
@@ -46,7 +46,7 @@ def command(code: str, as_json: bool) -> None:
 
 
 def explain(code: str) -> dict[str, Any]:
-    """What stands behind a code, as a JSON object with ``type`` check or error; raises NotFoundError."""
+    """The explanation of a code, as a JSON object with ``type`` check or error; raises NotFoundError."""
     checks = {check.code: check for check in _checks()}
     if code.upper() in checks:
         return _check(checks[code.upper()])
@@ -82,8 +82,7 @@ def _check(check: type[Check[Any]]) -> dict[str, Any]:
         "rationale": check.rationale(),
         "severity": check.severity,
         "blocks": check.blocks,
-        "anchor": check.anchor,
-        "tier": getattr(check, "tier", None),
+        "source": check.source,
     }
 
 
@@ -106,10 +105,8 @@ def _check_lines(found: dict[str, Any]) -> Iterable[str]:
     yield ""
     yield f"severity: {found['severity']}"
     yield f"blocks:   {found['blocks'] or 'nothing'}"
-    if found["tier"]:
-        yield f"tier:     {found['tier']}"
-    if found["anchor"]:
-        yield f"anchor:   {found['anchor']}"
+    if found["source"]:
+        yield f"source:   {found['source']}"
 
 
 def _error_lines(found: dict[str, Any]) -> Iterable[str]:

@@ -1,39 +1,36 @@
-"""Shows findings to a person: each with its fix, those that say the same together, nothing a terminal would obey."""
+"""Prints findings on a terminal: each with its fix, equal ones together, control characters escaped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 
-from chimes.checks.check import Finding
-from chimes.conformance.report import printable
+from chimes.evidence.finding import Finding, group_findings
+from chimes.text import escape
 
 __all__ = ["safe", "show_findings"]
 
+LONGEST = 500
 MARKS = {"error": "[red]✗ error[/]", "warning": "[yellow]! warning[/]", "info": "[blue]i info[/]"}
 
 
 def show_findings(findings: Iterable[Finding], console: Console) -> None:
-    """One paragraph for each, in the order given; what differs only by code and place is said once."""
-    groups: dict[tuple[str, str, str | None, str], list[Finding]] = {}
-    for finding in findings:
-        key = (finding.severity, finding.message, finding.said, finding.fix)
-        groups.setdefault(key, []).append(finding)
-    for alike in groups.values():
-        _show(alike, console)
+    """One paragraph for each group of findings that differ only by code and place, in the order given."""
+    for group in group_findings(findings):
+        _show(group, console)
 
 
 def safe(text: str) -> str:
-    """``text`` as markup: whoever chose it, it moves no cursor, and colours or hides nothing around it."""
-    return escape(printable(text))
+    """Text of unknown origin as markup: it moves no cursor, and colours or hides nothing around it."""
+    return escape_markup(escape(text, limit=LONGEST))
 
 
-def _show(alike: list[Finding], console: Console) -> None:
-    finding = alike[0]
-    codes = " ".join(dict.fromkeys(each.code for each in alike))
-    places = ", ".join(dict.fromkeys(each.where for each in alike if each.where))
+def _show(group: Sequence[Finding], console: Console) -> None:
+    finding = group[0]
+    codes = " ".join(dict.fromkeys(each.code for each in group))
+    places = ", ".join(dict.fromkeys(each.where for each in group if each.where))
     where = f" [dim]({safe(places)})[/]" if places else ""
     console.print(f"\n{MARKS[finding.severity]} [bold]{safe(codes)}[/] {safe(finding.message)}{where}", soft_wrap=True)
     if finding.said and (lines := finding.said.strip().splitlines()):

@@ -13,7 +13,7 @@ import click
 from chimes.kinds.descriptors import KINDS
 from chimes.registry import Plugin, find_plugins
 from chimes.registry.isolated import load_isolated
-from chimes.text import escaped
+from chimes.text import escape
 
 __all__ = ["command"]
 
@@ -89,9 +89,9 @@ def _lines(plugin: Plugin, kind: str | None) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return escaped(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+    return escape(text, limit=LONGEST)
 
 
 def _valid(text: str) -> str:
-    # Lone surrogates are escaped: they are not valid in UTF-8, and other readers of JSON refuse them.
+    # Lone surrogates are escape: they are not valid in UTF-8, and other readers of JSON refuse them.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from chimes.errors import ChimesError, InfrastructureError, InternalError, OutOfMemoryError, UsageError
-from chimes.text import escaped
+from chimes.text import escape
 
 __all__ = ["as_chimes", "refuse", "refuse_usage"]
 
@@ -30,18 +30,18 @@ def as_chimes(error: Exception) -> ChimesError:
         return OutOfMemoryError("this machine has not enough memory", hint="use a machine with more, or less data")
     if os.environ.get("CHIMES_DEBUG"):
         for line in "".join(traceback.format_exception(error)).splitlines():
-            click.echo(escaped(line), err=True)
+            click.echo(escape(line), err=True)
     return InternalError(f"Chimes itself failed with {type(error).__name__}: {error}", hint=REPORT)
 
 
 def refuse(error: ChimesError) -> NoReturn:
     """Show ``error``, and nothing in it that a terminal would obey; exit with status 2."""
     if "--json" in sys.argv[1:]:
-        told = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
-        click.echo(json.dumps({"error": told}, indent=2))
-    click.echo(f"chimes: {error.code}: {escaped(str(error))}", err=True)
+        form = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
+        click.echo(json.dumps({"error": form}, indent=2))
+    click.echo(f"chimes: {error.code}: {escape(str(error))}", err=True)
     if error.hint:
-        click.echo(f"  fix: {escaped(error.hint)}", err=True)
+        click.echo(f"  fix: {escape(error.hint)}", err=True)
     sys.exit(2)
 
 

@@ -21,11 +21,11 @@ from chimes.cli.given import GivenPath
 from chimes.cli.stdout import kept_clear
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
-from chimes.pipelines.compose import Composition, compose
-from chimes.pipelines.launch import RunReport, run
+from chimes.pipelines.composition import Composition, compose
+from chimes.pipelines.launcher import RunReport, run
 from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged, Submitted
 from chimes.pipelines.spec import read_pipeline
-from chimes.text import escaped
+from chimes.text import escape
 
 __all__ = ["command"]
 
@@ -94,7 +94,7 @@ def _refuse(error: ChimesError, as_json: bool) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(escaped(line), err=True)
+    click.echo(escape(line), err=True)
 
 
 def _show_composition(console: Console, composition: Composition) -> None:
@@ -128,9 +128,9 @@ def _watcher(console: Console) -> Callable[[Event], None]:
             case Progressed():
                 console.print(f"{safe(event.stage)}: {event.rows} rows")
             case LogLine():
-                console.print(f"  {event.stream} | {escaped(event.text.expandtabs())}", style="dim", markup=False)
+                console.print(f"  {event.stream} | {escape(event.text.expandtabs())}", style="dim", markup=False)
             case Retrying():
-                because = escaped(event.because)
+                because = escape(event.because)
                 console.print(f"attempt {event.attempt} failed: {because}; again in {event.delay_s:g} s", markup=False)
 
     return show
@@ -142,7 +142,7 @@ def _show_report(console: Console, report: RunReport) -> None:
         console.print(
             f"[green]done[/green]: {result.output.rows} rows on {safe(result.device)} ({seconds})", soft_wrap=True
         )
-        console.print(f"output: {escaped(result.output.path)}", markup=False, soft_wrap=True)
+        console.print(f"output: {escape(result.output.path)}", markup=False, soft_wrap=True)
     if failure := report.failure:
         stage = f" (while: {failure.stage})" if failure.stage else ""
         _say(f"chimes: {failure.code}: {failure.message}{stage}")

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chimes.checks.engine import Outcome, judge_facts, run_check
 from chimes.checks.subject import WheelSubject, open_subject
 from chimes.conformance.child import imports
-from chimes.conformance.judge import Progress, judge_one
-from chimes.conformance.report import Result
+from chimes.conformance.engine import Progress
+from chimes.conformance.entry import Entry
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import EntrySubject
-from chimes.conformance.suites.behaviour import S09, LibraryStays
+from chimes.conformance.suites.behaviour import S09, S22
 from chimes.conformance.suites.plugins import S21
 from chimes.rpc.children import Children
 from chimes.rpc.failure import StepFailedError
@@ -27,7 +28,7 @@ from chimes.rpc.process import Place
 
 __all__ = ["LIBRARY_CHECKS", "PROGRAM", "LibraryJudge", "importable"]
 
-LIBRARY_CHECKS = (S09, LibraryStays)
+LIBRARY_CHECKS = (S09, S22)
 """What is asked of a library that was imported, after S21."""
 IMPORTING = "importing the library"
 PROGRAM = Path(imports.__file__)
@@ -68,7 +69,7 @@ def _modules(tree: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
 
 @dataclass(kw_only=True)
 class LibraryJudge:
-    """One run over one library: imports its ``modules``. ``dependencies`` are the facts of its environment."""
+    """One run over one library. ``dependencies`` are the facts of its environment."""
 
     place: Place
     modules: tuple[str, ...]
@@ -78,45 +79,46 @@ class LibraryJudge:
     progress: Progress = lambda _: None
     logs: tuple[str, ...] = ()
 
-    def run(self) -> list[Result]:
+    def run(self) -> list[Outcome]:
         """Import the modules in two fresh children, the second after what they need; S21, then the others."""
         self.progress(IMPORTING)
-        subject = self.imported()
+        subject, found = self.imported()
         if subject.failure is None:
-            again = self.imported(first=subject.entry["brought"])
+            again, found_again = self.imported(first=found["brought"])
             subject.failure = again.failure
             subject.events = tuple(sorted({*subject.events, *again.events}))
-            if again.failure is None and subject.entry["failures"] != again.entry["failures"]:
+            if again.failure is None and found["failures"] != found_again["failures"]:
                 subject.failure = StepFailedError(IMPORTING, answer="changing")
-            subject.entry = again.entry
-        unimportable = subject.entry.get("failures", []) if subject.failure is None else []
-        first = judge_one(S21(), {**self.dependencies, "unimportable": unimportable}, None)
-        return [first, *(judge_one(check(), subject, None) for check in LIBRARY_CHECKS)]
+            subject.entry, found = again.entry, found_again
+        unimportable = found.get("failures", []) if subject.failure is None else []
+        first = judge_facts(S21(), {**self.dependencies, "unimportable": unimportable})
+        return [first, *(run_check(check(), subject) for check in LIBRARY_CHECKS)]
 
     def ask(self, children: Children, first: Sequence[str]) -> Any:
-        """Import the modules in a child. Raises StepFailedError."""
+        """Import the modules in a child; the answer is not trusted. Raises StepFailedError."""
         return children.run("entry", IMPORTING, self.rules.call_s, modules=list(self.modules), first=list(first))
 
-    def imported(self, first: Sequence[str] = ()) -> EntrySubject:
+    def imported(self, first: Sequence[str] = ()) -> tuple[EntrySubject, dict[str, Any]]:
         """Import the modules in a fresh child, after modules of others."""
-        entry: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         failure = None
         with Children(self.place, self.env) as children:
             try:
-                entry = _read(self.ask(children, first), self.modules)
+                found = _read(self.ask(children, first), self.modules)
             except StepFailedError as failed:
                 failure = failed
             children.stop()
             events = {(event.kind, event.action, event.target) for event in children.events}
         self.logs = (*self.logs, *children.logs)
-        return EntrySubject(
+        subject = EntrySubject(
             distribution=self.place.distribution,
             top_levels=(),
-            entry=entry,
+            entry=Entry(changed=tuple(found.get("changed", ()))),
             events=tuple(sorted(events)),
             failure=failure,
             what="the library",
         )
+        return subject, found
 
 
 def _read(told: Any, asked: Sequence[str]) -> dict[str, Any]:

@@ -1,148 +1,123 @@
-"""What a run leaves: results, the verdict document (no clock, no measurement), the run record."""
+"""The report of a run: what every check concluded and observed, and the files that a run leaves in a folder."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from pathlib import Path
 
 from chimes import __version__
-from chimes.checks.check import Finding
+from chimes.checks.engine import Outcome
+from chimes.evidence.finding import Finding, sort_findings
+from chimes.evidence.record import ComponentRecord, RunRecord
+from chimes.evidence.verdict import CheckResult, ComponentVerdict, RuleSet, VerdictDocument
+from chimes.kinds.descriptors import Kind
 
-__all__ = ["ComponentReport", "Report", "Result", "Verdict", "printable"]
-
-LONGEST = 500
-Verdict = Literal["pass", "fail", "warn", "not_applicable", "waived", "not_run", "infra", "stale"]
-
-
-def printable(text: str) -> str:
-    """``text`` on one line, cut short; what a terminal would obey, and what no UTF-8 can hold, is escaped."""
-    cut = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What one check concluded; ``inputs`` are the sha256 (hex) of what the suite generated for it."""
-
-    code: str
-    verdict: Verdict
-    cause: str | None = None
-    findings: tuple[Finding, ...] = ()
-    inputs: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    def verdict_json(self) -> dict[str, Any]:
-        """As it stands in the verdict document: nothing that the plugin said, nothing measured."""
-        findings = [{k: v for k, v in finding.to_json().items() if k != "said"} for finding in self.findings]
-        return {
-            "code": self.code,
-            "verdict": self.verdict,
-            "cause": self.cause,
-            "findings": findings,
-            "inputs": list(self.inputs),
-        }
-
-    def run_json(self) -> dict[str, Any]:
-        """As it stands in the run record."""
-        said = [finding.said for finding in self.findings if finding.said]
-        return {"code": self.code, "seconds": round(self.seconds, 3), "facts": self.facts, "said": said}
+__all__ = ["ComponentReport", "Report"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentReport:
-    """The results of one component over all its cases, and the codes that were planned beforehand."""
+    """The outcomes of one component over all its cases, and the codes that were planned beforehand."""
 
-    kind: str
+    kind: Kind
     name: str
     cases: tuple[str, ...]
     planned: tuple[str, ...]
-    results: tuple[Result, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def results(self) -> tuple[CheckResult, ...]:
+        """What the checks concluded."""
+        return tuple(outcome.result for outcome in self.outcomes)
 
     @property
     def is_complete(self) -> bool:
-        """Whether exactly what was planned was executed, and anything at all."""
+        """Whether exactly the planned checks were run, and at least one."""
         return bool(self.planned) and self.planned == tuple(result.code for result in self.results)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that was found out about one file, or about one installed distribution (no ``sha256`` then)."""
+    """What was found out about one file, or about one installed distribution (``sha256`` is None then)."""
 
     file: str
     sha256: str | None
     sandboxed: bool
-    rules: str
-    rules_sha256: str
+    rules: RuleSet
     nonce_sha256: str
     lock: tuple[str, ...] = ()
-    checks: tuple[Result, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
     components: tuple[ComponentReport, ...] = ()
     logs: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property
-    def results(self) -> Iterator[Result]:
-        """Every result."""
+    def checks(self) -> tuple[CheckResult, ...]:
+        """The results of the file, of its environment and of its entry module."""
+        return tuple(outcome.result for outcome in self.outcomes)
+
+    @property
+    def results(self) -> Iterator[CheckResult]:
+        """Every result: those of the file, then those of each component."""
         yield from self.checks
         for component in self.components:
             yield from component.results
 
     @property
     def findings(self) -> list[Finding]:
-        """Every finding, errors first."""
-        order = {"error": 0, "warning": 1, "info": 2}
-        found = [finding for result in self.results for finding in result.findings]
-        return sorted(found, key=lambda finding: (order[finding.severity], finding.code))
+        """Every finding, sorted, with the plugin's own text."""
+        return sort_findings(finding for result in self.results for finding in result.findings)
 
     @property
     def is_clean(self) -> bool:
-        """Whether all that was planned was executed, and nothing failed, for whatever reason."""
+        """Whether all planned checks were run, and none failed."""
         complete = all(component.is_complete for component in self.components)
         return complete and not any(result.verdict in ("fail", "infra") for result in self.results)
 
-    def plan_json(self) -> dict[str, Any]:
-        """The plan: which checks on what."""
-        return {
+    def verdict_document(self) -> VerdictDocument:
+        """The verdict document: the same for the same file, rules, lock and nonce."""
+        return VerdictDocument(
+            file=self.file,
+            sha256=self.sha256,
+            sdk=__version__,
+            sandboxed=self.sandboxed,
+            rules=self.rules,
+            nonce_sha256=self.nonce_sha256,
+            lock=self.lock,
+            checks=self.checks,
+            components=tuple(
+                ComponentVerdict(kind=each.kind, name=each.name, cases=each.cases, checks=each.results)
+                for each in self.components
+            ),
+        )
+
+    def run_record(self) -> RunRecord:
+        """The run record: facts, times, and text of the plugin."""
+        return RunRecord(
+            check_s=round(self.seconds, 3),
+            checks=tuple(outcome.record for outcome in self.outcomes),
+            components=tuple(
+                ComponentRecord(
+                    kind=each.kind, name=each.name, checks=tuple(outcome.record for outcome in each.outcomes)
+                )
+                for each in self.components
+            ),
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write ``plan.json``, ``verdict.json``, ``run.json`` and ``logs/`` below ``folder``."""
+        plan = {
             "checks": [result.code for result in self.checks],
             "components": [
-                {"kind": c.kind, "name": c.name, "cases": list(c.cases), "checks": list(c.planned)}
-                for c in self.components
+                {"kind": each.kind, "name": each.name, "cases": each.cases, "checks": each.planned}
+                for each in self.components
             ],
         }
-
-    def verdict_json(self) -> dict[str, Any]:
-        """The verdict document: the same bytes for the same file, rules, lock and nonce."""
-        return {
-            "format": "chimes.verdict/1",
-            "file": self.file,
-            "sha256": self.sha256,
-            "sdk": __version__,
-            "sandboxed": self.sandboxed,
-            "rules": {"name": self.rules, "sha256": self.rules_sha256},
-            "nonce_sha256": self.nonce_sha256,
-            "lock": list(self.lock),
-            "checks": [result.verdict_json() for result in self.checks],
-            "components": [
-                {
-                    "kind": component.kind,
-                    "name": component.name,
-                    "cases": list(component.cases),
-                    "checks": [result.verdict_json() for result in component.results],
-                }
-                for component in self.components
-            ],
-        }
-
-    def run_json(self) -> dict[str, Any]:
-        """The run record: facts, times, and what the plugin said."""
-        return {
-            "format": "chimes.run/1",
-            "seconds": round(self.seconds, 3),
-            "checks": [result.run_json() for result in self.checks],
-            "components": [
-                {"kind": c.kind, "name": c.name, "checks": [result.run_json() for result in c.results]}
-                for c in self.components
-            ],
-        }
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        (folder / "plan.json").write_text(json.dumps(plan), "utf-8")
+        (folder / "verdict.json").write_bytes(self.verdict_document().to_bytes())
+        (folder / "run.json").write_bytes(self.run_record().to_bytes())
+        for number, log in enumerate(self.logs):
+            (folder / "logs" / f"{number:03}.log").write_text(log, "utf-8", errors="replace")

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
+from chimes.conformance.entry import Entry
+from chimes.conformance.harness import Case
 from chimes.conformance.nonce import Nonce
 from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo
+from chimes.registration import Registration
 from chimes.rpc.children import Children, RemoteSession
 from chimes.rpc.codec import batch_bytes
 from chimes.rpc.failure import StepFailedError
@@ -31,7 +34,7 @@ class EntrySubject:
 
     distribution: str
     top_levels: tuple[str, ...]
-    entry: dict[str, Any]
+    entry: Entry
     events: tuple[tuple[str, str, str], ...]
     failure: StepFailedError | None = None
     what: str = "the entry module"
@@ -46,12 +49,17 @@ class ComponentSubject:
     kind: Kind
     name: str
     distribution: str
-    registration: dict[str, Any]
-    case: dict[str, Any]
+    registration: Registration
+    case: Case
     offers: frozenset[str]
     children: Children
     nonce: Nonce
     inputs: list[str] = field(default_factory=list)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration of the case."""
+        return dict(self.case.config)
 
     @contextlib.contextmanager
     def session(self, timeout_s: float) -> Iterator[RemoteSession]:
@@ -61,7 +69,7 @@ class ComponentSubject:
 
     def rng_labels(self, *labels: object) -> tuple[object, ...]:
         """What makes the randomness of this component, case and purpose its own."""
-        return (self.kind, self.name, self.case["name"], *labels)
+        return (self.kind, self.name, self.case.name, *labels)
 
     def keep(self, *batches: pa.RecordBatch) -> None:
         """Note what was generated."""
@@ -77,7 +85,7 @@ class ComponentSubject:
     def model(self, timeout_s: float, device: Any = None) -> Iterator[tuple[ModelProxy, ModelInfo]]:
         """The model, constructed and described, and loaded where a device is given. Raises StepFailedError."""
         with self.session(timeout_s) as session:
-            proxy = ModelProxy(session, self.name, self.case["config"])
+            proxy = ModelProxy(session, self.name, self.config)
             info = proxy.describe()
             if device is not None:
                 proxy.load(device)
@@ -94,7 +102,7 @@ class ComponentSubject:
         rng = self.nonce.rng(*self.rng_labels("rows", label, count))
         if "inputs" in self.offers:
             seed = rng.getrandbits(63)
-            batch = session.do("inputs", kind=self.kind, name=self.name, case=self.case, seed=seed, rows=count)
+            batch = session.do("inputs", kind=self.kind, name=self.name, case=asdict(self.case), seed=seed, rows=count)
             if expect("inputs", batch, pa.RecordBatch).num_rows != count:
                 raise StepFailedError("inputs", answer="count", said=f"{batch.num_rows} rows, not {count}")
         else:
@@ -106,7 +114,7 @@ class ComponentSubject:
 
     def claimed_types(self, session: RemoteSession) -> list[pa.DataType]:
         """The types that the harness claims. Raises StepFailedError."""
-        claimed = session.do("types", kind=self.kind, name=self.name, case=self.case)
+        claimed = session.do("types", kind=self.kind, name=self.name, case=asdict(self.case))
         return list(expect("types", claimed, pa.RecordBatch).schema.types)
 
     def tables(self, types: list[pa.DataType], rows: dict[str, int]) -> dict[str, pa.Table]:
@@ -130,7 +138,7 @@ class ComponentSubject:
         if change is not None:
             tables = {name: change(table) for name, table in tables.items()}
             self.keep(*(table.to_batches()[0] for table in tables.values()))
-        config = session.do("seed", kind=self.kind, name=self.name, case=self.case, tables=tables)
+        config = session.do("seed", kind=self.kind, name=self.name, case=asdict(self.case), tables=tables)
         expect("seed", config, dict)
         return ConnectorProxy(session, self.name, config), tables, config
 
@@ -140,4 +148,4 @@ class ComponentSubject:
     def backend(self, timeout_s: float) -> Iterator[BackendProxy]:
         """The backend. Raises StepFailedError."""
         with self.session(timeout_s) as session:
-            yield BackendProxy(session, self.name, self.case["config"])
+            yield BackendProxy(session, self.name, self.config)

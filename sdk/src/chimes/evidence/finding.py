@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
+from chimes.evidence.plain import Text
+
 __all__ = ["SEVERITIES", "Blocks", "Finding", "Severity", "group_findings", "sort_findings"]
 
 Severity = Literal["error", "warning", "info"]
@@ -18,10 +20,10 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 class Finding(BaseModel):
     """What a check concluded.
 
-    ``message`` and ``fix`` are the judge's own words and are deterministic. ``where`` names the place (a file, a
-    field, a component). ``said`` is text of the plugin itself, such as the message of an exception: a person sees it,
-    and the verdict document leaves it out, because a plugin may say something else each time. The JSON form has no
-    ``said`` where there is none.
+    ``message`` and ``fix`` are written by the check and are the same in every run. ``where`` names the place (a file,
+    a field, a component). ``said`` is text of the plugin itself, such as the message of an exception: it is shown, and
+    the verdict document leaves it out, because it may differ from run to run. Without such text the JSON form has no
+    ``said``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,10 +31,10 @@ class Finding(BaseModel):
     code: str
     severity: Severity
     blocks: Blocks
-    message: str
-    fix: str
-    where: str | None = None
-    said: str | None = None
+    message: Text
+    fix: Text
+    where: Text | None = None
+    said: Text | None = None
 
     @property
     def rejects(self) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
+from chimes.evidence.plain import JsonObject, Text
 from chimes.kinds.descriptors import Kind
 
 __all__ = ["CheckRecord", "ComponentRecord", "Facts", "RunRecord"]
 
-Facts = dict[str, JsonValue]
-"""What a check observed, as plain JSON values only."""
+Facts = dict[str, Any]
+"""What a check observed: values of JSON only."""
 
 
 class _Record(BaseModel):
@@ -20,12 +21,12 @@ class _Record(BaseModel):
 
 
 class CheckRecord(_Record):
-    """What one check observed, what the plugin said meanwhile, and the time that it took in seconds."""
+    """What one check observed, text of the plugin that its findings quote, and the time that it took in seconds."""
 
     code: str
     seconds: float = 0.0
-    facts: Facts = {}
-    said: tuple[str, ...] = ()
+    facts: JsonObject = {}
+    said: tuple[Text, ...] = ()
 
 
 class ComponentRecord(_Record):
@@ -39,12 +40,12 @@ class ComponentRecord(_Record):
 class RunRecord(_Record):
     """One run. Times are in seconds; a lane adds its name, the attempt, the nodes and the times of the job.
 
-    ``check_s``: from the start of the checks to their end; ``queued_s``: from the request to the start of the job;
-    ``run_s``: from the start of the job to its end.
+    ``check_s``: from the start of the checks to their end, None where they left no record; ``queued_s``: from the
+    request to the start of the job; ``run_s``: from the start of the job to its end.
     """
 
     format: Literal["chimes.run/1"] = "chimes.run/1"
-    check_s: float
+    check_s: float | None
     checks: tuple[CheckRecord, ...] = ()
     components: tuple[ComponentRecord, ...] = ()
     lane: str | None = None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import rfc8785
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from chimes.evidence.finding import Finding
 from chimes.kinds.descriptors import Kind
@@ -33,6 +33,18 @@ class CheckResult(_Document):
     findings: tuple[Finding, ...] = ()
     inputs: tuple[str, ...] = ()
 
+    def without_said(self) -> CheckResult:
+        """The same result as the verdict document holds it."""
+        return self.model_copy(update={"findings": tuple(finding.without_said() for finding in self.findings)})
+
+
+def _strip(results: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
+    return tuple(result.without_said() for result in results)
+
+
+Results = Annotated[tuple[CheckResult, ...], AfterValidator(_strip)]
+"""Results whose findings have no text of the plugin."""
+
 
 class ComponentVerdict(_Document):
     """The results of one component over all its cases."""
@@ -40,7 +52,7 @@ class ComponentVerdict(_Document):
     kind: Kind
     name: str
     cases: tuple[str, ...]
-    checks: tuple[CheckResult, ...]
+    checks: Results
 
 
 class RuleSet(_Document):
@@ -51,9 +63,10 @@ class RuleSet(_Document):
 
 
 class VerdictDocument(_Document):
-    """The same bytes for the same file, rules, lock and nonce; ``sha256`` is None for an installed distribution.
+    """The same bytes for the same file, rules, lock and nonce: text that the plugin itself printed is left out.
 
-    ``lock``: a line of name, version and sha256 for each distribution of the environment, sorted.
+    ``sha256`` is None for an installed distribution. ``lock``: a line of name, version and sha256 for each
+    distribution of the environment, sorted.
     """
 
     format: Literal["chimes.verdict/1"] = "chimes.verdict/1"
@@ -64,7 +77,7 @@ class VerdictDocument(_Document):
     rules: RuleSet
     nonce_sha256: str
     lock: tuple[str, ...] = ()
-    checks: tuple[CheckResult, ...] = ()
+    checks: Results = ()
     components: tuple[ComponentVerdict, ...] = ()
 
     @property

@@ -15,8 +15,9 @@ fixed_size_binary                   binary, large_binary
 decimal(p, s)                       decimal(p', s') with as many digits before and after the point
 date32                              date64
 time32, time64                      a finer unit
-timestamp, duration                 a finer unit of the same time zone, but not ns: years after 2262 have none
+timestamp, duration                 a finer unit of the same time zone, but not ns: it has no years after 2262
 dictionary of T                     whatever T is assignable to
+extension type stored as T          whatever T is assignable to
 list of T, fixed-size list of T     list or large_list of what T is assignable to; the same fixed size
 struct                              the same names in the same order, each assignable
 null                                any nullable type
@@ -24,7 +25,7 @@ non-null                            nullable
 ==================================  =====================================================
 
 All else, a date as a timestamp or a nullable column as one without nulls for instance, needs a cast
-that somebody wrote.
+in the pipeline.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from pyarrow import types
 
 from chimes.errors import ConfigError
 
-__all__ = ["Fit", "fit_field", "fit_type", "is_castable", "name_type", "parse_type"]
+__all__ = ["Fit", "fit_field", "fit_type", "name_type", "parse_type"]
 
 Fit = Literal["exact", "widening", "incompatible"]
 _ORDER: tuple[Fit, ...] = ("exact", "widening", "incompatible")
@@ -59,7 +60,7 @@ _NAMES = [
 _NAMES += [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 _NAMES += [f"{stem}[{unit}]" for stem in ("timestamp", "duration") for unit in _UNITS]
 _NAMES += ["time32[s]", "time32[ms]", "time64[us]", "time64[ns]"]
-_BY_TYPE = {pa.type_for_alias(name): name for name in _NAMES}
+_BY_TEXT = {str(pa.type_for_alias(name)): name for name in _NAMES}
 
 
 def parse_type(name: str) -> pa.DataType:
@@ -75,16 +76,8 @@ def parse_type(name: str) -> pa.DataType:
 
 def name_type(dtype: pa.DataType) -> str:
     """The name by which ``parse_type`` finds a type again where it has one, else Arrow's own text."""
-    return _BY_TYPE.get(dtype, str(dtype))
-
-
-def is_castable(source: pa.DataType, target: pa.DataType) -> bool:
-    """Whether Arrow has a cast between the types; single values may still fail."""
-    try:
-        pa.array([], source).cast(target)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return False
-    return True
+    # By text: an extension type need not be hashable.
+    return _BY_TEXT.get(str(dtype), str(dtype))
 
 
 def fit_field(source: pa.Field, target: pa.Field) -> Fit:
@@ -101,6 +94,8 @@ def fit_type(source: pa.DataType, target: pa.DataType) -> Fit:
         return "exact"
     if types.is_dictionary(source):
         return _worst("widening", fit_type(source.value_type, target))
+    if isinstance(source, pa.BaseExtensionType):
+        return _worst("widening", fit_type(source.storage_type, target))
     if types.is_nested(source) and not types.is_map(source):
         return _fit_nested(source, target)
     return "widening" if _widens(source, target) else "incompatible"

@@ -43,8 +43,8 @@ def pad(batch: pa.RecordBatch, rows: int) -> pa.RecordBatch:
     short = rows - batch.num_rows
     if short <= 0 or batch.num_rows == 0:
         return batch
-    indices = [*range(batch.num_rows), *[batch.num_rows - 1] * short]
-    return batch.take(pa.array(indices))
+    # Not take, which Arrow lacks for views and run ends.
+    return pa.concat_batches([batch, *[batch.slice(batch.num_rows - 1)] * short])
 
 
 def _join(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

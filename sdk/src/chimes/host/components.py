@@ -1,8 +1,10 @@
-"""Finds a pipeline's components and calls into them, so that a plugin's crash has the plugin's name on it."""
+"""Finds a pipeline's components and calls them, so that the error of a crash names its plugin."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,9 +16,10 @@ from chimes.kinds.component import parse_config
 from chimes.kinds.descriptors import KINDS, Kind
 from chimes.registry import Listing, Registry
 
-__all__ = ["Part", "calling", "find_part"]
+__all__ = ["Part", "calling", "closing", "find_part"]
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,13 @@ class Part:
     def make(self, context: Context) -> Any:
         """Construct the component."""
         return self.call("the constructor", lambda: self.target(self.config, context))
+
+    @contextmanager
+    def open(self, context: Context) -> Iterator[Any]:
+        """Construct the component, and close it at the end; see ``closing``."""
+        component = self.make(context)
+        with closing(component, self.address):
+            yield component
 
     def call(self, what: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
         """Call into the plugin; see ``calling``."""
@@ -57,10 +67,47 @@ def find_part(registry: Registry, kind: Kind, address: str, values: Mapping[str,
     return Part(listing, target, calling("the configuration", listing.address, lambda: parse_config(target, values)))
 
 
-def calling(what: str, address: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
-    """What ``step`` returns. Whatever a plugin raises that is no ChimesError becomes PluginCrashedError.
+@contextmanager
+def closing(resource: Any, what: str) -> Iterator[None]:
+    """Close a component, or an iterator that it gave, at the end of the block.
 
-    So does an answer that is not an ``expect``. MemoryError and KeyboardInterrupt pass.
+    Raises PluginCrashedError where that fails. An error of the block stays the error: then a failing close is logged.
+    """
+    try:
+        yield
+    except GeneratorExit:
+        # The reader has enough rows, which is no error.
+        _close(resource, what)
+        raise
+    except BaseException:
+        try:
+            _close(resource, what)
+        except PluginCrashedError as error:
+            log.warning("%s, after another error", error, exc_info=True)
+        raise
+    _close(resource, what)
+
+
+def _close(resource: Any, what: str) -> None:
+    close = getattr(resource, "close", None)
+    if close is None:
+        return
+    try:
+        close()
+    except (MemoryError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise PluginCrashedError(
+            f"close of {what} raised {type(error).__name__}: {error}",
+            hint="report it to the plugin's author, with the traceback",
+        ) from error
+
+
+def calling(what: str, address: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
+    """Call ``step`` and return its answer, which must be an ``expect``.
+
+    Raises PluginCrashedError for another answer, and instead of every error that is not a ChimesError,
+    a MemoryError or a KeyboardInterrupt.
     """
     try:
         answer = step()

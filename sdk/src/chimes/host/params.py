@@ -1,7 +1,4 @@
-"""Checks a model's parameters against its signature's JSON Schema, as far as one can without a validator.
-
-Names, presence, ``type`` and ``enum`` of the top level are checked; the model itself refuses the rest.
-"""
+"""Checks a model's parameters against the JSON Schema of its signature."""
 
 from __future__ import annotations
 
@@ -11,65 +8,80 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from chimes.errors import ConfigError, Problem
+from chimes.errors import ConfigError, PluginCrashedError, Problem
 
 __all__ = ["check_params"]
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list, tuple),
-    "object": (dict,),
-    "null": (type(None),),
-}
+# Keywords that limit which names a parameter may have.
+_NAMES = ("additionalProperties", "unevaluatedProperties")
 
 
 def check_params(schema: Mapping[str, Any], params: Mapping[str, JsonValue]) -> tuple[Problem, ...]:
-    """One problem for each parameter that is unknown, missing, or of another type than the schema's."""
-    properties = schema.get("properties", {})
-    return (*_unknown(schema, properties, params), *_missing(schema, params), *_wrong(properties, params))
+    """One problem for each parameter that is unknown, missing or against its rule, or for a schema that is not one.
+
+    A schema that does not say so takes no other names than its own.
+    """
+    # Imported here: loading it takes as long as the rest of the command line.
+    from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415
+
+    closed = dict(schema) if any(name in schema for name in _NAMES) else {**schema, "unevaluatedProperties": False}
+    try:
+        Draft202012Validator.check_schema(closed)
+        # A registry of its own: a reference to another document is an error, and nothing is fetched.
+        validator = Draft202012Validator(closed, registry=Registry())
+        found = [problem for error in validator.iter_errors(dict(params)) for problem in _problems(error, validator)]
+    except SchemaError as error:
+        return (_bad_schema(error.message),)
+    except (Unresolvable, RecursionError) as error:
+        return (_bad_schema(str(error) or "it refers to itself without an end"),)
+    return tuple(dict.fromkeys(found))
 
 
-def _problem(message: str, fix: str, name: str) -> Problem:
-    return Problem(code=ConfigError.code, message=message, fix=fix, where=f"model.params.{name}")
+def _bad_schema(why: str) -> Problem:
+    return Problem(
+        code=PluginCrashedError.code,
+        message=f"the schema of the model's parameters is not valid JSON Schema: {why}",
+        fix="report it to the plugin's author",
+        where="model.params",
+    )
 
 
-def _unknown(schema: Mapping[str, Any], properties: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Problem]:
-    if schema.get("additionalProperties", False) is not False:
-        return
-    for name in params:
-        if name not in properties:
+def _problem(message: str, fix: str, *path: object) -> Problem:
+    return Problem(code=ConfigError.code, message=message, fix=fix, where=".".join(map(str, ("model.params", *path))))
+
+
+def _problems(error: Any, validator: Any) -> Iterator[Problem]:
+    path = tuple(error.absolute_path)
+    name, value, rule = ".".join(map(str, path)), error.instance, error.validator_value
+    shown = f"parameter {name} = {value!r:.80}" if path else "the set of parameters"
+    match error.validator:
+        case "additionalProperties" | "unevaluatedProperties" if not path:
+            yield from _unknown(value, validator)
+        case "required":
+            for key in rule:
+                if key not in value:
+                    full = ".".join(map(str, (*path, key)))
+                    yield _problem(f"parameter {full!r} is missing", f"set {full} under [model.params]", *path, key)
+        case "type":
+            names = [rule] if isinstance(rule, str) else rule
+            yield _problem(f"{shown} is not of type {' or '.join(names)}", "correct it", *path)
+        case "enum":
+            yield _problem(f"{shown} is not one of {', '.join(map(repr, rule))}", "choose one of these", *path)
+        case "allOf" | "anyOf" | "oneOf" | "not" | "if" | "$ref" | "$dynamicRef":
+            yield _problem(f"{shown} is not allowed: {error.message}", "correct it", *path)
+        case keyword:
+            yield _problem(f"{shown} is not allowed: its {keyword} is {rule!r}", "correct it", *path)
+
+
+def _unknown(params: Mapping[str, Any], validator: Any) -> Iterator[Problem]:
+    properties = validator.schema.get("properties", {})
+    for name, value in params.items():
+        alone = list(validator.iter_errors({name: value}))
+        # A rule that a known parameter breaks makes it unevaluated too.
+        if any(not error.path and error.validator in _NAMES for error in alone) and not any(e.path for e in alone):
             near = difflib.get_close_matches(name, properties, n=1)
             fix = f"did you mean {near[0]}? " if near else ""
             known = ", ".join(properties) or "none"
             yield _problem(f"the model has no parameter {name!r}", f"{fix}its parameters: {known}", name)
-
-
-def _missing(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Problem]:
-    for name in schema.get("required", ()):
-        if name not in params:
-            yield _problem(f"parameter {name!r} is missing", f"set {name} under [model.params]", name)
-
-
-def _wrong(properties: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, value in params.items():
-        rule = properties.get(name)
-        if not isinstance(rule, Mapping):
-            continue
-        wanted = rule.get("type")
-        names = [wanted] if isinstance(wanted, str) else list(wanted or ())
-        if names and not any(_is(value, each) for each in names):
-            yield _problem(f"parameter {name} = {value!r} is not of type {' or '.join(names)}", "correct it", name)
-        elif "enum" in rule and value not in rule["enum"]:
-            allowed = ", ".join(map(repr, rule["enum"]))
-            yield _problem(f"parameter {name} = {value!r} is not one of {allowed}", "choose one of these", name)
-
-
-def _is(value: Any, name: str) -> bool:
-    if isinstance(value, bool):
-        return name == "boolean"
-    if name == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, _TYPES.get(name, (object,)))

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from chimes.errors import SchemaMismatchError
+from chimes.host.components import closing as guarded_closing
 from chimes.kinds.connector import DataConnector, Partition, ReadPlan, ReadRequest
 from chimes.kinds.predicates import filter_batch
 from chimes.kinds.schema import import_batch
@@ -66,12 +67,15 @@ class PlannedRead:
             for i, predicate in enumerate(self.request.filters)
             if not (i < len(self.plan.exact) and self.plan.exact[i])
         ]
-        for answer in self.connector.read(self.request, partition):
-            batch = _checked(import_batch(answer), self.schema)
-            for predicate in again:
-                batch = filter_batch(batch, predicate)
-            if batch.num_rows:
-                yield batch
+        answers = self.connector.read(self.request, partition)
+        kind = type(self.connector)
+        with guarded_closing(answers, f"read of {kind.__module__}:{kind.__qualname__}"):
+            for answer in answers:
+                batch = _checked(import_batch(answer), self.schema)
+                for predicate in again:
+                    batch = filter_batch(batch, predicate)
+                if batch.num_rows:
+                    yield batch
 
 
 def as_stream(connector: DataConnector[Any], request: ReadRequest) -> PlannedRead:

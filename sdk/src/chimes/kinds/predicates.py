@@ -31,6 +31,7 @@ __all__ = [
     "StartsWith",
     "columns_of",
     "filter_batch",
+    "select_rows",
     "to_expression",
 ]
 
@@ -154,14 +155,28 @@ def filter_batch(batch: pa.RecordBatch, predicate: Predicate | pc.Expression) ->
     expression = predicate if isinstance(predicate, pc.Expression) else to_expression(predicate, batch.schema)
     try:
         return batch.filter(expression)
-    except pa.ArrowNotImplementedError:
-        return _filter_by_slices(batch, expression)
+    except NotImplementedError:
+        return select_rows(batch, _evaluate(batch, expression))
 
 
-def _filter_by_slices(batch: pa.RecordBatch, expression: pc.Expression) -> pa.RecordBatch:
-    # Arrow evaluates a filter beside columns of views and run ends, but cannot pick their rows; slices can.
-    keep = ds.InMemoryDataset(batch).to_table(columns={"keep": expression}).column("keep")
-    rows = pc.indices_nonzero(keep).to_pylist()
+def select_rows(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
+    """The rows of ``batch`` for which ``mask`` is true, also beside types whose rows Arrow cannot pick: as slices."""
+    try:
+        return batch.filter(mask)
+    except NotImplementedError:
+        return _slices(batch, pc.indices_nonzero(mask).to_pylist())
+
+
+def _evaluate(batch: pa.RecordBatch, expression: pc.Expression) -> pa.BooleanArray:
+    # Arrow cannot scan some types, of which a filter may ask only which rows are null.
+    columns = [
+        column if _plain(column.type) else pc.if_else(pc.is_null(column), None, pa.scalar(True)) for column in batch
+    ]
+    scanned = ds.InMemoryDataset(pa.RecordBatch.from_arrays(columns, names=batch.schema.names))
+    return scanned.to_table(columns={"keep": expression}).column("keep").combine_chunks()
+
+
+def _slices(batch: pa.RecordBatch, rows: list[int]) -> pa.RecordBatch:
     ends = [i for i in range(len(rows)) if i + 1 == len(rows) or rows[i + 1] != rows[i] + 1]
     starts = [0, *(end + 1 for end in ends[:-1])]
     runs = [batch.slice(rows[a], rows[b] - rows[a] + 1) for a, b in zip(starts, ends, strict=False)]

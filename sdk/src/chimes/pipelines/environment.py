@@ -6,13 +6,14 @@ file that only the user can read, never in the job's specification.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+
+from pydantic import BaseModel, SecretStr
 
 from chimes.resources import Device
 
-__all__ = ["private_environment", "worker_environment"]
+__all__ = ["find_secrets", "private_environment", "worker_environment"]
 
 PASSED = frozenset(
     [
@@ -38,7 +39,6 @@ PASSED = frozenset(
 PROXIES = frozenset(["http_proxy", "https_proxy", "all_proxy", "no_proxy"])
 VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "npu": "ASCEND_RT_VISIBLE_DEVICES"}
 TOOLKITS = {"cuda": "CUDA_", "npu": "ASCEND_"}
-_SECRET = re.compile(r"env:([A-Za-z_]\w*)")
 
 
 def worker_environment(device: Device, host: Mapping[str, str]) -> dict[str, str]:
@@ -53,7 +53,7 @@ def worker_environment(device: Device, host: Mapping[str, str]) -> dict[str, str
         env[name] = _visible(device, host.get(name)) if kind == device.kind else ""
     if device.kind != "npu":
         env["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
-    return env | {"ORT_DISABLE_TELEMETRY": "1", "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    return env | {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
 
 def _visible(device: Device, offered: str | None) -> str:
@@ -62,20 +62,33 @@ def _visible(device: Device, offered: str | None) -> str:
     return names[device.index] if device.index < len(names) else str(device.index)
 
 
-def private_environment(host: Mapping[str, str], *configs: Any) -> dict[str, str]:
-    """The variables that configurations name as ``env:NAME`` and that are set, and the proxies."""
-    wanted = {name for config in configs for name in _secrets(config)}
+def private_environment(host: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
+    """The variables that ``secrets`` names and that are set, and the proxies."""
+    wanted = set(secrets)
     return {name: value for name, value in host.items() if name in wanted or name.lower() in PROXIES}
 
 
-def _secrets(value: Any) -> Iterator[str]:
+def find_secrets(*configs: object) -> tuple[str, ...]:
+    """The names of the variables to which configurations refer as ``env:NAME``, in given values and in defaults.
+
+    A configuration is a model or JSON; models, lists and tables inside of it are searched too.
+    """
+    return tuple(sorted({text.removeprefix("env:") for text in _texts(configs) if text.startswith("env:")}))
+
+
+def _texts(value: object) -> Iterator[str]:
     match value:
         case str():
-            if found := _SECRET.fullmatch(value):
-                yield found[1]
-        case dict():
-            for item in value.values():
-                yield from _secrets(item)
-        case list() | tuple():
+            yield value
+        case SecretStr():
+            yield value.get_secret_value()
+        case BaseModel():
+            yield from _texts(dict(value))
+        case Mapping():
+            for key, item in value.items():
+                yield from _texts((key, item))
+        case list() | tuple() | set() | frozenset():
             for item in value:
-                yield from _secrets(item)
+                yield from _texts(item)
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from _texts(vars(value))

@@ -2,82 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import datetime
-import decimal
 import hashlib
 import io
-import json
-import math
 import os
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Protocol, Self, TypeVar
+from typing import IO, Self, TypeVar
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from chimes.errors import ConfigError, InfrastructureError, SchemaMismatchError
 from chimes.files import replace_file
 from chimes.kinds.component import Value
+from chimes.pipelines.formats import FORMATS, Format, Writer
 
 __all__ = ["SUFFIXES", "OutputFile", "OutputReport", "check_format", "partial_path"]
 
-
 T = TypeVar("T")
-
-
-class _Writer(Protocol):
-    def write_batch(self, batch: pa.RecordBatch) -> None: ...
-    def close(self) -> None: ...
-
-
-class _JsonLines:
-    """A JSON object per row: times as ISO text, decimals as text, binary as base64, NaN and infinities as null."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-
-    def write_batch(self, batch: pa.RecordBatch) -> None:
-        for row in batch.to_pylist():
-            line = json.dumps(_plain(row), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-            self._stream.write(line.encode("utf-8") + b"\n")
-
-    def close(self) -> None:
-        self._stream.flush()
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case bytes():
-            return base64.b64encode(value).decode("ascii")
-        case datetime.timedelta():
-            return value.total_seconds()
-        case datetime.date() | datetime.time():
-            return value.isoformat()
-        case decimal.Decimal():
-            return str(value)
-    return str(value)
-
-
-_FORMATS: dict[str, Callable[[IO[bytes], pa.Schema], _Writer]] = {
-    ".parquet": pa.parquet.ParquetWriter,
-    ".arrow": pa.ipc.new_file,
-    ".csv": pa.csv.CSVWriter,
-    ".jsonl": lambda stream, _: _JsonLines(stream),
-}
-SUFFIXES = tuple(_FORMATS)
+SUFFIXES = tuple(FORMATS)
 
 
 class OutputReport(Value):
@@ -91,21 +37,31 @@ class OutputReport(Value):
 
 def check_format(path: Path, schema: pa.Schema) -> None:
     """Raise ConfigError for an unknown suffix, SchemaMismatchError for a column that the format cannot hold."""
-    if path.suffix not in _FORMATS:
+    if path.suffix not in FORMATS:
         raise ConfigError(
             f"output {path.name!r} has no known suffix", hint=f"end its name with one of {', '.join(SUFFIXES)}"
         )
+    for name, times in Counter(schema.names).items():
+        if times > 1:
+            raise SchemaMismatchError(
+                f"the output has {times} columns named {name!r}",
+                hint="keep it under one name; report it to the model's author",
+            )
     for field in schema:
-        one = pa.schema([field])
-        try:
-            writer = _FORMATS[path.suffix](io.BytesIO(), one)
-            writer.write_batch(pa.RecordBatch.from_arrays([pa.array([], field.type)], schema=one))
-            writer.close()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        if FORMATS[path.suffix].held_type(field.type) is None:
             raise SchemaMismatchError(
                 f"a {path.suffix} file cannot hold column {field.name!r} of type {field.type}",
-                hint="write .parquet, .arrow or .jsonl",
-            ) from error
+                hint=_other_suffixes(schema),
+            )
+
+
+def _other_suffixes(schema: pa.Schema) -> str:
+    fit = [
+        suffix for suffix, kind in FORMATS.items() if all(kind.held_type(dtype) is not None for dtype in schema.types)
+    ]
+    if fit:
+        return f"end the output's name with {' or '.join(fit)}"
+    return "no format holds all columns: keep fewer, or change the type in the source"
 
 
 def partial_path(path: Path, run_id: str) -> Path:
@@ -116,19 +72,23 @@ def partial_path(path: Path, run_id: str) -> Path:
 class OutputFile:
     """A file under construction; ``commit`` gives it its name, leaving without that removes it.
 
-    Every failure of the disk is an InfrastructureError.
+    Raises InfrastructureError for a failure of the disk, SchemaMismatchError for a value that the format cannot hold.
     """
 
     def __init__(self, path: Path, schema: pa.Schema, *, run_id: str) -> None:
         self.path = path
         self.rows = 0
         self._partial = partial_path(path, run_id)
+        self._format: Format = FORMATS[path.suffix]
         self._schema = schema
+        types = [self._format.held_type(dtype) for dtype in schema.types]
+        fields = [field.with_type(dtype) for field, dtype in zip(schema, types, strict=True)]
+        self._written = pa.schema(fields, metadata=schema.metadata)
         self._done = False
 
     def __enter__(self) -> Self:
-        self._stream: IO[bytes] = self._guarded(lambda: self._partial.open("wb"))
-        self._writer: _Writer = self._guarded(lambda: _FORMATS[self.path.suffix](self._stream, self._schema))
+        self._stream: IO[bytes] = self._on_disk(lambda: self._partial.open("wb"))
+        self._writer: Writer = self._on_disk(lambda: self._format.open(self._stream, self._written))
         return self
 
     def __exit__(
@@ -145,12 +105,24 @@ class OutputFile:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
-        self._guarded(lambda: self._writer.write_batch(batch))
+        columns = [
+            self._holding(field, partial(self._format.convert, column, dtype))
+            for field, column, dtype in zip(self._schema, batch.columns, self._written.types, strict=True)
+        ]
+        rows = pa.RecordBatch.from_arrays(columns, schema=self._written)
+        self._check_blank_lines(rows)
+        try:
+            self._on_disk(lambda: self._writer.write_batch(rows))
+        except (pa.ArrowException, ValueError):
+            # Which column is it? Each is written alone, to memory.
+            for field, column in zip(self._schema, columns, strict=True):
+                self._holding(field, partial(self._write_alone, column))
+            raise
         self.rows += batch.num_rows
 
     def commit(self) -> OutputReport:
         """Finish the file, bring it to the disk and rename it over whatever has its name."""
-        return self._guarded(self._commit)
+        return self._on_disk(self._commit)
 
     def _commit(self) -> OutputReport:
         self._writer.close()
@@ -164,12 +136,35 @@ class OutputFile:
         self._done = True
         return OutputReport(path=str(self.path), rows=self.rows, size_bytes=size, sha256=digest)
 
-    def _guarded(self, step: Callable[[], T]) -> T:
+    def _write_alone(self, column: pa.Array) -> None:
+        schema = pa.schema([("column", column.type)])
+        writer = self._format.open(io.BytesIO(), schema)
+        writer.write_batch(pa.RecordBatch.from_arrays([column], schema=schema))
+        writer.close()
+
+    def _check_blank_lines(self, rows: pa.RecordBatch) -> None:
+        if self.path.suffix == ".csv" and rows.num_columns == 1 and rows.column(0).null_count:
+            raise SchemaMismatchError(
+                f"column {self._schema.names[0]!r} is the only one of {self.path.name} and holds nulls:"
+                " these would be blank lines, which readers skip",
+                hint="keep another column beside it under [model], or write .parquet, .arrow or .jsonl",
+            )
+
+    def _holding(self, field: pa.Field, step: Callable[[], T]) -> T:
         try:
             return step()
-        except (OSError, pa.ArrowException) as error:
-            why = getattr(error, "strerror", None) or str(error)
+        except (pa.ArrowException, ValueError) as error:
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            raise SchemaMismatchError(
+                f"column {field.name!r} of type {field.type} holds a value that {self.path.name} cannot: {why}",
+                hint="write another suffix, or change the value in the source",
+            ) from error
+
+    def _on_disk(self, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except OSError as error:
             raise InfrastructureError(
-                f"{self.path} cannot be written: {why}",
+                f"{self.path} cannot be written: {error.strerror or error}",
                 hint="see to space and permissions of its folder, then run again",
             ) from error

@@ -15,14 +15,23 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from chimes.errors import ConfigError, Problem, SchemaMismatchError
-from chimes.host.assignability import fit_field, fit_type, is_castable, name_type, parse_type
+from chimes.host.assignability import fit_field, fit_type, name_type, parse_type
+from chimes.host.casting import cast_array, is_castable
 from chimes.kinds.component import Value
+from chimes.kinds.predicates import select_rows
 from chimes.kinds.schema import import_batch
 from chimes.pipelines.spec import Column
 
 __all__ = ["ColumnMatch", "Verdict", "check_outputs", "match_columns", "project"]
 
 Verdict = Literal["exact", "widening", "missing", "incompatible"]
+_LISTS = (
+    types.is_list,
+    types.is_large_list,
+    types.is_fixed_size_list,
+    types.is_list_view,
+    types.is_large_list_view,
+)
 
 
 class ColumnMatch(Value):
@@ -198,39 +207,29 @@ def _convert(array: pa.Array, match: ColumnMatch, field: pa.Field) -> pa.Array:
 
 
 def _cast(array: pa.Array, dtype: pa.DataType, name: str) -> pa.Array:
-    if array.type.equals(dtype):
-        return array
-    if types.is_dictionary(array.type):
-        array = array.dictionary_decode()
     try:
-        cast = array.cast(dtype)
+        return cast_array(array, dtype)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise _unfit(name, array.type, dtype, str(error)) from error
-    if types.is_floating(dtype) and types.is_floating(array.type):
-        grown = pc.and_(pc.is_inf(cast), pc.is_finite(array))
-        if pc.any(grown).as_py():
-            raise _unfit(name, array.type, dtype, f"{array.filter(grown)[0].as_py()!r} is too large")
-    return cast
-
-
-def _unfit(name: str, source: pa.DataType, target: pa.DataType, why: str) -> SchemaMismatchError:
-    first = why.strip().splitlines()[0]
-    return SchemaMismatchError(
-        f"column {name!r} cannot become {name_type(target)} from {name_type(source)}: {first}",
-        hint="choose a type that holds all values, or filter those rows out under [source]",
-    )
+        first = str(error).strip().splitlines()[0]
+        raise SchemaMismatchError(
+            f"column {name!r} cannot become {name_type(dtype)} from {name_type(array.type)}: {first}",
+            hint="choose a type that holds all values, or filter those rows out under [source]",
+        ) from error
 
 
 def _first_null(array: pa.Array, field: pa.Field, path: str) -> str | None:
     """The path of the first column in which nulls stand where ``field`` excludes them."""
-    if not field.nullable and array.null_count:
+    # Not null_count, which misses the nulls inside categories and run ends.
+    if not field.nullable and pc.any(pc.is_null(array)).as_py():
         return path
-    if types.is_struct(field.type):
-        children = zip(array.flatten(), field.type, strict=True)
+    if types.is_struct(field.type) and field.type.num_fields:
         # A null struct's children are null with it.
-        rows = array.is_valid()
-        found = (_first_null(child.filter(rows), inner, f"{path}.{inner.name}") for child, inner in children)
+        children = pa.RecordBatch.from_arrays(array.flatten(), schema=pa.schema(list(field.type)))
+        rows = select_rows(children, array.is_valid())
+        found = (
+            _first_null(child, inner, f"{path}.{inner.name}") for child, inner in zip(rows, field.type, strict=True)
+        )
         return next((name for name in found if name), None)
-    if types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type):
+    if any(is_list(field.type) for is_list in _LISTS):
         return _first_null(array.flatten(), field.type.value_field, f"{path}[]")
     return None

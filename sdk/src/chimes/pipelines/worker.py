@@ -23,15 +23,15 @@ from typing import Any
 import pyarrow as pa
 
 from chimes.context import Context
-from chimes.errors import DeviceUnavailableError, InvalidStateError
+from chimes.errors import DeviceUnavailableError, InvalidStateError, PluginCrashedError
 from chimes.host.batching import pad, rebatch, target_rows
-from chimes.host.components import Part, find_part
+from chimes.host.components import Part, closing, find_part
 from chimes.host.reading import PlannedRead
 from chimes.kinds.model import LoadReport, Model
-from chimes.pipelines.compose import Composition
-from chimes.pipelines.outcome import Failure, Progress, RunFolder, RunResult, read_value, write_value
+from chimes.pipelines.composition import Composition
 from chimes.pipelines.output import OutputFile, OutputReport
 from chimes.pipelines.projection import check_outputs, project
+from chimes.pipelines.result import Failure, Progress, RunFolder, RunResult, after_output, read_value, write_value
 from chimes.registry import Registry
 from chimes.resources import Device
 
@@ -70,26 +70,34 @@ class Worker:
     """One run of one composition."""
 
     def __init__(self, composition: Composition, folder: RunFolder, stages: Stages, context: Context) -> None:
-        self.composition = composition
         self.folder = folder
         self.stages = stages
         self.context = context
         self.rows_read = 0
-        names = {part.component.partition(":")[0] for part in (composition.pipeline.source, composition.pipeline.model)}
-        self.registry = Registry.discover(only=names)
+        pipeline = composition.pipeline
+        names = {part.component.partition(":")[0] for part in (pipeline.source, pipeline.model)}
+        registry = Registry.discover(only=names)
+        self.source = find_part(registry, "connector", pipeline.source.component, pipeline.source.config)
+        self.model = find_part(registry, "model", pipeline.model.component, pipeline.model.config)
+        # Read again: the plugins are imported now, and may have registered extension types that the schemas name.
+        self.composition = read_plan(folder)
 
     def run(self) -> RunResult:
         """Do all of it; raises ChimesError."""
-        pipeline = self.composition.pipeline
-        source = find_part(self.registry, "connector", pipeline.source.component, pipeline.source.config)
-        model = find_part(self.registry, "model", pipeline.model.component, pipeline.model.config)
-        with source.make(self.context) as connector, model.make(self.context) as loaded:
-            with self.stages.measure("load"):
-                self.stages.tell(0, now=True)
-                report = self.load(model, loaded)
-            output = self.write(
-                source, PlannedRead(connector, self.composition.request, self.composition.read_plan), model, loaded
-            )
+        source, model = self.source, self.model
+        output: OutputReport | None = None
+        try:
+            with source.open(self.context) as connector, model.open(self.context) as loaded:
+                with self.stages.measure("load"):
+                    self.stages.tell(0, now=True)
+                    report = self.load(model, loaded)
+                rows = PlannedRead(connector, self.composition.request, self.composition.read_plan)
+                output = self.write(source, rows, model, loaded)
+                self.stages.current = "close"
+        except PluginCrashedError as error:
+            if output is None:
+                raise
+            raise after_output(error, output.path) from error
         return RunResult(
             run_id=self.folder.run_id,
             rows_read=self.rows_read,
@@ -117,8 +125,10 @@ class Worker:
         """Read, predict, write; the output has its name only if all went well."""
         schema = self.composition.output_schema
         limits = self.composition.model_info.signature.batch
-        batches = rebatch(rows.batches(), target_rows(limits))
-        with OutputFile(self.composition.output_path, schema, run_id=self.folder.run_id) as output:
+        read = rows.batches()
+        batches = rebatch(read, target_rows(limits))
+        file = OutputFile(self.composition.output_path, schema, run_id=self.folder.run_id)
+        with file as output, closing(read, f"read of {source.address}"):
             while (batch := self.next(source, batches)) is not None:
                 answer = self.predict(model, loaded, batch)
                 kept = [batch.column(name) for name in self.composition.pipeline.model.keep]
@@ -151,15 +161,19 @@ class Worker:
         return checked.slice(0, batch.num_rows)
 
 
+def read_plan(folder: RunFolder) -> Composition:
+    """The composition that the host left; raises InvalidStateError where there is none of this version."""
+    composition = read_value(folder.plan, Composition)
+    if composition is None:
+        raise InvalidStateError(f"{folder.plan} does not hold a plan of this version", hint="run the pipeline again")
+    return composition
+
+
 def execute(folder: RunFolder) -> Failure | None:
     """Run the plan in ``folder``; leave the result or the failure there."""
     stages = Stages(folder)
     try:
-        composition = read_value(folder.plan, Composition)
-        if composition is None:
-            raise InvalidStateError(
-                f"{folder.plan} does not hold a plan of this version", hint="run the pipeline again"
-            )
+        composition = read_plan(folder)
         _take_private(folder)
         context = _context(composition, folder)
         write_value(folder.result, Worker(composition, folder, stages, context).run())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chimes.registry.distributions import Distribution, find_plugins, normalize, scan
-from chimes.registry.loading import import_component, import_target, load_plugin
+from chimes.registry.loading import import_component, import_target, load_plugin, set_environment
 from chimes.registry.plugins import Listing, Plugin
 from chimes.registry.registry import Registry
 
@@ -18,4 +18,5 @@ __all__ = [
     "load_plugin",
     "normalize",
     "scan",
+    "set_environment",
 ]

@@ -16,7 +16,7 @@ from chimes.registration import Registration
 from chimes.registry.distributions import Distribution
 from chimes.registry.plugins import Listing, Plugin
 
-__all__ = ["describe_error", "import_component", "import_target", "load_plugin"]
+__all__ = ["describe_error", "import_component", "import_target", "load_plugin", "set_environment"]
 
 MOST_COMPONENTS = 1000
 LONGEST_REASON = 2000
@@ -47,13 +47,15 @@ def load_plugin(distribution: Distribution) -> Plugin:
 
 
 def import_component(registration: Registration) -> Any:
-    """Set the environment variables that a component asks for, unless they are set, and import its class.
+    """Import a component's class, after ``set_environment``; raises PluginLoadError."""
+    set_environment(registration)
+    return import_target(registration.target)
 
-    Raises PluginLoadError.
-    """
+
+def set_environment(registration: Registration) -> None:
+    """Set the environment variables that a registration asks for in this process, unless they are set already."""
     for name, value in registration.variables.items():
         os.environ.setdefault(name, value)
-    return import_target(registration.target)
 
 
 def import_target(target: str) -> Any:

@@ -18,7 +18,7 @@ from chimes.kinds.component import Component, parse_config
 from chimes.kinds.descriptors import KINDS
 from chimes.kinds.schema import import_batch
 from chimes.registration import Registration
-from chimes.registry import Distribution, import_target, load_plugin
+from chimes.registry import Distribution, import_target, load_plugin, set_environment
 from chimes.rpc.codec import decode, encode
 from chimes.rpc.frames import BLOBS, BrokenFrameError
 from chimes.rpc.installed import find_distribution
@@ -103,9 +103,10 @@ class Dispatcher:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def registration(self, kind: str, name: str) -> Registration:
-        """The registration of a component of the distribution. Raises PluginLoadError."""
+        """The registration of a component of the distribution, after ``set_environment``. Raises PluginLoadError."""
         for item in load_plugin(self.find()).components:
             if item.kind == kind and item.registration.name == name:
+                set_environment(item.registration)
                 return item.registration
         raise PluginLoadError(f"no {kind} {name!r} is registered")
 

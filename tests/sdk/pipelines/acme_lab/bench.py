@@ -24,7 +24,9 @@ from chimes.kinds.backend import (
 from chimes.kinds.component import Config
 from chimes.processes import Process, kill_tree
 
-Behaviour = Literal["good", "is down", "has no pools", "is busy once", "forgets", "has no logs", "never has room"]
+Behaviour = Literal[
+    "good", "is down", "has no pools", "is busy once", "forgets", "has no logs", "never has room", "fails to close"
+]
 
 
 class BenchConfig(Config):
@@ -132,5 +134,7 @@ class Bench(ComputeBackend[BenchConfig]):
         return LogChunk(data=data, offset=offset, next_offset=offset + len(data), eof=ended)
 
     def close(self) -> None:
+        if self.config.behaviour == "fails to close" and self._processes:
+            raise OSError("the bench does not fold")
         for process in self._processes.values():
             process.poll()

@@ -40,6 +40,8 @@ Behaviour = Literal[
     "describes nonsense",
     "describes impossible batches",
     "raises in describe",
+    "fails to close",
+    "raises and fails to close",
 ]
 
 OUTPUTS = pa.schema(
@@ -98,9 +100,13 @@ class Score(Model[ScoreConfig]):
         rows = pa.array([batch.num_rows] * batch.num_rows, pa.int64())
         return self._answer(pa.RecordBatch.from_arrays([score, rows], schema=OUTPUTS))
 
+    def close(self) -> None:
+        if self.config.behaviour.endswith("fails to close"):
+            raise TransientError("the weights are held by another")
+
     def _misbehave(self) -> None:
         match self.config.behaviour:
-            case "raises":
+            case "raises" | "raises and fails to close":
                 raise ValueError("the weights do not like these numbers")
             case "exits":
                 os._exit(0)

@@ -7,16 +7,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from chimes.checks.archives.members import Defect
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import SdistSubject, Subject
-from chimes.text import listed, quote
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
+from chimes.text import quote, quote_all
 
 __all__ = ["ArchiveSafe"]
 
 
 class Rule(NamedTuple):
-    """What is said of a defect: ``{member}`` and ``{detail}`` are filled in."""
+    """The message and fix for a defect: ``{member}`` and ``{detail}`` are filled in."""
 
     sentence: str
     fix: str
@@ -97,14 +98,14 @@ RULES = MappingProxyType(
 class ArchiveSafe(FileCheck[Subject]):
     """Is the archive safe to unpack, and the same to every reader?
 
-    Members that leave the folder, links, encryption, several files under one name, wrong checksums and
-    bombs harm whoever unpacks them. A file that two tools read differently can show one content to a
-    check and another to an installer, so the frame must be exact.
+    Members outside the folder, links, encryption, several files under one name, wrong checksums and
+    decompression bombs harm the machine that unpacks them. A file that two tools read differently can show one
+    content to a check and another to an installer, so the archive's structure must be exact.
     """
 
     code = "A01"
     needs_members = False
-    anchor = "APPNOTE.TXT 6.3, RFC 1952, POSIX pax; PyPI's archive rules"
+    source = "APPNOTE.TXT 6.3, RFC 1952, POSIX pax; PyPI's archive rules"
 
     def observe(self, subject: Subject) -> Facts:
         """The defects of the frame: the first 20 of each rule, and the number of all."""
@@ -116,7 +117,7 @@ class ArchiveSafe(FileCheck[Subject]):
             "deep": subject.deep,
             "defects": [asdict(defect) for defect in frame.defects.kept],
             "counts": dict(sorted(frame.defects.counts.items())),
-            "limits": asdict(subject.limits),
+            "limits": subject.limits.model_dump(),
         }
         if isinstance(subject, SdistSubject) and frame.readable:
             facts |= {"tops": list(subject.tops[:20]), "top": subject.filename.removesuffix(".tar.gz")}
@@ -126,7 +127,7 @@ class ArchiveSafe(FileCheck[Subject]):
         """One finding per kept defect, one more where a rule is broken more often than that."""
         defects = [Defect(**defect) for defect in facts["defects"]]
         if "tops" in facts and facts["tops"] != [facts["top"]]:
-            defects.append(Defect("one-folder", listed(facts["tops"]) or "nothing"))
+            defects.append(Defect("one-folder", quote_all(facts["tops"]) or "nothing"))
         findings = [self._say(defect, facts) for defect in defects]
         for rule, count in facts["counts"].items():
             if more := count - sum(defect.rule == rule for defect in defects):

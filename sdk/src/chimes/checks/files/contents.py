@@ -1,4 +1,4 @@
-"""Whether what a wheel puts into site-packages can be imported and gets in nobody's way."""
+"""Whether the files of a wheel can be imported and do not collide with those of other wheels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from check_wheel_contents.contents import WheelContents
 from check_wheel_contents.errors import WheelValidationError
 from check_wheel_contents.filetree import File
 
-from chimes.checks.check import Blocks, Facts, Finding
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
+from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["ContentsImportable", "TopLevelOwn"]
@@ -56,7 +57,7 @@ class TopLevelOwn(WheelCheck):
     """
 
     code = "A07"
-    anchor = "check-wheel-contents W005"
+    source = "check-wheel-contents W005"
 
     def observe(self, subject: WheelSubject) -> Facts:
         """The common names at the top."""
@@ -82,7 +83,7 @@ class ContentsImportable(WheelCheck):
     code = "A08"
     severity = "warning"
     blocks: Blocks = None  # type: ignore[misc]
-    anchor = "check-wheel-contents W001, W004"
+    source = "check-wheel-contents W001, W004"
 
     def observe(self, subject: WheelSubject) -> Facts:
         """The first paths of each sort, and the number of all."""

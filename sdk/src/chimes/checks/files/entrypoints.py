@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.hooks import ENTRY_POINT_GROUP
 from chimes.text import quote
 
@@ -23,11 +24,11 @@ class EntryPointsHold(WheelCheck):
     """Are the entry points valid, and do those of group `chimes` name a module of this wheel?
 
     Chimes imports that module to learn what the plugin offers. If it is missing, or another
-    distribution's, the plugin loads as a failure, or as somebody else's code.
+    distribution's, the plugin does not load, or code of another distribution is loaded.
     """
 
     code = "A15"
-    anchor = "entry points specification"
+    source = "entry points specification"
 
     def observe(self, subject: WheelSubject) -> Facts:
         """All entry points, and which modules of those of Chimes are in the wheel."""

@@ -1,22 +1,29 @@
-"""Whether file name, dist-info folder, METADATA and WHEEL tell the same name, version and tags."""
+"""Whether file name, dist-info folder, METADATA and WHEEL have the same name, version, build number and tags.
+
+Parsed values are compared, so that different spellings of one value agree.
+"""
 
 from __future__ import annotations
+
+import re
 
 from packaging.tags import Tag, parse_tag
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.fields import parse_headers, values_of
 from chimes.checks.subject import Subject, WheelSubject
-from chimes.text import listed, quote
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
+from chimes.text import quote, quote_all
 
 __all__ = ["NamesAgree"]
 
 WHEEL_FORM = "name it <name>-<version>[-<build>]-<python>-<abi>-<platform>.whl, as build tools do"
 SDIST_FORM = "name it <name>-<version>.tar.gz, as build tools do"
 REBUILD = "build the file again instead of renaming or editing it"
+BUILD = re.compile(r"([0-9]{1,4000})(.*)")
 WHEEL_FIELDS = frozenset({"wheel-version", "root-is-purelib", "tag", "build"})
 
 
@@ -28,7 +35,7 @@ class NamesAgree(FileCheck[Subject]):
     """
 
     code = "A03"
-    anchor = "PEP 425, 427, 440, 503, 625"
+    source = "PEP 425, 427, 440, 503, 625"
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
@@ -109,7 +116,7 @@ class NamesAgree(FileCheck[Subject]):
             (".data", facts["data_folders"], (0, 1)),
         ):
             if len(folders) not in wanted:
-                message = f"the wheel has {len(folders)} {ending} folders: {listed(folders) or 'none'}"
+                message = f"the wheel has {len(folders)} {ending} folders: {quote_all(folders) or 'none'}"
                 findings.append(self.finding(message, REBUILD))
                 continue
             for folder in folders:
@@ -126,28 +133,26 @@ class NamesAgree(FileCheck[Subject]):
         ]
         versions = values_of(facts["wheel"], "Wheel-Version")
         if len(versions) != 1 or not versions[0].strip().startswith("1."):
-            message = f"WHEEL has Wheel-Version {listed(versions) or 'nowhere'}; installers know 1.x"
+            message = f"WHEEL has Wheel-Version {quote_all(versions) or 'nowhere'}; installers know 1.x"
             findings.append(self.finding(message, REBUILD, where=where))
         purelib = [value.strip().lower() for value in values_of(facts["wheel"], "Root-Is-Purelib")]
         if purelib not in (["true"], ["false"]):
-            message = f"WHEEL has Root-Is-Purelib {listed(purelib) or 'nowhere'}, not true or false"
+            message = f"WHEEL has Root-Is-Purelib {quote_all(purelib) or 'nowhere'}, not true or false"
             findings.append(self.finding(message, REBUILD, where=where))
-        inside = [tag for value in values_of(facts["wheel"], "Tag") for tag in _tags(value)]
-        named = {str(tag) for tag in tags}
-        if set(inside) != named:
-            message = (
-                f"the file name has the tags {listed(sorted(named))}, WHEEL {listed(sorted(set(inside))) or 'none'}"
-            )
+        inside = {tag for value in values_of(facts["wheel"], "Tag") for tag in _tags(value)}
+        if inside != tags:
+            named, found = (sorted(map(str, each)) for each in (tags, inside))
+            message = f"the file name has the tags {quote_all(named)}, WHEEL {quote_all(found) or 'none'}"
             findings.append(self.finding(message, "rename it with `wheel tags`, which keeps both", where=where))
         return findings
 
     def _judge_build(self, facts: Facts, build: tuple[()] | tuple[int, str]) -> list[Finding]:
-        named = "".join(str(part) for part in build)
         inside = [value.strip() for value in values_of(facts["wheel"], "Build")]
-        if inside and inside != [named]:
-            message = f"the file name has the build number {quote(named)}, WHEEL {listed(inside)}"
-            return [self.finding(message, REBUILD, where="WHEEL")]
-        return []
+        if not inside or [_build(value) for value in inside] == [build]:
+            return []
+        named = facts["file"].split("-")[2] if build else ""
+        message = f"the file name has the build number {quote(named)}, WHEEL {quote_all(inside)}"
+        return [self.finding(message, REBUILD, where="WHEEL")]
 
 
 def _version(text: str) -> Version | None:
@@ -162,8 +167,15 @@ def _same(stem: str, name: str, version: Version) -> bool:
     return canonicalize_name(stem_name) == name and _version(stem_version.replace("_", "-")) == version
 
 
-def _tags(text: str) -> set[str]:
+def _build(text: str) -> tuple[int, str] | None:
+    """A build number as the file name's parser gives it; None for an invalid one."""
+    found = BUILD.fullmatch(text)
+    return (int(found[1]), found[2]) if found else None
+
+
+def _tags(text: str) -> frozenset[Tag | str]:
+    """The tags of a compressed set; the text itself where it is not one."""
     try:
-        return {str(tag) for tag in parse_tag(text.strip())}
+        return frozenset(parse_tag(text.strip()))
     except ValueError:
-        return {text.strip()}
+        return frozenset({text.strip()})

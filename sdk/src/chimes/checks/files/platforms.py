@@ -5,10 +5,11 @@ from __future__ import annotations
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
-from chimes.checks.check import Blocks, Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import Subject
-from chimes.text import listed, quote
+from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.record import Facts
+from chimes.text import quote, quote_all
 
 __all__ = ["BuiltForCentre"]
 
@@ -23,7 +24,7 @@ class BuiltForCentre(FileCheck[Subject]):
     code = "A16"
     severity = "info"
     blocks: Blocks = None  # type: ignore[misc]
-    anchor = "PEP 440 (local versions), PEP 600"
+    source = "PEP 440 (local versions), PEP 600"
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
@@ -38,7 +39,7 @@ class BuiltForCentre(FileCheck[Subject]):
             message = f"the local version {quote(local)} says: built for this centre"
             findings.append(self.finding(message, "drop the part behind '+' to publish elsewhere", where="Version"))
         if plain := _plain_platforms(file):
-            message = f"the platform {listed(plain)} says: built for this centre"
+            message = f"the platform {quote_all(plain)} says: built for this centre"
             findings.append(self.finding(message, "run auditwheel repair to publish elsewhere", where="WHEEL"))
         return findings
 

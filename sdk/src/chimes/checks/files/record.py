@@ -7,9 +7,10 @@ import csv
 
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["RecordExact"]
@@ -43,7 +44,7 @@ class RecordExact(WheelCheck):
     """
 
     code = "A02"
-    anchor = "PEP 376, PEP 427"
+    source = "PEP 376, PEP 427"
 
     def observe(self, subject: WheelSubject) -> Facts:
         """The problems as (kind, path, detail), the first 50, and the number of all."""

@@ -1,4 +1,4 @@
-"""Whether a distribution takes a name that belongs to Python, to Chimes, or to somebody the rules name."""
+"""Whether a distribution takes a name that belongs to Python, to Chimes, or to an owner that the rules name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import sys
 
 from packaging.utils import canonicalize_name
 
-from chimes.checks.check import Facts, Finding
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.subject import Subject, WheelSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["NamesFree"]
@@ -21,7 +22,7 @@ OTHER_PYTHONS = frozenset(
     | {"ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib"}
 )
 STANDARD_LIBRARY = frozenset(canonicalize_name(name) for name in sys.stdlib_module_names | OTHER_PYTHONS)
-# Top-level packages that only their owner may install: anybody else would overwrite them.
+# Top-level packages that only their owner may install: another distribution would overwrite them.
 OWNED_PACKAGES = {
     "chimes": "chimes",
     "chimes_marketplace": "chimes-marketplace",
@@ -42,7 +43,7 @@ class NamesFree(FileCheck[Subject]):
     """
 
     code = "A12"
-    anchor = "PEP 752; PyPI's prohibited names"
+    source = "PEP 752; PyPI's prohibited names"
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
@@ -63,6 +64,7 @@ class NamesFree(FileCheck[Subject]):
         granted = {canonicalize_name(name) for name in self.rules.granted_names}
         names: list[str] = [name for name in facts["names"] if name not in granted]
         reserved = {canonicalize_name(name) for name in self.rules.reserved_names}
+        prefixes = [canonicalize_name(prefix) for prefix in self.rules.reserved_prefixes]
         for name in names:
             if name in STANDARD_LIBRARY:
                 message = f"{quote(name)} is the name of a standard library module"
@@ -70,7 +72,7 @@ class NamesFree(FileCheck[Subject]):
             elif name in reserved:
                 message = f"the name {quote(name)} is reserved"
                 findings.append(self.finding(message, "choose a name of your own", where="Name"))
-            elif prefix := next((item for item in self.rules.reserved_prefixes if name.startswith(item)), None):
+            elif prefix := next((item for item in prefixes if name.startswith(item)), None):
                 message = f"the name {quote(name)} begins with {quote(prefix)}, which is reserved"
                 findings.append(self.finding(message, "begin it with your own prefix, or ask an admin", where="Name"))
         for package in facts["owned_packages"]:

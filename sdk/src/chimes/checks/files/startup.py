@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import ClassVar, Literal
 
-from chimes.checks.check import Blocks, Facts, Finding
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
+from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.record import Facts
 from chimes.text import quote
 
 __all__ = ["StartUp", "StartUpLibrary"]
@@ -47,7 +48,7 @@ class StartUp(_StartUpCheck):
 
     code = "A09"
     types: ClassVar[frozenset[Literal["plugin", "library"]] | None] = frozenset({"plugin"})
-    anchor = "the site module; PEP 829"
+    source = "the site module; PEP 829"
 
 
 class StartUpLibrary(_StartUpCheck):
@@ -60,7 +61,7 @@ class StartUpLibrary(_StartUpCheck):
     severity = "warning"
     blocks: Blocks = None  # type: ignore[misc]
     types: ClassVar[frozenset[Literal["plugin", "library"]] | None] = frozenset({"library"})
-    anchor = "the site module; PEP 829"
+    source = "the site module; PEP 829"
 
 
 def _start_up_files(subject: WheelSubject) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The files of one release: found, or built from a project, and checked before anything is sent anywhere."""
+"""The files of one release: found, or built from a project, and checked before they are sent."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
 
-from chimes.checks.check import Finding
-from chimes.checks.run import run_checks
+from chimes.checks.run import run_file_checks
 from chimes.checks.subject import open_subject
 from chimes.environments.build import build_release
 from chimes.errors import ConfigError, NotFoundError
+from chimes.evidence.finding import Finding, sort_findings
 
 __all__ = ["check_files", "collect_files"]
 
@@ -37,13 +38,12 @@ def collect_files(paths: Sequence[Path], scratch: Path, progress: Callable[[str]
 
 
 def check_files(files: Sequence[Path]) -> list[Finding]:
-    """What the checks of files say of each, errors first."""
+    """The findings of the file checks on each file, errors first."""
     found: list[Finding] = []
     for path in files:
         with open_subject(path) as subject:
-            found += run_checks(subject).findings
-    order = {"error": 0, "warning": 1, "info": 2}
-    return sorted(found, key=lambda finding: (order[finding.severity], finding.code))
+            found += [finding for outcome in run_file_checks(subject) for finding in outcome.result.findings]
+    return sort_findings(found)
 
 
 def _files(path: Path, scratch: Path, progress: Callable[[str], None]) -> list[Path]:
@@ -68,7 +68,7 @@ def _files(path: Path, scratch: Path, progress: Callable[[str], None]) -> list[P
     return found
 
 
-def _release(path: Path) -> tuple[str, str] | None:
+def _release(path: Path) -> tuple[str, Version] | None:
     """Name and version by the file's name; None where they cannot be read (a finding says so)."""
     try:
         if path.suffix == ".whl":
@@ -77,4 +77,4 @@ def _release(path: Path) -> tuple[str, str] | None:
             name, version = parse_sdist_filename(path.name)
     except (InvalidWheelFilename, InvalidSdistFilename):
         return None
-    return name, str(version)
+    return name, version

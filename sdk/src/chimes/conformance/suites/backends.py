@@ -1,12 +1,11 @@
-"""What is asked of compute backends (B). Jobs are programs of the suite that compute a word from the nonce."""
+"""The checks of compute backends (B). Jobs are programs of the suite that print a digest made from the nonce."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
-from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
 from chimes.conformance.data.programs import (
     COUNT,
@@ -18,12 +17,14 @@ from chimes.conformance.data.programs import (
     STUBBORN,
     TREE,
     WAIT_FOR_FILE,
+    digest_line,
+    digest_lines,
     job,
-    word,
-    words,
 )
 from chimes.conformance.subject import ComponentSubject
 from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.kinds.backend import JobHandle, JobSpec, JobState
 from chimes.rpc.failure import StepFailedError
 from chimes.rpc.proxies import BackendProxy, expect
@@ -40,18 +41,18 @@ class BackendCheck(ComponentCheck):
     """A check of a backend."""
 
     kind = "backend"
-    timeout_s: ClassVar[float] = 40
+    timeout_s = 40
 
 
 class B02(BackendCheck):
     """Does a job that succeeds become SUCCEEDED with exit code 0, its states only moving forward?
 
-    The job waits for a sign, and must not be final before it. It prints what only running it gives; the
-    log must hold exactly that, all of it. After the end the state must stay.
+    The job waits for a file, and must not be final before the file is written. It prints values that cannot be
+    predicted; the log must hold exactly these. After the end the state must stay.
     """
 
     code = "B02"
-    anchor = "PSI/J: the state model"
+    source = "PSI/J: the state model"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The states seen, exit code and log."""
@@ -70,7 +71,7 @@ class B02(BackendCheck):
             "exit_code": seen[-1].exit_code,
             "early": any(status.state.is_final for status in before),
             "forward": ranks == sorted(ranks),
-            "log": log == words(token),
+            "log": log == digest_lines(token),
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
@@ -93,11 +94,11 @@ class B03(BackendCheck):
     """Is a job that exits 3 FAILED with exit code 3, by the user's fault, and so for other numbers?"""
 
     code = "B03"
-    anchor = "Kubernetes podFailurePolicy: whose fault decides what follows"
+    source = "Kubernetes podFailurePolicy: whose fault decides what follows"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The last status of a job that exits 3, and of one that exits with a number that nobody could know."""
-        # Not one of those that sysexits.h or a shell gives a meaning.
+        """The last status of a job that exits 3, and of one that exits with a random number."""
+        # Numbers with a meaning in sysexits.h or in a shell are left out.
         codes = (3, subject.nonce.rng(*subject.rng_labels("B03")).randrange(4, 64))
         with subject.backend(self.timeout_s) as backend:
             jobs = [job("import sys; sys.exit(int(sys.argv[1]))", str(code)) for code in codes]
@@ -110,7 +111,7 @@ class B03(BackendCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Anything else than failed, the number, exit_code, user; of the first job that is told wrongly."""
+        """A finding for the first job whose status is not failed, the number, exit_code, user."""
         for number, code, end in zip(("3", "with another number"), facts["codes"], facts["ends"], strict=True):
             if end != ["failed", code, "exit_code", "user"]:
                 state, exit_code, reason, fault = end
@@ -131,13 +132,13 @@ class B05(BackendCheck):
     """
 
     code = "B05"
-    anchor = "submitit issues 1679 and 1720; PSI/J issue 401"
+    source = "submitit issues 1679 and 1720; PSI/J issue 401"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The end and the log, as a new process sees them."""
         token = subject.token("B05")
         with subject.session(self.timeout_s) as session:
-            backend = BackendProxy(session, subject.name, subject.case["config"])
+            backend = BackendProxy(session, subject.name, subject.config)
             gate = write(session, f"gate-{token}") + ".open"
             handle = backend.submit(job(WAIT_FOR_FILE, token, gate), key=f"b05-{token}")
             session.kill()
@@ -146,10 +147,10 @@ class B05(BackendCheck):
             write(backend.session, f"gate-{token}.open")
             last = follow(backend, handle)[-1]
             log = read_log(backend, handle).decode("utf-8", "replace")
-        return {"before": before.state.is_final, "state": last.state.value, "log": log == word(token)}
+        return {"before": before.state.is_final, "state": last.state.value, "log": log == digest_line(token)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Gone with the client, or not readable."""
+        """The job ended with its client, or its output cannot be read."""
         if facts["before"] or facts["state"] != "succeeded":
             yield self.finding(
                 "a new process does not see a job run and succeed whose client was killed",
@@ -168,7 +169,7 @@ class B09(BackendCheck):
     """
 
     code = "B09"
-    anchor = "Ray: submission_id"
+    source = "Ray: submission_id"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Handles, executions, and the errors."""
@@ -186,7 +187,7 @@ class B09(BackendCheck):
             def counts() -> list[int]:
                 return [read(backend.session, f"count-{n}-{token}").count("once") for n in range(ROUNDS + 1)]
 
-            # A second execution may come late.
+            # A second execution may start late.
             until(lambda: max(counts()) > 1, SETTLE_S)
             found = counts()
         wanted = [spec.sha256() for spec in jobs]
@@ -208,7 +209,7 @@ class B09(BackendCheck):
 
     def at_once(self, backend: BackendProxy, subject: ComponentSubject, spec: JobSpec, key: str) -> list[Any]:
         """What some processes get that submit the same at the same moment."""
-        make = {"kind": "backend", "name": subject.name, "config": subject.case["config"], "label": "own"}
+        make = {"kind": "backend", "name": subject.name, "config": subject.config, "label": "own"}
         send = {"label": "own", "method": "submit", "args": [spec], "kwargs": {"key": key}}
         calls = [{"op": "construct", "args": make}, {"op": "call", "args": send}]
         return expect("submit", backend.session.do("parallel", step="submit", count=AT_ONCE, calls=calls), list)
@@ -239,23 +240,23 @@ def _is_one(handles: list[Any], spec_sha256: str) -> bool:
 class B12(BackendCheck):
     """Can a job be cancelled whenever: waiting, running and ignoring SIGTERM, ended, twice?
 
-    A job that listens is asked by SIGTERM before anything else; none runs, or begins to, once it is cancelled.
+    A job first gets SIGTERM. Once it is cancelled, no process of it runs or starts.
     """
 
     code = "B12"
-    anchor = "PSI/J cancel"
+    source = "PSI/J cancel"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The states after each cancel, and what became of the processes."""
+        """The states after each cancel, and the processes that are left."""
         token = subject.token("B12")
         with subject.backend(self.timeout_s) as backend:
             done = backend.submit(job(PRINT, token), key=f"b12-done-{token}")
             follow(backend, done)
             backend.cancel(done, 0.2)
             finished = [backend.status([done])[0] for _ in range(2)][-1].state.value
-            asked = self.ask_politely(backend, token)
+            asked = self.cancel_with_handler(backend, token)
             ends, names = self.cancel_stubborn(backend, token)
-            # What was cancelled while it waited may still begin.
+            # A job that was cancelled while it waited may still start.
             until(lambda: False, SETTLE_S)
             until(lambda: not alive_of(backend.session, names), GONE_S)
             alive = len(alive_of(backend.session, names))
@@ -267,8 +268,8 @@ class B12(BackendCheck):
             "alive": alive,
         }
 
-    def ask_politely(self, backend: BackendProxy, token: str) -> bool:
-        """Whether a job that listens to SIGTERM got it."""
+    def cancel_with_handler(self, backend: BackendProxy, token: str) -> bool:
+        """Whether a job with a handler for SIGTERM got the signal."""
         session, name = backend.session, f"polite-{token}"
         path = write(session, name)
         polite = backend.submit(job(POLITE, path), key=f"b12-polite-{token}")
@@ -290,10 +291,10 @@ class B12(BackendCheck):
         return ends, [name, *(f"{name}{n}" for n in range(3))]
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Every state that is not what it has to be."""
+        """One finding for each wrong state."""
         if facts["finished"] != "succeeded":
             yield self.finding(
-                "cancelling an ended job changes its state", "leave what is final alone", said=facts["finished"]
+                "cancelling an ended job changes its state", "do not change a final state", said=facts["finished"]
             )
         if not facts["asked"]:
             yield self.finding(
@@ -312,14 +313,14 @@ class B12(BackendCheck):
                 said=", ".join(facts["waiting"]),
             )
         if facts["alive"]:
-            yield self.finding("a cancelled job runs on, or begins", "end it, and take it out of the queue")
+            yield self.finding("a cancelled job keeps running, or starts later", "end it, and remove it from the queue")
 
 
 class B13(BackendCheck):
     """Is the whole process tree of a cancelled job gone, with a grandchild in a session of its own?"""
 
     code = "B13"
-    anchor = "leaked processes hold devices and memory"
+    source = "leaked processes hold devices and memory"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Which processes of the job outlive its cancellation."""
@@ -337,13 +338,13 @@ class B13(BackendCheck):
         return {"started": len(pids), "alive": len(alive), "state": state}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Survivors."""
+        """Processes that are left."""
         if facts["started"] < 2:
             yield self.finding("a job that starts processes did not run", "run the command as it is given")
         elif facts["alive"]:
             yield self.finding(
                 "processes outlive their cancelled job",
-                "end the whole tree, also what left the session: a subreaper or a cgroup finds it",
+                "end the whole tree, also processes in a session of their own: a subreaper or a cgroup finds them",
                 said=f"{facts['alive']} of {facts['started']}",
             )
 

@@ -1,4 +1,4 @@
-"""What is asked of a plugin's description (P01, P02): a card for each component, in the README of the wheel."""
+"""The checks of a plugin's description (P01, P02): a card for each component, in the README of the wheel."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from chimes.checks.check import Blocks, Facts, Finding, Severity
 from chimes.checks.formats.sections import read_sections
 from chimes.conformance.check import EntryCheck
 from chimes.conformance.subject import EntrySubject
+from chimes.evidence.finding import Blocks, Finding, Severity
+from chimes.evidence.record import Facts
 
 __all__ = ["P01", "P02", "cards_of"]
 
@@ -22,8 +23,8 @@ class _CardCheck(EntryCheck):
     parts: ClassVar[tuple[str, ...]]
 
     def look(self, subject: EntrySubject) -> Facts:
-        """The parts that are missing or empty, by component; where none is known, of the plugin as one."""
-        names = [item["registration"]["name"] for item in subject.entry.get("components", ())]
+        """The parts that are missing or empty, by component; of the plugin as a whole where no component is known."""
+        names = [item.registration.name for item in subject.entry.components]
         cards = cards_of(subject.readme, names or [""])
         return {"missing": [[name, [part for part in self.parts if part not in card]] for name, card in cards.items()]}
 
@@ -46,25 +47,25 @@ class P01(_CardCheck):
 
     The card is the plugin's README, as the wheel carries it: headings *Purpose*, *Inputs*, *Outputs*, *Limits* and
     *Contact*, each with text. Where a plugin has several components, a heading names each component and holds
-    its parts; what stands outside all of them holds for all.
+    its parts; parts outside these headings apply to every component.
     """
 
     code = "P01"
-    anchor = "Mitchell et al., Model Cards for Model Reporting (2019)"
+    source = "Mitchell et al., Model Cards for Model Reporting (2019)"
     parts = CORE
 
 
 class P02(_CardCheck):
     """Does each card say how the component fails, and how to cite it?
 
-    Headings *Known failures* and *Citation* beside those of P01. Whoever chooses between two components wants to
-    know where one goes wrong before it does.
+    Headings *Known failures* and *Citation* beside those of P01. Users who choose between two components need to
+    know in which situations each one is wrong.
     """
 
     code = "P02"
     severity: ClassVar[Severity] = "warning"
     blocks: ClassVar[Blocks] = "certified"
-    anchor = P01.anchor
+    source = P01.source
     parts = REST
 
 

@@ -1,4 +1,4 @@
-"""What is asked of data connectors (D). The suite makes tables, the harness puts them into the source."""
+"""The checks of data connectors (D). The suite makes tables, the harness puts them into the source."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
 from chimes.conformance.data.compare import count_rows, same_table
 from chimes.conformance.data.questions import Question, questions, with_odd_rows, with_planted_rows
 from chimes.conformance.subject import ComponentSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.kinds.connector import ReadRequest
 from chimes.kinds.predicates import filter_batch
 from chimes.rpc.proxies import ConnectorProxy, to_table
@@ -27,18 +28,18 @@ class ConnectorCheck(ComponentCheck):
 
     kind = "connector"
     seeded: ClassVar[bool] = True
-    timeout_s: ClassVar[float] = 60
+    timeout_s = 60
 
 
 class D02(ConnectorCheck):
-    """Is discovery sorted, unique, true and obedient to its pattern?
+    """Does discovery list each stream once, sorted, as it is read, and only those that match the pattern?
 
     Three streams are seeded. ``discover`` must give each once, sorted by name, the same on every call, with
     the columns that a plan of the stream has; and with a shell pattern exactly those whose names match.
     """
 
     code = "D02"
-    anchor = "Singer discovery"
+    source = "Singer discovery"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """What is discovered, twice in all and once for each pattern."""
@@ -69,7 +70,7 @@ class D02(ConnectorCheck):
         if len(set(first)) != len(first):
             yield self.finding("discover gives a stream twice", "give every name once")
         if set(facts["seeded"]) - set(first):
-            yield self.finding("discover does not give a stream that was put there", "list every stream")
+            yield self.finding("discover does not list a seeded stream", "list every stream")
         if facts["untrue"]:
             yield self.finding(
                 "a discovered stream has other columns or types than its plan", "describe the stream as it is read"
@@ -90,10 +91,10 @@ PATTERNS = {
     "a set of letters": "[ab]*",
     "other letter case": "BETA_*",
     "the beginning only": "beta",
-    "what a regular expression or LIKE would": "bet__*",
+    "only as a regular expression or with LIKE": "bet__*",
     "what is in the middle": "et",
 }
-"""Shell patterns, by what they are there for; NAME is the name of a stream."""
+"""Shell patterns, by what they match or must not match; NAME is the name of a stream."""
 
 
 def _same_columns(left: pa.Schema, right: pa.Schema) -> bool:
@@ -104,7 +105,7 @@ class D04(ConnectorCheck):
     """Has every batch exactly the planned schema, metadata included, and the plan the columns asked for?"""
 
     code = "D04"
-    anchor = "ADBC: the schema is known before the data"
+    source = "ADBC: the schema is known before the data"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Whether schemas agree, for all columns and for some in another order, in small batches."""
@@ -153,7 +154,7 @@ class D05(ConnectorCheck):
     """
 
     code = "D05"
-    anchor = "ADBC ingest and select, per type"
+    source = "ADBC ingest and select, per type"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Of each read: its columns, its rows, the types whose values came back changed."""
@@ -216,7 +217,7 @@ def _compared(seeded: pa.Table, got: pa.Table) -> Facts:
 
 
 class D09(ConnectorCheck):
-    """Does every filter keep each row that it must, and drop the others where it claims to be exact?
+    """Does every filter keep each matching row, and drop all others where the plan calls it exact?
 
     Filters over the seeded values, nulls included (a comparison with null is not true): each operation on
     each type that can be compared, several together, and one on a column that is not read. Filters that
@@ -225,7 +226,7 @@ class D09(ConnectorCheck):
     """
 
     code = "D09"
-    anchor = "DataFusion: exact and inexact filter pushdown"
+    source = "DataFusion: exact and inexact filter pushdown"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """For each question: rows lost, rows that an exact filter left in, rows that are not in the source."""
@@ -236,7 +237,7 @@ class D09(ConnectorCheck):
         return {"questions": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Lost rows, made-up rows, false claims."""
+        """Lost rows, foreign rows, wrong claims."""
         asked = facts["questions"]
         if lost := [item for item in asked if item["lost"]]:
             yield self.finding(
@@ -259,7 +260,7 @@ class D09(ConnectorCheck):
 
 
 def _family(name: str) -> str:
-    """A type without what stands in its brackets: names of fields are the plugin's."""
+    """A type without its parameters: names of fields are the plugin's text."""
     return re.split(r"[<\[(]", name, maxsplit=1)[0]
 
 
@@ -297,15 +298,15 @@ def _size(rows: Counter[str]) -> int:
 class D12(ConnectorCheck):
     """Can each partition be read in another process, from configuration, request and partition alone?
 
-    Also where that process has other folders for temporary files, cache and artifacts: in a cluster it has.
+    That process has other folders for temporary files, cache and artifacts, as in a cluster.
     """
 
     code = "D12"
-    anchor = "ADBC ExecutePartitions"
+    source = "ADBC ExecutePartitions"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The union of partitions that were each read in a fresh process."""
-        # A number that does not divide the rows: what is left over is easily forgotten.
+        # A number that does not divide the rows: the remainder is easily forgotten.
         request = ReadRequest(stream="parts", partitions=4)
         with subject.session(self.timeout_s) as session:
             connector, tables, config = subject.seeded(session, {"parts": 57})
@@ -321,7 +322,7 @@ class D12(ConnectorCheck):
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Rows lost or repeated."""
         if facts["lost"] or facts["extra"]:
-            what = [word for word, key in (("lose rows", "lost"), ("repeat or add rows", "extra")) if facts[key]]
+            what = [verb for verb, key in (("lose rows", "lost"), ("repeat or add rows", "extra")) if facts[key]]
             yield self.finding(
                 f"partitions read in fresh processes {' and '.join(what)}",
                 "put all that read needs into the partition's token, not into a file, and let partitions not overlap",

@@ -1,4 +1,4 @@
-"""What is asked of models (M)."""
+"""The checks of models (M)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from chimes.checks.check import Facts, Finding
 from chimes.conformance.check import ComponentCheck
-from chimes.conformance.data.rows import agree, changed, cuts, joined, take
+from chimes.conformance.data.rows import agree, changed_columns, cuts, joined, take
 from chimes.conformance.subject import ComponentSubject
+from chimes.evidence.finding import Finding
+from chimes.evidence.record import Facts
 from chimes.resources import Device
 from chimes.rpc.failure import StepFailedError
 
@@ -20,7 +21,7 @@ __all__ = ["M02", "M04", "M07", "M08", "M09", "M11", "M14"]
 
 MANY = 1000
 CALLS = 12
-"""How often a model is asked at least before M11 believes that it keeps no state."""
+"""The least number of predictions after which M11 assumes that a model keeps no state."""
 
 
 class ModelCheck(ComponentCheck):
@@ -33,12 +34,12 @@ class M02(ModelCheck):
     """Is the signature well formed?
 
     Column names are unique and not empty, there is at least one input and one output column, tensors
-    declare their dimensions, wherever in a column they stand, the batch limits leave a number of rows, and
+    declare their dimensions, also inside other types, the batch limits allow at least one number of rows, and
     ``params`` is a valid JSON Schema of an object.
     """
 
     code = "M02"
-    anchor = "MLflow: signatures that say nothing (issue 25593)"
+    source = "MLflow: signatures that say nothing (issue 25593)"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The signature's parts."""
@@ -72,7 +73,9 @@ class M02(ModelCheck):
         try:
             Draft202012Validator.check_schema(params)
         except SchemaError as error:
-            yield self.finding("the signature's params are no valid JSON Schema", "mend the schema", said=error.message)
+            yield self.finding(
+                "the signature's params are not a valid JSON Schema", "correct the schema", said=error.message
+            )
             return
         if params.get("type") != "object":
             yield self.finding("the signature's params do not describe an object", 'set "type": "object"')
@@ -88,17 +91,17 @@ class M04(ModelCheck):
     """Does loading on an absent device raise, instead of using another one?
 
     The devices asked for are ones that this machine does not have: number 97 of each kind, and the first
-    one where the kernel knows no such card. A model that loads all the same has fallen back to the CPU in
-    silence: the user pays for a card that idles.
+    one where the kernel knows no such card. A model that loads nevertheless has silently fallen back to the CPU:
+    the user pays for a card that is idle.
     """
 
     code = "M04"
-    anchor = "onnxruntime issues 23372 and 17801"
+    source = "onnxruntime issues 23372 and 17801"
     timeout_s = 30
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """What becomes of each impossible load."""
-        kinds = sorted({*subject.registration["devices"], *CARDS} - {"cpu"})
+        """The error of each impossible load."""
+        kinds = sorted({*subject.registration.devices, *CARDS} - {"cpu"})
         found = {}
         for device in [absent for kind in kinds for absent in _absent(kind)]:
             with subject.model(self.timeout_s) as (model, _):
@@ -110,7 +113,7 @@ class M04(ModelCheck):
         for device, code in facts["codes"].items():
             if code == "device-unavailable":
                 continue
-            what = "loads without an error" if code is None else "raises something else than DeviceUnavailableError"
+            what = "loads without an error" if code is None else "raises another error than DeviceUnavailableError"
             yield self.finding(
                 f"load on the absent device {device} {what}", "raise DeviceUnavailableError, and try no other device"
             )
@@ -137,7 +140,7 @@ def _load_code(model: Any, device: Device) -> str | None:
 
 
 def _device(subject: ComponentSubject) -> Device:
-    return Device.parse(subject.case["device"])
+    return Device.parse(subject.case.device)
 
 
 class M07(ModelCheck):
@@ -148,7 +151,7 @@ class M07(ModelCheck):
     """
 
     code = "M07"
-    anchor = "MLflow schema enforcement; array-api"
+    source = "MLflow schema enforcement; array-api"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Signature and outputs as text."""
@@ -159,11 +162,11 @@ class M07(ModelCheck):
                 batch = subject.rows(model.session, info, count, "M07")
                 if batch.num_rows not in found:
                     found[batch.num_rows] = _output_facts(model.predict(batch), declared)
-        return {"declared": _fields(declared), "outputs": found}
+        return {"declared": _fields(declared), "outputs": [[rows, output] for rows, output in found.items()]}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """The first output that differs, and nulls."""
-        wrong = [(rows, output) for rows, output in facts["outputs"].items() if not output["same"]]
+        wrong = [(rows, output) for rows, output in facts["outputs"] if not output["same"]]
         if wrong:
             rows, output = wrong[0]
             got, want = "; ".join(output["fields"]), "; ".join(facts["declared"])
@@ -172,7 +175,7 @@ class M07(ModelCheck):
                 "return exactly the signature's columns, or correct the signature",
                 said=f"output: ({got}); signature: ({want})"[:2000],
             )
-        elif nulls := [name for output in facts["outputs"].values() for name in output["nulls"]]:
+        elif nulls := [name for _, output in facts["outputs"] for name in output["nulls"]]:
             yield self.finding(
                 "a column that is not nullable holds nulls",
                 "return no null there, or declare it nullable",
@@ -216,7 +219,7 @@ class M08(ModelCheck):
     """
 
     code = "M08"
-    anchor = "joins by position"
+    source = "joins by position"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Counts, and whether shuffling before and after agree."""
@@ -249,10 +252,10 @@ class M09(ModelCheck):
     """Does a batch without rows give an output without rows, of the right schema?"""
 
     code = "M09"
-    anchor = "ADBC: empty arrays"
+    source = "ADBC: empty arrays"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The output of nothing."""
+        """The output of an empty batch."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             inputs, declared = info.signature.inputs, info.signature.outputs
             output = model.predict(pa.RecordBatch.from_pylist([], schema=inputs))
@@ -272,16 +275,16 @@ class M09(ModelCheck):
 
 
 class M11(ModelCheck):
-    """Does a row's output not depend on what else is in its batch, or on what was asked before?
+    """Does a row's output not depend on what else is in its batch, or on earlier predictions?
 
     ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's
-    tolerance: the host cuts batches as it likes. Where the batch limits allow no cut, the same rows are
-    predicted beside other rows. Then all of it again, a dozen calls in all. Not asked of a model that declares
-    itself stochastic.
+    tolerance: the host chooses the batches. Where the batch limits allow no cut, the same rows are
+    predicted beside other rows. All of it is repeated, a dozen calls in total. The check does not apply to a model
+    that declares itself stochastic.
     """
 
     code = "M11"
-    anchor = "scikit-learn: check_methods_subset_invariance"
+    source = "scikit-learn: check_methods_subset_invariance"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Whether both ways agree, and how the batch was cut."""
@@ -309,10 +312,10 @@ class M11(ModelCheck):
             cut = f"in batches of {', '.join(map(str, sizes))} and {last}" if sizes else "beside other rows"
             yield self.finding(
                 f"{sum(facts['sizes'])} rows give other values in one batch than {cut}",
-                "let no row see the others: no statistics over the batch, no state from call to call",
+                "compute each row without the others: no statistics over the batch, no state from call to call",
             )
         elif not facts["again"]:
-            yield self.finding("rows give other values when they are asked again", "keep no state from call to call")
+            yield self.finding("rows give other values on a second prediction", "keep no state from call to call")
 
 
 class M14(ModelCheck):
@@ -323,7 +326,7 @@ class M14(ModelCheck):
     """
 
     code = "M14"
-    anchor = "scikit-learn: check_readonly_memmap_input, check_dict_unchanged"
+    source = "scikit-learn: check_readonly_memmap_input, check_dict_unchanged"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """Whether two batches are the same afterwards, and the first one still after the second."""
@@ -331,8 +334,8 @@ class M14(ModelCheck):
             batches = [subject.rows(model.session, info, count, "M14") for count in (50, 49)]
             first, second = [model.predict_with_echo(batch) for batch in batches]
         return {
-            "changed": changed(batches[0], first[0]) + changed(batches[1], second[1]),
-            "later": changed(batches[0], second[0]),
+            "changed": changed_columns(batches[0], first[0]) + changed_columns(batches[1], second[1]),
+            "later": changed_columns(batches[0], second[0]),
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:

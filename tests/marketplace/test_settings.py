@@ -1,0 +1,49 @@
+"""Settings come from the environment, and a wrong one is named with its fix."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.settings import Settings
+
+PREFIX = "CHIMES_MARKETPLACE_"
+
+
+def test_an_empty_environment_gives_the_defaults(tmp_path: Path) -> None:
+    settings = Settings.read(tmp_path, {})
+    assert settings == Settings(data=tmp_path)
+    assert settings.database == f"sqlite:///{tmp_path}/marketplace.db"
+
+
+def test_every_setting_is_read(tmp_path: Path) -> None:
+    given = {"NAME": "Optics Valley", "SLOTS": "3", "QUIET_S": "0.5", "DATABASE_URL": "sqlite:///other.db"}
+    settings = Settings.read(tmp_path, {PREFIX + name: value for name, value in given.items()})
+    assert (settings.name, settings.slots, settings.quiet_s) == ("Optics Valley", 3, 0.5)
+    assert settings.database == "sqlite:///other.db"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "nan"])
+def test_a_number_that_is_none_is_named(text: str, tmp_path: Path) -> None:
+    with pytest.raises(MarketplaceError, match=f"CHIMES_MARKETPLACE_SLOTS is '{text}'") as caught:
+        Settings.read(tmp_path, {PREFIX + "SLOTS": text})
+    assert caught.value.code == "bad-setting"
+
+
+def test_rules_are_read_from_the_file_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('name = "ours"\ncall_s = 10\n[files]\nreserved_prefixes = ["wuhan-"]\n')
+    rules = Settings.read(tmp_path, {PREFIX + "RULES": str(file)}).rules
+    assert rules == {"name": "ours", "call_s": 10, "files": {"reserved_prefixes": ["wuhan-"]}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("call_s = ", "not TOML"), ("speed = 3", "'speed'"), (None, "cannot be read")]
+)
+def test_a_file_of_rules_that_cannot_be_used_is_named(text: str | None, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(MarketplaceError, match=said):
+        Settings.read(tmp_path, {PREFIX + "RULES": str(file)})
