@@ -215,7 +215,7 @@ class M08(ModelCheck):
     """Are the number of rows and their order kept?
 
     A batch is predicted as it is, with its rows shuffled, and with some rows twice: output row i must belong
-    to input row i, and equal rows are as many as others.
+    to input row i, and rows with equal values are all kept.
     """
 
     code = "M08"

@@ -186,7 +186,7 @@ class S08(EntryCheck):
     """Does importing the entry module import nothing heavy?
 
     Everything that lists plugins imports every entry module. It may import ``chimes`` and its own light
-    modules; numpy, pyarrow, pydantic, torch and the like belong into the target's module. The modules are listed from
+    modules; numpy, pyarrow, pydantic, torch and the like belong in the target's module. The modules are listed from
     inside the process.
     """
 
