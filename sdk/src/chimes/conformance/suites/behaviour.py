@@ -6,10 +6,10 @@ import fnmatch
 import socket
 from collections.abc import Iterable
 
-from chimes.conformance.check import ConformanceCheck, EntryCheck
 from chimes.conformance.child.proxies import ModelProxy, Proxy
 from chimes.conformance.child.remote import INSIDE_ROOT, PIPE_NAME
 from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.conformance.suites.check import ConformanceCheck, EntryCheck
 from chimes.conformance.suites.plugins import HEAVY
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from chimes.conformance.check import ComponentCheck
 from chimes.conformance.data.rows import agree, changed_columns, cuts, joined, take
 from chimes.conformance.subject import ComponentSubject
+from chimes.conformance.suites.check import ComponentCheck
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.resources import Device
