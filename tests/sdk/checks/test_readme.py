@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from chimes.checks.files.readme import TEMPLATE_MARKER
+from chimes.checks.formats.description import RST as RST_TYPE
 from chimes.checks.formats.rendering import render
 from chimes.evidence.verdict import CheckResult
 
@@ -67,11 +68,11 @@ def test_rendering_an_expensive_description_is_stopped(make_wheel: MakeFile, ask
 
 
 def test_rendering_returns_the_line_and_the_problem() -> None:
-    assert render("fine\n") == {"rendered": True, "line": None, "problem": ""}
-    broken = render("fine\n\n.. nonsense:: x\n")
-    assert (broken["rendered"], broken["line"]) == (False, 3)
+    assert render("fine\n", RST_TYPE) == {"html": "<p>fine</p>\n", "line": None, "problem": ""}
+    broken = render("fine\n\n.. nonsense:: x\n", RST_TYPE)
+    assert (broken["html"], broken["line"]) == (None, 3)
     assert "nonsense" in str(broken["problem"])
-    assert render("")["problem"] == "No content rendered from RST source."
+    assert render("", RST_TYPE)["problem"] == "No content rendered from RST source."
 
 
 def test_the_templates_own_text_is_a_warning(make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said) -> None:
