@@ -14,7 +14,6 @@ LONG_FUNCTIONS: dict[str, str] = {}
 """Exceptions: ``file:function`` and the reason."""
 LARGE_FOLDERS: dict[str, str] = {
     "tests/journeys": "to be split",
-    "sdk/src/chimes/conformance": "to be split",
     "marketplace/src/chimes_marketplace/validation": "to be split",
 }
 """Exceptions: folder and the reason."""

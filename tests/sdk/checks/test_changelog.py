@@ -47,9 +47,9 @@ def test_a_changelog_may_be_in_the_package_or_in_the_metadata(ask: Ask, make_whe
         ({IN_PACKAGE: "```\n## 1.0\n```\nNew\n"}, "no heading"),
         ({IN_PACKAGE: b"\xff\xfe\x00"}, "no heading"),
         ({IN_PACKAGE: "x" * (2 << 20)}, "no heading"),
-        ({IN_PACKAGE: "## 1.0\n\n## 0.9\n\nOld."}, "says nothing of the version '1.0'"),
-        ({IN_PACKAGE: "## 1.0\n\n- TODO\n"}, "says nothing of the version '1.0'"),
-        ({IN_PACKAGE: "## 1.0\n\n### Added\n"}, "says nothing of the version '1.0'"),
+        ({IN_PACKAGE: "## 1.0\n\n## 0.9\n\nOld."}, "has no text for the version '1.0'"),
+        ({IN_PACKAGE: "## 1.0\n\n- TODO\n"}, "has no text for the version '1.0'"),
+        ({IN_PACKAGE: "## 1.0\n\n### Added\n"}, "has no text for the version '1.0'"),
     ],
 )
 def test_a_plugin_without_a_changelog_is_not_verified(

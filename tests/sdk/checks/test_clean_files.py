@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,16 +178,16 @@ def test_rules_are_read_from_a_table() -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({"limit": {}}, "no key 'limit'"),
-        ({"limits": {"member": 1}}, "no key 'limits.member'"),
+        ({"limit": {}}, "no key 'limit'.*known keys: granted_names, limits"),
+        ({"limits": {"member": 1}}, "no key 'limits.member'.*known keys: directory_bytes, members"),
         ({"limits": {"members": 0}}, "limits.members is 0"),
         ({"limits": {"members": True}}, "limits.members is True"),
-        ({"limits": []}, r"limits is \[\]"),
-        ({"reserved_names": "acme"}, "reserved_names is 'acme'"),
+        ({"limits": []}, r"limits is \[\].*write a table"),
+        ({"reserved_names": "acme"}, "reserved_names is 'acme'.*write a list of strings"),
         ({"script_owners": {"a": 1}}, "script_owners.a is 1"),
     ],
 )
 def test_rules_that_are_wrong_are_named(table: dict[str, Any], words: str) -> None:
-    with pytest.raises(ConfigError, match=words) as caught:
+    with pytest.raises(ConfigError) as caught:
         FileRules.from_mapping(table)
-    assert caught.value.hint
+    assert re.search(words, f"{caught.value.message}: {caught.value.hint}")

@@ -68,7 +68,7 @@ BAD = {
     "deprecated with": (START + "License-Expression: wxWindows\n", "'wxWindows' is deprecated -> write .* WITH"),
     "licence file": (START + "License-File: COPYING\n", "licence file 'COPYING' is not in the archive"),
     "licence file outside": (START + "License-File: ../LICENSE\n", "License-File '../LICENSE' is not valid"),
-    "extras collide": (START + "Provides-Extra: a_b\nProvides-Extra: A-B\n", "extras 'a_b' and 'A-B' are one"),
+    "extras collide": (START + "Provides-Extra: a_b\nProvides-Extra: A-B\n", "extras 'a_b' and 'A-B' are the same"),
     "extra": (START + "Provides-Extra: -a\n", "Provides-Extra '-a' is not valid"),
     "dynamic name": (START + "Dynamic: Name\n", "Dynamic 'Name' is not valid .* other than Name"),
     "dynamic version": (START + "Dynamic: Version\n", "Dynamic 'Version' is not valid"),

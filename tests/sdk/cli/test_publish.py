@@ -255,7 +255,7 @@ def test_a_refused_token_exits_2_and_is_not_shown(wheel: Path) -> None:
     ("arguments", "url", "token", "phrase"),
     [
         (["{wheel}"], "", TOKEN, "CHIMES_URL"),
-        (["{wheel}"], "market.example.org", TOKEN, "is no address"),
+        (["{wheel}"], "market.example.org", TOKEN, "is not the address"),
         (["{wheel}"], "http://127.0.0.1:1", "", "CHIMES_TOKEN"),
         (["{wheel}"], "http://127.0.0.1:1", "to\nken", "copy it again"),
         (["/no/such/file"], "http://127.0.0.1:1", TOKEN, "/no/such/file"),

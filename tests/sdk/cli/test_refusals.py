@@ -85,7 +85,7 @@ def test_output_of_a_build_backend_is_escaped(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
-    """Reading it would wait for ever: nobody writes."""
+    """Reading the pipe would wait for ever, because it has no writer."""
     os.mkfifo(tmp_path / "pipe")
     return tmp_path / "pipe"
 

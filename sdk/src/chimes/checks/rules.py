@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
-from pydantic_core import ErrorDetails
 
 from chimes.errors import ConfigError
 
@@ -25,6 +24,13 @@ class RuleTable(BaseModel):
 
 
 T = TypeVar("T", bound=RuleTable)
+EXPECTED = MappingProxyType(
+    {
+        **dict.fromkeys(("dict_type", "model_type", "dataclass_type"), "a table"),
+        **dict.fromkeys(("frozen_set_type", "tuple_type"), "a list of strings"),
+    }
+)
+"""What to write instead, by pydantic's type of the error; for other types its message says it."""
 
 
 def read_table(kind: type[T], table: object, where: str) -> T:
@@ -32,16 +38,20 @@ def read_table(kind: type[T], table: object, where: str) -> T:
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        raise _mistake(error.errors()[0], where) from error
+        details = error.errors()[0]
+    key = ".".join(map(str, details["loc"])) or "the whole"
+    if details["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = ", ".join(_keys(kind, details["loc"][:-1]))
+        raise ConfigError(f"{where}: there is no key {key!r}", hint=f"known keys: {known}")
+    message = details["msg"].replace("Input should be", "it should be")
+    hint = f"write {EXPECTED[details['type']]}" if details["type"] in EXPECTED else f"write another value: {message}"
+    raise ConfigError(f"{where}: {key} is {details['input']!r:.100}", hint=hint)
 
 
-def _mistake(details: ErrorDetails, where: str) -> ConfigError:
-    key = ".".join(map(str, details["loc"]))
-    if details["type"] == "extra_forbidden":
-        return ConfigError(f"{where}: there is no key {key!r}", hint="remove it, or correct its name")
-    message = details["msg"].removeprefix("Value error, ")
-    hint = f"write a value that fits: {message[:1].lower()}{message[1:]}"
-    return ConfigError(f"{where}: {key or 'the whole'} is {details['input']!r:.100}", hint=hint)
+def _keys(kind: Any, path: tuple[int | str, ...]) -> list[str]:
+    for name in path:
+        kind = kind.model_fields[name].annotation
+    return sorted(getattr(kind, "model_fields", None) or kind.__dataclass_fields__)
 
 
 class ArchiveLimits(RuleTable):

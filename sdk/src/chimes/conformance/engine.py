@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chimes.checks.engine import Outcome, join_outcomes, judge_facts, run_check, skip_check
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
-from chimes.conformance.check import ConformanceCheck
+from chimes.conformance.suites.check import ConformanceCheck
 from chimes.conformance.child import plugin
 from chimes.conformance.entry import (
     Entry,

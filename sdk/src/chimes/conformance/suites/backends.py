@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from chimes.conformance.check import ComponentCheck
+from chimes.conformance.suites.check import ComponentCheck
 from chimes.conformance.data.programs import (
     COUNT,
     ENV,
@@ -238,7 +238,7 @@ def _is_one(handles: list[Any], spec_sha256: str) -> bool:
 
 
 class B12(BackendCheck):
-    """Can a job be cancelled whenever: waiting, running and ignoring SIGTERM, ended, twice?
+    """Can a job be cancelled in every state: waiting, running and ignoring SIGTERM, ended, and twice?
 
     A job first gets SIGTERM. Once it is cancelled, no process of it runs or starts.
     """

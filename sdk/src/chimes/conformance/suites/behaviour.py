@@ -6,7 +6,7 @@ import fnmatch
 import socket
 from collections.abc import Iterable
 
-from chimes.conformance.check import ConformanceCheck, EntryCheck
+from chimes.conformance.suites.check import ConformanceCheck, EntryCheck
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.conformance.suites.plugins import HEAVY
 from chimes.evidence.finding import Finding

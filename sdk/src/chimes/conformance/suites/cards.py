@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from chimes.checks.formats.sections import read_sections
-from chimes.conformance.check import EntryCheck
 from chimes.conformance.subject import EntrySubject
+from chimes.conformance.suites.check import EntryCheck
 from chimes.evidence.finding import Blocks, Finding, Severity
 from chimes.evidence.record import Facts
 

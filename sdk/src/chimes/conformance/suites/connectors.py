@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from chimes.conformance.check import ComponentCheck
+from chimes.conformance.suites.check import ComponentCheck
 from chimes.conformance.data.compare import count_rows, same_table
 from chimes.conformance.data.questions import Question, questions, with_odd_rows, with_planted_rows
 from chimes.conformance.subject import ComponentSubject

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as pt
 
-from chimes.conformance.check import ComponentCheck
 from chimes.conformance.data.rows import agree, changed_columns, cuts, joined, take
 from chimes.conformance.subject import ComponentSubject
+from chimes.conformance.suites.check import ComponentCheck
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.resources import Device
@@ -215,7 +215,7 @@ class M08(ModelCheck):
     """Are the number of rows and their order kept?
 
     A batch is predicted as it is, with its rows shuffled, and with some rows twice: output row i must belong
-    to input row i, and equal rows are as many as others.
+    to input row i, and rows with equal values are all kept.
     """
 
     code = "M08"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chimes.checks.check import Check
-from chimes.conformance.check import ComponentCheck, EntryCheck
+from chimes.conformance.suites.check import ComponentCheck, EntryCheck
 from chimes.conformance.data.unknownkeys import with_unknown_key
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.evidence.finding import Finding
@@ -186,7 +186,7 @@ class S08(EntryCheck):
     """Does importing the entry module import nothing heavy?
 
     Everything that lists plugins imports every entry module. It may import ``chimes`` and its own light
-    modules; numpy, pyarrow, pydantic, torch and the like belong into the target's module. The modules are listed from
+    modules; numpy, pyarrow, pydantic, torch and the like belong in the target's module. The modules are listed from
     inside the process.
     """
 
