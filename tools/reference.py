@@ -23,6 +23,7 @@ from chimes_marketplace.commands import line as marketplace
 from chimes_marketplace.errors import CODES
 from chimes_marketplace.submissions.checks import UPLOAD_CHECKS
 from chimes_marketplace.validation.checks import A20
+from chimes_marketplace.web.errors import Problem
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 OF_INDEX: tuple[type[Check], ...] = (*UPLOAD_CHECKS, A20)  # type: ignore[type-arg]
@@ -97,9 +98,13 @@ def help_of(command: click.Command, name: str, parent: click.Context | None = No
 
 def marketplace_errors_page() -> Iterator[str]:
     """Every code of the marketplace with its HTTP status."""
-    yield "# Errors of the marketplace\n\nEvery refusal has a code that never changes, one sentence and one fix. "
-    yield "Programs that ask for JSON get\n`code`, `message`, `fix`, `findings`; people get the same as text or page. "
-    yield "Findings are those of [checks](checks.md).\n\n| code | HTTP status | means |\n|---|---|---|\n"
+    yield f"# Errors of the marketplace\n\n{inspect.getdoc(Problem)}\n\n"
+    yield "Programs receive these members as `application/problem+json`, and as `application/json` where they accept\n"
+    yield "exactly that. Terminals that accept `text/plain`, and twine, receive `detail`; browsers receive a page.\n"
+    yield "The findings are those of [checks](checks.md).\n\n| member | type |\n|---|---|\n"
+    for name in Problem.model_fields:
+        yield f"| `{name}` | `{Problem.__annotations__[name]}` |\n"
+    yield "\n| code | HTTP status | title |\n|---|---|---|\n"
     for code, (status, title) in sorted(CODES.items()):
         yield f"| `{code}` | {status} | {title} |\n"
 

@@ -1,4 +1,4 @@
-"""The application: the faces of one marketplace, mounted; the only module that knows them all."""
+"""The application: all routes of one marketplace."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ import chimes_marketplace.index.routes
 import chimes_marketplace.pages.routes
 from chimes_marketplace import __version__
 from chimes_marketplace.api.health import show_health
-from chimes_marketplace.web.head import allow_head, with_head
-from chimes_marketplace.web.responses import HANDLERS, protect
+from chimes_marketplace.web.errors import HANDLERS, protect
+from chimes_marketplace.web.methods import allow_head, with_head
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import check_host
 
 __all__ = ["create_app"]
 
 BODY_BYTES = 1 << 20
-"""The largest body that a request may have where its route does not say otherwise."""
+"""The largest body of a request, unless its route has another limit."""
 
 
 def create_app(market: Market) -> Litestar:
-    """The ASGI application of that marketplace. It starts nothing and ends nothing."""
+    """The ASGI application of that marketplace. It starts and stops no other part."""
     app = Litestar(
         [
             show_health,
@@ -48,7 +48,7 @@ def create_app(market: Market) -> Litestar:
 
 
 def _documented(name: str) -> OpenAPIConfig:
-    # As JSON only: the pages that would show it load scripts from elsewhere.
+    # As JSON only: the framework's pages for it load scripts from other sites.
     return OpenAPIConfig(
         title=f"{name} marketplace",
         version=__version__,
@@ -60,7 +60,7 @@ def _documented(name: str) -> OpenAPIConfig:
 
 
 async def _refuse_absent(response: Response[Any]) -> Response[Any]:
-    """Beside the document the framework answers with a page of its own that there is nothing."""
+    """Replace the framework's own 404 page beside the document by the usual error response."""
     if response.status_code == 404:
         raise NotFoundException
     return response

@@ -1,59 +1,64 @@
-"""What is refused: every error has a code that never changes, a status, one sentence and one fix."""
+"""Errors of the marketplace: each has a code that never changes, an HTTP status, one sentence and one fix."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
+
+from chimes.text import escape
+
+if TYPE_CHECKING:
+    # Pydantic takes longer to import than `chimes-marketplace --help` may.
+    from chimes.evidence.finding import Finding
 
 __all__ = ["CODES", "MarketplaceError"]
 
 CODES = MappingProxyType(
     {
-        "bad-digest": (400, "a digest in the form is not that of the bytes, or there is none"),
-        "bad-form": (400, "the upload's form cannot be read, or lacks a field"),
-        "bad-request": (400, "a request's path, query or body cannot be read"),
-        "bad-setting": (400, "a setting of the marketplace has no usable value"),
-        "busy": (503, "the marketplace's database is held by others for too long"),
-        "checks-failed": (400, "the file has findings that stand in the way of an upload"),
-        "conflict": (409, "the thing is not in a state in which that can be done"),
-        "credentials-refused": (403, "the token is unknown, revoked or expired"),
-        "credentials-required": (401, "who asks must say who it is"),
-        "exists": (409, "a member, user or the like of that name is there already"),
-        "file-exists": (400, "other bytes are listed, or being judged, under that file name"),
-        "file-too-large": (413, "the file is larger than this marketplace takes"),
-        "form-differs": (400, "form and file say different things"),
-        "gone": (410, "that action of the upload protocol was retired"),
-        "internal": (500, "the marketplace itself failed"),
-        "disk-full": (507, "the marketplace's disk is too full to take more"),
-        "method-not-allowed": (405, "that address does not take this method"),
-        "not-found": (404, "there is no such thing"),
-        "not-yours": (403, "it belongs to another member, or the token is for another project"),
-        "range-outside": (416, "the file does not have the bytes that were asked for"),
-        "too-slow": (408, "nothing came for too long, and the upload is not whole"),
+        "bad-digest": (400, "a digest in the form is missing or differs from that of the file"),
+        "bad-form": (400, "the upload form cannot be read or lacks a field"),
+        "bad-request": (400, "the path, query or body of the request cannot be read"),
+        "bad-setting": (400, "a setting of the marketplace has an invalid value"),
+        "busy": (503, "the database is locked for too long"),
+        "checks-failed": (400, "the file has findings that block the upload"),
+        "conflict": (409, "the current state does not allow this action"),
+        "credentials-refused": (403, "the token is unknown, revoked or expired, or the credentials are malformed"),
+        "credentials-required": (401, "the request needs a token"),
+        "disk-full": (507, "the disk of the marketplace is too full"),
+        "exists": (409, "the name is already in use"),
+        "file-exists": (400, "the file name is already used by a file with other bytes"),
+        "file-too-large": (413, "the file is larger than the marketplace accepts"),
+        "form-differs": (400, "the upload form and the metadata in the file differ"),
+        "gone": (410, "this action of the upload protocol is retired"),
+        "internal": (500, "the marketplace failed"),
+        "method-not-allowed": (405, "the address does not support this method"),
+        "not-acceptable": (406, "the client accepts none of the available representations"),
+        "not-found": (404, "the address or the thing that it names does not exist"),
+        "not-yours": (403, "the project belongs to another member, or the token is for another project"),
+        "range-outside": (416, "the file does not have the requested bytes"),
         "still-running": (409, "another server uses the same data folder"),
+        "too-slow": (408, "the upload stalled before it was complete"),
     }
 )
 """Code to (HTTP status, title), for every error of the marketplace."""
 
 
 class MarketplaceError(Exception):
-    """A request or command that is refused. ``findings`` are those of checks, as JSON."""
+    """A request or a command that cannot be done. ``findings`` are those of checks."""
 
-    def __init__(self, code: str, message: str, *, fix: str, findings: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, code: str, message: str, *, fix: str, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message)
         self.status, self.title = CODES[code]
         self.code = code
         self.message = message
         self.fix = fix
-        self.findings = list(findings)
-
-    def to_json(self) -> dict[str, Any]:
-        """What programs are shown."""
-        return {"code": self.code, "message": self.message, "fix": self.fix, "findings": self.findings}
+        self.findings = tuple(findings)
 
     def to_text(self) -> str:
-        """What people at a terminal are shown: the sentence, then each finding with its fix."""
-        lines = [f"{self.message} [{self.code}]"]
-        lines += [f"{each['code']} {each['severity']}: {each['message']}. Fix: {each['fix']}" for each in self.findings]
-        return "\n".join([*lines, f"Fix: {self.fix}"])
+        """For people at a terminal: the message, then each finding with its fix, then what to do."""
+        lines = [f"{escape(self.message)} [{self.code}]"]
+        for each in self.findings:
+            place = f" in {each.where}" if each.where else ""
+            lines.append(escape(f"{each.code} {each.severity}{place}: {each.message}. Fix: {each.fix}"))
+        return "\n".join([*lines, f"Fix: {escape(self.fix)}"])

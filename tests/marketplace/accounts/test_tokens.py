@@ -13,12 +13,12 @@ from chimes_marketplace.errors import MarketplaceError
 from market_factories import add_author, make_market
 
 
-def test_a_token_stands_for_its_user_and_its_secret_is_kept_nowhere(tmp_path: Path) -> None:
+def test_token_identifies_its_user_and_its_secret_is_not_stored(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     token = add_author(market, project="Acme_Tools", days=1)
     with market.database.reading() as session:
-        caller = authenticate(session, token)
-        assert (caller.user, caller.project, caller.is_admin) == ("alice", "acme-tools", False)
+        user = authenticate(session, token)
+        assert (user.user, user.project, user.is_admin) == ("alice", "acme-tools", False)
         [row] = list_tokens(session, user="alice")
         assert token not in repr(row)
     market.database.close()
@@ -26,7 +26,7 @@ def test_a_token_stands_for_its_user_and_its_secret_is_kept_nowhere(tmp_path: Pa
         assert token.encode() not in path.read_bytes()
 
 
-def test_two_tokens_are_never_alike(tmp_path: Path) -> None:
+def test_tokens_are_long_and_all_different(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     tokens = {add_author(market) for _ in range(20)}
     assert len(tokens) == 20
@@ -66,16 +66,16 @@ def test_an_unknown_secret_is_refused_without_its_value(tmp_path: Path, secret: 
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651])
-def test_a_life_that_is_none_is_refused(tmp_path: Path, days: int) -> None:
+def test_token_with_an_invalid_lifetime_is_refused(tmp_path: Path, days: int) -> None:
     with pytest.raises(MarketplaceError, match=f"{days} days"):
         add_author(make_market(tmp_path), days=days)
 
 
-def test_a_token_for_what_is_no_project_user_or_number_is_refused(tmp_path: Path) -> None:
+def test_token_of_an_invalid_project_user_or_number_is_refused(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     add_author(market)
     with market.database.writing() as session:
-        with pytest.raises(MarketplaceError, match="no name of a project"):
+        with pytest.raises(MarketplaceError, match="not a valid project name"):
             create_token(session, user="alice", project="a b")
         with pytest.raises(MarketplaceError, match="no user 'bob'"):
             create_token(session, user="bob")

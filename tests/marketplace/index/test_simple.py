@@ -125,6 +125,12 @@ def test_html_says_the_same_as_json(client: TestClient[Any], listed: dict[str, A
         ("text/html, application/vnd.pypi.simple.v1+json;q=0.9", "text/html"),
         (";;,,=", "text/html"),
         ("application/vnd.pypi.simple.v1+json;q=inf", "text/html"),
+        ("application/vnd.pypi.simple.latest+json", JSON),
+        ("application/vnd.pypi.simple.latest+html", "application/vnd.pypi.simple.v1+html"),
+        ("application/vnd.pypi.simple.latest+json, text/html;q=0.5", JSON),
+        ("text/html;q=0", JSON),
+        ("text/html;q=0, */*", JSON),
+        ("APPLICATION/VND.PYPI.SIMPLE.V1+JSON", JSON),
     ],
 )
 def test_form_is_the_one_that_the_client_prefers(
@@ -133,6 +139,12 @@ def test_form_is_the_one_that_the_client_prefers(
     for path in ("/simple/", "/simple/acme-tools/"):
         answer = page(client, path, accept)
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+
+
+def test_page_is_not_sent_to_a_client_that_refuses_every_form(client: TestClient[Any], listed: dict[str, Any]) -> None:
+    for path in ("/simple/", "/simple/acme-tools/", "/legacy/%2Bsimple/acme-tools/"):
+        answer = page(client, path, "*/*;q=0, application/json")
+        assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
 
 
 def test_each_form_and_encoding_has_its_own_tag_and_is_not_sent_twice(

@@ -37,7 +37,7 @@ def client(market: Market) -> Iterator[TestClient[Any]]:
 
 def left_over(market: Market) -> list[Path]:
     """Files of uploads that did not end well."""
-    return list((market.blobs.root / "incoming").iterdir())
+    return list((market.settings.data / "blobs" / "incoming").iterdir())
 
 
 def test_wheel_is_taken_and_its_answer_says_where_to_look(
@@ -138,11 +138,11 @@ def test_action_may_stand_in_the_query(client: TestClient[Any], token: str, tmp_
         ({"blake2_256_digest": "0" * 64}, [], "", 400, "bad-digest", "blake2_256_digest"),
         ({}, [("md5_digest", "0" * 32)], "", 400, "bad-digest", "md5_digest"),
         ({"sha256_digest": None, "blake2_256_digest": None}, [], "", 400, "bad-digest", "no digest"),
-        ({"summary": "Others."}, [], "", 400, "form-differs", "a finding"),
-        ({"name": "acme-other"}, [], "", 400, "form-differs", "a finding"),
-        ({"version": "9"}, [], "", 400, "form-differs", "a finding"),
-        ({}, [("requires_dist", "numpy>=2")], "", 400, "form-differs", "a finding"),
-        ({}, [("requires_python", ">=3.99")], "", 400, "form-differs", "a finding"),
+        ({"summary": "Others."}, [], "", 400, "form-differs", "one finding blocks"),
+        ({"name": "acme-other"}, [], "", 400, "form-differs", "one finding blocks"),
+        ({"version": "9"}, [], "", 400, "form-differs", "one finding blocks"),
+        ({}, [("requires_dist", "numpy>=2")], "", 400, "form-differs", "one finding blocks"),
+        ({}, [("requires_python", ">=3.99")], "", 400, "form-differs", "one finding blocks"),
     ],
     ids=str,
 )
@@ -164,7 +164,7 @@ def test_unusable_form_is_refused_with_its_code_and_value(
     assert answer.json()["fix"]
     assert list_all_files(market) == []
     assert left_over(market) == []
-    assert list(market.blobs.paths()) == []
+    assert list(market.blobs.entries()) == []
 
 
 @pytest.mark.parametrize("digest", ["sha256_digest", "blake2_256_digest", "md5_digest"])
@@ -208,14 +208,16 @@ def test_all_findings_come_at_once(client: TestClient[Any], token: str, tmp_path
     assert all(set(each) == {"code", "severity", "blocks", "message", "fix", "where"} for each in found)
 
 
-def test_refusal_is_text_for_twine_and_json_for_uv(client: TestClient[Any], token: str, tmp_path: Path) -> None:
+def test_error_is_text_for_twine_and_a_problem_for_uv(client: TestClient[Any], token: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     change = {"summary": "Others."}
     text = send(client, token, wheel, change=change, headers={"Accept": "*/*", "User-Agent": "twine/7.0.0"})
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     assert "A17 error: summary differs" in text.text
-    json = send(client, token, wheel, change=change, headers={"Accept": "*/*", "User-Agent": "uv/0.13"})
-    assert json.headers["content-type"] == "application/json"
+    accept = "application/json;q=0.9, text/plain;q=0.8, text/html;q=0.7"
+    problem = send(client, token, wheel, change=change, headers={"Accept": accept, "User-Agent": "uv/0.13"})
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["detail"] + "\n" == text.text
 
 
 def test_refusal_of_a_damaged_wheel_names_what_is_wrong(client: TestClient[Any], token: str, tmp_path: Path) -> None:
@@ -293,7 +295,7 @@ def test_full_disk_is_507_before_anything_is_kept(market: Market, token: str, tm
     full = Market(
         settings=market.settings,
         database=market.database,
-        blobs=Full(market.blobs.root),
+        blobs=Full(market.settings.data / "blobs"),
         arrivals=market.arrivals,
     )
     with client_of(full) as client:
@@ -363,7 +365,7 @@ def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tm
     watched = Market(
         settings=market.settings,
         database=market.database,
-        blobs=Watched(market.blobs.root),
+        blobs=Watched(market.settings.data / "blobs"),
         arrivals=market.arrivals,
     )
     with client_of(watched) as client:

@@ -150,7 +150,7 @@ def test_other_bytes_of_a_listed_file_are_refused_for_ever(
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "listed")
-    answer = send(client, token, other_bytes(tmp_path), headers={"Accept": "*/*"})
+    answer = send(client, token, other_bytes(tmp_path), headers={"Accept": "text/plain"})
     assert answer.status_code == 400
     assert answer.text.startswith("File already exists")
     (file,) = list_all_files(market)

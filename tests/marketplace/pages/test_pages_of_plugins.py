@@ -6,7 +6,7 @@ from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic
-from shelf_factories import put
+from release_factories import put
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -42,7 +42,7 @@ def test_the_list_is_searched_and_filtered(client: TestClient[Litestar], market:
     assert found("?type=library") == {"acme-shared"}
     assert found("?kind=model") == {"acme-tools"}
     assert found("?kind=model&q=store") == set()
-    assert "Try fewer or other words" in client.get("/plugins/?q=nothing").text
+    assert "Try fewer or different words" in client.get("/plugins/?q=nothing").text
     assert client.get("/plugins/?type=other").status_code == 400
     assert client.get(f"/plugins/?q={'a' * 300}").status_code == 400
 

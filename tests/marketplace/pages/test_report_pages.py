@@ -9,7 +9,7 @@ from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic
-from shelf_factories import FINDING, put, verdict
+from release_factories import FINDING, put, verdict
 
 HOSTILE = "</pre><script>alert(1)</script>\x1b[2J"
 
@@ -36,7 +36,7 @@ def test_a_report_of_what_is_not_listed_needs_its_member_or_the_stage(
     for answer in (client.get(path, headers=alice), client.get(f"/stage/{shelved.secret}/report")):
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "private, no-store"
-        assert "Not listed: it has findings" in answer.text
+        assert "Not listed: findings block the listing." in answer.text
         for key in ("code", "message", "fix", "where"):
             assert FINDING[key].replace("'", "&#39;") in answer.text
     assert client.get("/stage/nothing/report").status_code == 404
@@ -46,11 +46,11 @@ def test_a_report_of_what_is_not_listed_needs_its_member_or_the_stage(
 @pytest.mark.parametrize(
     ("state", "sentence", "help"),
     [
-        ("staged", "The upload is still open", "/api/v1/submissions/1/close"),
+        ("staged", "The upload is open", "/api/v1/submissions/1/close"),
         ("validating", "no verdict yet", "chimes cancel 1"),
-        ("held", "a person decides", "chimes cancel 1"),
+        ("held", "an administrator decides", "chimes cancel 1"),
         ("cancelled", "Cancelled before", "chimes retry 1"),
-        ("infra", "machinery failed", "chimes retry 1"),
+        ("infra", "the marketplace failed", "chimes retry 1"),
     ],
 )
 def test_every_state_says_what_to_do_next(

@@ -19,11 +19,13 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,61}[A-Za-z0-9])?")
 def add_member(session: Session, *, slug: str, name: str, type: str) -> Member:
     """A new organisation. Raises MarketplaceError ``bad-request``, ``exists``."""
     if not SLUG.fullmatch(slug):
-        raise _bad(f"the slug {slug!r} is none", "use 1 to 63 of a to z, 0 to 9 and -, with no - at either end")
+        raise _bad(f"the slug {slug!r} is invalid", "use 1 to 63 of a to z, 0 to 9 and -, with no - at either end")
     if type not in TYPES:
         raise _bad(f"the type {type!r} of member is unknown", f"use one of {', '.join(TYPES)}")
     if not name.strip() or not name.isprintable():
-        raise _bad(f"the name {name!r} is no name", "give the organisation's name, on one line")
+        raise _bad(
+            f"the name {name!r} is empty or has unprintable characters", "give the organisation's name, on one line"
+        )
     if session.exec(select(Member).where(Member.slug == slug)).first() is not None:
         raise MarketplaceError("exists", f"there is a member {slug!r} already", fix="choose another slug")
     member = Member(slug=slug, name=name.strip(), type=type)
@@ -35,9 +37,9 @@ def add_member(session: Session, *, slug: str, name: str, type: str) -> Member:
 def add_user(session: Session, *, name: str, member: str, role: str | None = None) -> User:
     """A new user of the member with that slug. Raises MarketplaceError ``bad-request``, ``exists``, ``not-found``."""
     if not NAME.fullmatch(name):
-        raise _bad(f"the user name {name!r} is none", "use 1 to 63 letters, digits, and . _ @ - between them")
+        raise _bad(f"the user name {name!r} is invalid", "use 1 to 63 letters, digits, and . _ @ - between them")
     if role not in (None, "admin"):
-        raise _bad(f"the role {role!r} is unknown", "use admin, or none at all")
+        raise _bad(f"the role {role!r} is unknown", "use admin, or leave it out")
     owner = get_member(session, slug=member)
     if session.exec(select(User).where(User.name == name)).first() is not None:
         raise MarketplaceError("exists", f"there is a user {name!r} already", fix="choose another name")

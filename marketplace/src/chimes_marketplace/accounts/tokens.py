@@ -1,43 +1,33 @@
-"""Tokens: random secrets, shown once, kept as their sha256."""
+"""Tokens: random secrets that are shown once and stored as their SHA-256 only."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
 
 from packaging.utils import InvalidName, canonicalize_name
 from sqlmodel import Session, select
 
 from chimes_marketplace.accounts.members import get_user
+from chimes_marketplace.accounts.policy import TokenUser
 from chimes_marketplace.accounts.tables import Token, User
 from chimes_marketplace.database import now
 from chimes_marketplace.errors import MarketplaceError
 
-__all__ = ["Caller", "authenticate", "create_token", "list_tokens", "revoke_token"]
+__all__ = ["authenticate", "check_active", "create_token", "list_tokens", "revoke_token"]
 
 LONGEST_DAYS = 3650
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: a user, through one token. ``project``: the only one that the token is for, None for all."""
-
-    user_id: int
-    user: str
-    member_id: int
-    is_admin: bool
-    token_id: int
-    project: str | None
-
-
 def create_token(session: Session, *, user: str, project: str | None = None, days: int | None = None) -> str:
-    """A new token of that user: the only time that its secret is seen. Raises MarketplaceError."""
+    """The secret of a new token of that user; it cannot be read again. Raises MarketplaceError."""
     owner = get_user(session, name=user)
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         raise MarketplaceError(
-            "bad-request", f"{days} days is no life of a token", fix=f"choose 1 to {LONGEST_DAYS}, or no end at all"
+            "bad-request",
+            f"a token cannot be valid for {days} days",
+            fix=f"choose 1 to {LONGEST_DAYS} days, or no limit",
         )
     secret = f"chimes-{secrets.token_urlsafe(32)}"
     assert owner.id is not None
@@ -47,20 +37,32 @@ def create_token(session: Session, *, user: str, project: str | None = None, day
     return secret
 
 
-def authenticate(session: Session, secret: str) -> Caller:
-    """Who the secret stands for. Raises MarketplaceError ``credentials-refused``, which says no more than it must."""
+def authenticate(session: Session, secret: str) -> TokenUser:
+    """The user that the secret stands for. Raises MarketplaceError ``credentials-refused``."""
     query = select(Token, User).where(Token.user_id == User.id, Token.sha256 == _digest(secret))
     found = session.exec(query).first()
     if found is None:
         raise _refused("the token is unknown")
     token, user = found
-    if token.revoked_at is not None:
-        raise _refused("the token was revoked")
-    if token.expires_at is not None and token.expires_at <= now():
-        raise _refused("the token has expired")
+    _check_active(token)
     assert user.id is not None
     assert token.id is not None
-    return Caller(user.id, user.name, user.member_id, user.role == "admin", token.id, token.project)
+    return TokenUser(
+        user_id=user.id,
+        user=user.name,
+        member_id=user.member_id,
+        is_admin=user.role == "admin",
+        token_id=token.id,
+        project=token.project,
+    )
+
+
+def check_active(session: Session, *, id: int) -> None:
+    """Whether the token still counts, after a long request. Raises MarketplaceError ``credentials-refused``."""
+    token = session.get(Token, id)
+    if token is None:
+        raise _refused("the token is unknown")
+    _check_active(token)
 
 
 def list_tokens(session: Session, *, user: str) -> list[Token]:
@@ -71,7 +73,7 @@ def list_tokens(session: Session, *, user: str) -> list[Token]:
 
 
 def revoke_token(session: Session, *, id: int) -> None:
-    """End a token, at once and for ever; again is no error. Raises MarketplaceError ``not-found``."""
+    """Revoke a token for good; a second time changes nothing. Raises MarketplaceError ``not-found``."""
     token = session.get(Token, id)
     if token is None:
         raise MarketplaceError(
@@ -79,6 +81,13 @@ def revoke_token(session: Session, *, id: int) -> None:
         )
     token.revoked_at = token.revoked_at or now()
     session.add(token)
+
+
+def _check_active(token: Token) -> None:
+    if token.revoked_at is not None:
+        raise _refused("the token was revoked")
+    if token.expires_at is not None and token.expires_at <= now():
+        raise _refused("the token has expired")
 
 
 def _digest(secret: str) -> str:
@@ -90,7 +99,7 @@ def _normalised(project: str | None) -> str | None:
         return None if project is None else str(canonicalize_name(project, validate=True))
     except InvalidName as error:
         raise MarketplaceError(
-            "bad-request", f"{project!r} is no name of a project", fix="give the distribution's name"
+            "bad-request", f"{project!r} is not a valid project name", fix="give the distribution's name"
         ) from error
 
 

@@ -1,9 +1,8 @@
-"""Whether the marketplace can work: asked by whoever watches it."""
+"""The health of the marketplace, for monitoring."""
 
 from __future__ import annotations
 
 import logging
-import os
 
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -40,13 +39,13 @@ def _database(market: Market) -> str | None:
     try:
         with market.database.reading() as session:
             list_members(session)
-    except Exception:  # whatever the driver raises: that is what is asked for
+    except Exception:  # drivers raise their own types, and each means that the database fails
         LOG.exception("the database cannot be read")
         return "cannot be read"
     return None
 
 
 def _disk(market: Market) -> str | None:
-    if not os.access(market.blobs.root, os.W_OK):
+    if not market.blobs.is_writable():
         return "cannot be written"
     return None if market.blobs.free_bytes() >= FREE_BYTES else "is full"

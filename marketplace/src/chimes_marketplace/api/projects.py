@@ -9,11 +9,14 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
+from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
+from chimes_marketplace.catalog.listing import Item, list_shelf, search
 from chimes_marketplace.catalog.releases import list_releases
-from chimes_marketplace.catalog.shelf import Item, list_shelf, search
+from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
-from chimes_marketplace.web.readers import find_named, is_insider, refuse
+from chimes_marketplace.web.access import get_named, project_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import Links
 
@@ -82,14 +85,16 @@ def show_project(
 ) -> ProjectAnswer:
     """One project, with the releases that the reader may see."""
     with market.database.reading() as session:
-        project = find_named(session, name)
-        full = is_insider(request, session, project)
+        principal = authenticate_request(request, session)
+        project = get_named(session, name)
+        full = can(principal, "view_unlisted", project_object(project))
         assert project.id is not None
         releases = list_releases(session, project_id=project.id)
         found = [read_release(session, project=project, release=release, full=full) for release in releases]
         reports = [report for report in found if report is not None]
+        require(principal, "view", project_object(project, is_listed=bool(reports)))
         if not reports:
-            refuse(request, session, project)
+            raise MarketplaceError("not-found", f"{project.name} has no release", fix="upload a file of it")
         links = Links.of(request, market)
         return ProjectAnswer(
             name=project.name,

@@ -1,21 +1,25 @@
-"""A release as JSON: its state, and all that stands behind it."""
+"""A release as JSON: its state, submissions, components, files and findings."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from chimes.evidence.finding import Finding
 from litestar import Request, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer, FileAnswer, FindingAnswer
+from chimes_marketplace.accounts.policy import Principal, can, require
+from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer, FileAnswer
 from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
-from chimes_marketplace.web.readers import find_named, is_insider, owns, refuse
+from chimes_marketplace.web.access import get_named, project_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import Links
 
@@ -32,7 +36,7 @@ class SubmissionRow(Answer):
 
 
 class ReleaseAnswer(Answer):
-    """A release. Who is not of its member sees what is listed, and nothing of other submissions."""
+    """A release. Without a token of its member, only what is listed."""
 
     project: str
     version: str
@@ -44,7 +48,7 @@ class ReleaseAnswer(Answer):
     stage_url: str | None
     report_url: str
     files: list[FileAnswer]
-    findings: list[FindingAnswer]
+    findings: tuple[Finding, ...]
 
 
 @get(
@@ -58,13 +62,15 @@ def show_release(
 ) -> ReleaseAnswer:
     """One release: state, level, submissions, components, files, findings."""
     with market.database.reading() as session:
-        project = find_named(session, name)
-        report = _read(request, session, project, version)
-        return _answer(report, Links.of(request, market), owns(request, session, project))
+        principal = authenticate_request(request, session)
+        project = get_named(session, name)
+        report = _read(principal, session, project, version)
+        own = can(principal, "view_stage_address", project_object(project))
+        return _answer(report, Links.of(request, market), own)
 
 
 def file_answer(file: File, submission: Submission, links: Links, *, own: bool) -> FileAnswer:
-    """A file for who may see it; ``own``: for its member, who may fetch it before it is listed."""
+    """A file; ``own``: for its member, with the stage address while it is not listed."""
     return FileAnswer(
         filename=file.filename,
         form=file.form,
@@ -78,15 +84,15 @@ def file_answer(file: File, submission: Submission, links: Links, *, own: bool) 
     )
 
 
-def _read(request: Request[Any, Any, Any], session: Session, project: Project, version: str) -> ReleaseReport:
+def _read(principal: Principal, session: Session, project: Project, version: str) -> ReleaseReport:
     assert project.id is not None
-    full = is_insider(request, session, project)
+    full = can(principal, "view_unlisted", project_object(project))
     release = find_release(session, project_id=project.id, version=version) if len(version) <= LONGEST_VERSION else None
     report = None if release is None else read_release(session, project=project, release=release, full=full)
     if report is not None:
         return report
-    if release is not None or not (full or _has_listed(session, project)):
-        refuse(request, session, project)
+    is_listed = release is None and _has_listed(session, project)
+    require(principal, "view", project_object(project, is_listed=is_listed))
     message = f"{project.name} has no version {version[:LONGEST_VERSION]!r}"
     raise MarketplaceError("not-found", message, fix=f"see /api/v1/projects/{project.name} for its versions")
 
@@ -112,5 +118,5 @@ def _answer(report: ReleaseReport, links: Links, own: bool) -> ReleaseAnswer:
         stage_url=links.stage(newest) if own else None,
         report_url=links.report(newest),
         files=[file_answer(file, submissions[file.submission_id], links, own=own) for file in report.files],
-        findings=[FindingAnswer.of(finding) for finding in report.findings],
+        findings=read_findings(report.findings),
     )

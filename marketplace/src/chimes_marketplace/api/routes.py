@@ -1,4 +1,4 @@
-"""Where the API is mounted."""
+"""The routes of the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chimes_marketplace.api.submissions import (
     retry_submission,
     show_submission,
 )
-from chimes_marketplace.web.caching import say_who_may_keep
+from chimes_marketplace.web.caching import with_cache_headers
 
 __all__ = ["ROUTES"]
 
@@ -23,7 +23,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     Router(
         "/api/v1",
         tags=["api"],
-        middleware=[say_who_may_keep],
+        middleware=[with_cache_headers],
         route_handlers=[
             list_projects,
             show_project,

@@ -1,4 +1,4 @@
-"""The values that several answers of the API hold."""
+"""The values that several responses of the API hold."""
 
 from __future__ import annotations
 
@@ -8,33 +8,19 @@ from typing import Any
 from litestar.openapi.datastructures import ResponseSpec
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["READING", "WRITING", "Answer", "ComponentAnswer", "FileAnswer", "FindingAnswer", "Refusal"]
+from chimes_marketplace.web.errors import PROBLEM, Problem
+
+__all__ = ["READING", "WRITING", "Answer", "ComponentAnswer", "FileAnswer"]
 
 
 class Answer(BaseModel):
-    """What the API answers with: a value that does not change."""
+    """A value of a response; it is frozen."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class FindingAnswer(Answer):
-    """What a check concluded. ``blocks``: upload, review, verified, certified, or nothing."""
-
-    code: str
-    severity: str
-    blocks: str | None
-    message: str
-    fix: str
-    where: str | None
-
-    @classmethod
-    def of(cls, finding: dict[str, Any]) -> FindingAnswer:
-        """From a finding as it is kept."""
-        return cls.model_validate({"blocks": None, "where": None, **finding})
-
-
 class ComponentAnswer(Answer):
-    """One model, connector or backend, and how far it was proved."""
+    """One model, connector or backend, and the level that it reached."""
 
     kind: str
     name: str
@@ -42,12 +28,12 @@ class ComponentAnswer(Answer):
 
     @classmethod
     def of(cls, component: dict[str, Any]) -> ComponentAnswer:
-        """From a component as it is kept."""
+        """From a component as it is stored."""
         return cls.model_validate({"level": None, **component})
 
 
 class FileAnswer(Answer):
-    """A file. ``url`` is null where the reader may know of it and not fetch it."""
+    """A file. ``url`` is null where the principal may see that it exists and may not download it."""
 
     filename: str
     form: str
@@ -60,29 +46,17 @@ class FileAnswer(Answer):
     url: str | None
 
 
-class Refusal(Answer):
-    """Every refusal: a code that never changes, one sentence, one fix."""
-
-    code: str
-    message: str
-    fix: str
-    findings: list[dict[str, Any]]
+def _problem(description: str) -> ResponseSpec:
+    return ResponseSpec(data_container=Problem, description=description, generate_examples=False, media_type=PROBLEM)
 
 
 READING = {
-    status: ResponseSpec(data_container=Refusal, description=text, generate_examples=False)
-    for status, text in {
-        400: "the request cannot be read",
-        401: "it is not listed: say who you are",
-        403: "the token is refused, or it is another member's",
-        404: "there is no such thing",
-    }.items()
+    400: _problem("the request cannot be read"),
+    401: _problem("it is not listed, and the request has no token"),
+    403: _problem("the token is refused, or the project belongs to another member"),
+    404: _problem("it does not exist"),
 }
-"""The refusals of what reads."""
+"""The error responses of routes that read."""
 
-WRITING = READING | {
-    409: ResponseSpec(
-        data_container=Refusal, description="its state does not allow that, see fix", generate_examples=False
-    )
-}
-"""The refusals of what changes something."""
+WRITING = READING | {409: _problem("the state does not allow this action, see fix")}
+"""The error responses of routes that change something."""

@@ -1,4 +1,4 @@
-"""Submissions as JSON, and what their member may do with them: close, cancel, retry."""
+"""Submissions as JSON, and the actions of their member: close, cancel, retry."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
+from chimes.evidence.finding import Finding
 from litestar import Request, get, post
 from litestar.di import NamedDependency
 from litestar.params import PathParameter
 
-from chimes_marketplace.accounts.tokens import Caller
+from chimes_marketplace.accounts.policy import can, require, require_user
 from chimes_marketplace.api.releases import file_answer
-from chimes_marketplace.api.schemas import READING, WRITING, Answer, FileAnswer, FindingAnswer
+from chimes_marketplace.api.schemas import READING, WRITING, Answer, FileAnswer
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions import states
+from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.tables import Step
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
-from chimes_marketplace.validation.tables import Run
-from chimes_marketplace.web.authentication import check_owner, get_caller
-from chimes_marketplace.web.readers import is_insider, owns, refuse
+from chimes_marketplace.web.access import submission_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import Links
 
@@ -38,7 +40,7 @@ class RunAnswer(Answer):
 
 
 class StepAnswer(Answer):
-    """One change of state. ``actor`` is null for strangers where it was a person."""
+    """One change of state. ``actor``: null where it was a user and the principal may not see all of the submission."""
 
     state: str
     at: datetime
@@ -47,7 +49,7 @@ class StepAnswer(Answer):
 
 
 class SubmissionAnswer(Answer):
-    """A submission. ``position`` is its place among those that wait for a lane, from 1."""
+    """A submission. ``position``: in the queue for a lane, from 1."""
 
     id: int
     project: str
@@ -55,7 +57,7 @@ class SubmissionAnswer(Answer):
     state: str
     reason: str | None
     attempt: int
-    findings: list[FindingAnswer]
+    findings: tuple[Finding, ...]
     files: list[FileAnswer]
     runs: list[RunAnswer]
     steps: list[StepAnswer]
@@ -66,31 +68,31 @@ class SubmissionAnswer(Answer):
 
 @get("/submissions/{id:int}", sync_to_thread=True, operation_id="ShowSubmission", responses=READING)
 def show_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """One submission, from its upload to its verdict."""
+    """A submission, from its upload to its verdict."""
     with market.database.reading() as session:
+        principal = authenticate_request(request, session)
         report = read_submission(session, id=id)
-        full = is_insider(request, session, report.project)
-        if not (full or report.is_public):
-            refuse(request, session, report.project)
-        own = owns(request, session, report.project)
+        require(principal, "view", submission_object(report))
+        full = can(principal, "view_unlisted", submission_object(report))
+        own = can(principal, "view_stage_address", submission_object(report))
         return _answer(report, Links.of(request, market), full=full, own=own)
 
 
 @post("/submissions/{id:int}/close", sync_to_thread=True, status_code=200, responses=WRITING)
 def close_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """End the upload: the validation begins."""
+    """Close the submission: the upload ends and the validation begins."""
     return _change(request, market, id, states.close)
 
 
 @post("/submissions/{id:int}/cancel", sync_to_thread=True, status_code=200, responses=WRITING)
 def cancel_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """Give it up; its files may then be uploaded anew under their names."""
+    """Cancel the submission; its files can be uploaded again."""
     return _change(request, market, id, states.cancel)
 
 
 @post("/submissions/{id:int}/retry", sync_to_thread=True, status_code=200, responses=WRITING)
 def retry_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """Validate again what was cancelled, or ended by a fault that is not the plugin's."""
+    """Validate a submission again that was cancelled or that ended with an infrastructure error."""
     return _change(request, market, id, states.retry)
 
 
@@ -98,10 +100,9 @@ def _change(
     request: Request[Any, Any, Any], market: Market, id: int, change: Callable[..., object]
 ) -> SubmissionAnswer:
     with market.database.writing() as session:
-        caller: Caller = get_caller(request, session)
-        project = read_submission(session, id=id).project
-        check_owner(caller, member_id=project.member_id, project=project.name)
-        change(session, id=id, actor=caller.user)
+        user = require_user(authenticate_request(request, session), "change")
+        require(user, "change", submission_object(read_submission(session, id=id)))
+        change(session, id=id, actor=user.user)
         session.flush()
         answer = _answer(read_submission(session, id=id), Links.of(request, market), full=True, own=True)
     market.wake()
@@ -118,7 +119,7 @@ def _answer(report: SubmissionReport, links: Links, *, full: bool, own: bool) ->
         state=submission.state,
         reason=submission.reason,
         attempt=submission.attempt,
-        findings=[FindingAnswer.of(finding) for finding in report.findings],
+        findings=read_findings(report.findings),
         files=[file_answer(file, submission, links, own=own) for file in report.files],
         runs=[_run(run, names.get(run.file_id)) for run in report.runs],
         steps=[_step(step, full) for step in report.steps],

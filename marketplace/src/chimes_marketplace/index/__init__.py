@@ -1,1 +1,1 @@
-"""The face that pip, uv and twine speak to."""
+"""The package index for pip, uv and twine."""

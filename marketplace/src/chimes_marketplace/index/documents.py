@@ -1,4 +1,4 @@
-"""Writes the index's pages: HTML as PEP 503 and its successors say, JSON as PEP 691 and 700 do."""
+"""Writes the pages of the index: HTML by PEP 503 and its successors, JSON by PEP 691 and PEP 700."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def root_json(names: Sequence[str]) -> bytes:
 
 
 def project_html(name: str, entries: Sequence[Entry], *, up: str) -> bytes:
-    """A link for each file; ``up`` leads from the page's address to where ``files/`` is."""
+    """A link for each file; ``up`` is the relative path from the page to the parent of ``files/``."""
     return _page(f"Links for {name}", [_anchor(entry, up) for entry in entries])
 
 
 def project_json(name: str, entries: Sequence[Entry], *, up: str) -> bytes:
-    """All facts of each file; ``up`` leads from the page's address to where ``files/`` is."""
+    """All data of each file; ``up`` is the relative path from the page to the parent of ``files/``."""
     return _json(
         {
             "meta": {"api-version": API_VERSION},
@@ -59,7 +59,7 @@ def project_json(name: str, entries: Sequence[Entry], *, up: str) -> bytes:
 
 
 def file_url(sha256: str, filename: str) -> str:
-    """Where a file is, below the root of the index or of a stage."""
+    """The path of a file below the root of the index or of a stage."""
     return f"files/{sha256}/{quote(filename)}"
 
 
@@ -68,7 +68,7 @@ def _anchor(entry: Entry, up: str) -> str:
     if entry.requires_python:
         attributes["data-requires-python"] = entry.requires_python
     if entry.metadata_sha256:
-        # Not data-dist-info-metadata as well (PEP 714): pip 23.0, Debian 12's, breaks off at that key in JSON.
+        # Not data-dist-info-metadata as well (PEP 714): pip 23.0, which Debian 12 has, fails at that key in JSON.
         attributes["data-core-metadata"] = f"sha256={entry.metadata_sha256}"
     text = " ".join(f'{key}="{escape(value)}"' for key, value in attributes.items())
     return f"    <a {text}>{escape(entry.filename)}</a><br>"

@@ -1,4 +1,4 @@
-"""What stands on a page of the index: one entry for each file, whoever may see it."""
+"""The entries of an index page: one for each file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Entry", "list_entries", "list_staged_entries", "versions_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A file as installers see it. ``moment``: when it was listed; on a stage, when it came."""
+    """A file as installers see it. ``moment``: when it was listed; on a stage, when it was uploaded."""
 
     filename: str
     version: str
@@ -36,7 +36,7 @@ def list_entries(session: Session, *, project: Project) -> list[Entry]:
 
 
 def list_staged_entries(session: Session, *, project: Project, submission_id: int) -> list[Entry]:
-    """The files of a submission, and the listed ones whose names it does not have."""
+    """The files of a submission, and the listed files of its project with other names."""
     assert project.id is not None
     staged = list_files(session, submission_id=submission_id)
     names = {file.filename for file in staged}

@@ -1,9 +1,7 @@
-"""The files of the index, whole or in parts; who may have one is asked by project and file name, never by digest."""
+"""The files of the index, whole or in parts; access depends on project and file name, never on the digest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from litestar import Request, Response, get
@@ -11,6 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Stream
 
+from chimes_marketplace.accounts.policy import require
 from chimes_marketplace.catalog.files import list_named
 from chimes_marketplace.catalog.releases import get_project_of
 from chimes_marketplace.catalog.tables import File
@@ -18,9 +17,10 @@ from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.ranges import parse_range
 from chimes_marketplace.index.representation import PRIVATE, is_known
-from chimes_marketplace.storage.local import DIGEST
-from chimes_marketplace.web.authentication import find_caller, may_read
-from chimes_marketplace.web.responses import refuse
+from chimes_marketplace.storage.blobstore import DIGEST
+from chimes_marketplace.web.access import project_object
+from chimes_marketplace.web.authentication import authenticate_request
+from chimes_marketplace.web.errors import error_response
 from chimes_marketplace.web.state import Market
 
 __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
@@ -28,14 +28,13 @@ __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
 Ask = Request[Any, Any, Any]
 IMMUTABLE = "public, max-age=31536000, immutable"
 METADATA = ".metadata"
-CHUNK = 1 << 18
 
 
 @get("/files/{sha256:str}/{filename:str}", sync_to_thread=True, tags=["index"])
 def send_file(
     request: Ask, market: NamedDependency[Market], sha256: FromPath[str], filename: FromPath[str]
 ) -> Response[Any]:
-    """A listed file to everybody, another one to its member; with ``.metadata`` behind its name, a wheel's METADATA."""
+    """A listed file without a token, others for their member; with the suffix ``.metadata``, a wheel's METADATA."""
     with market.database.reading() as session:
         file, cache = _readable(request, session, sha256, filename.removesuffix(METADATA))
         digest = digest_of(file, filename)
@@ -43,7 +42,7 @@ def send_file(
 
 
 def digest_of(file: File, filename: str) -> str:
-    """Of the file's bytes, or of its METADATA if ``filename`` asks for that. Raises ``not-found``."""
+    """The digest of the file, or of its METADATA if ``filename`` asks for that. Raises ``not-found``."""
     digest = file.metadata_sha256 if filename.endswith(METADATA) else file.sha256
     if digest is None:
         raise absent(filename)
@@ -51,17 +50,16 @@ def digest_of(file: File, filename: str) -> str:
 
 
 def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[Any]:
-    """The blob, or the part of it that the request asks for; 304 if the client has it, 416 for a part outside."""
+    """The blob or the requested part of it; 304 if the client has it, 416 for a part that it does not have."""
     etag = f'"{digest}"'
     headers = {"Cache-Control": cache, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_known(request, etag):
         return Response(b"", status_code=304, headers=headers)
-    path = market.blobs.path(digest)
-    size = path.stat().st_size
+    size = market.blobs.size(digest)
     try:
         part = _asked_part(request, etag, size)
     except MarketplaceError as error:
-        response: Response[Any] = refuse(request, error)
+        response = error_response(request, error)
         response.headers["Content-Range"] = f"bytes */{size}"
         return response
     if part is not None:
@@ -69,13 +67,15 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
     sent = range(size) if part is None else part
     headers["Content-Length"] = str(len(sent))
     status = 200 if part is None else 206
-    return Stream(_read(path, sent), headers=headers, media_type="application/octet-stream", status_code=status)
+    return Stream(
+        market.blobs.stream(digest, sent), headers=headers, media_type="application/octet-stream", status_code=status
+    )
 
 
 def absent(filename: str) -> MarketplaceError:
-    """There is no such file, or it has other bytes."""
+    """The error for a file that does not exist or has other bytes."""
     message = f"there is no file {filename[:200]!r} with these bytes"
-    return MarketplaceError("not-found", message, fix="take the address from a page of the index")
+    return MarketplaceError("not-found", message, fix="use an address from a page of the index")
 
 
 def _asked_part(request: Ask, etag: str, size: int) -> range | None:
@@ -93,14 +93,5 @@ def _readable(request: Ask, session: Session, sha256: str, filename: str) -> tup
     if not found:
         raise absent(filename)
     project = get_project_of(session, release_id=found[0].release_id)
-    may_read(find_caller(request, session), member_id=project.member_id, project=project.name)
+    require(authenticate_request(request, session), "view", project_object(project))
     return found[0], PRIVATE
-
-
-def _read(path: Path, part: range) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        stream.seek(part.start)
-        left = len(part)
-        while left > 0 and (data := stream.read(min(CHUNK, left))):
-            left -= len(data)
-            yield data

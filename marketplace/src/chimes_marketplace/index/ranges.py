@@ -1,4 +1,4 @@
-"""Reads the Range header: which part of a file is asked for (RFC 9110, section 14)."""
+"""Parses the Range header: the requested part of a file (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ LONGEST = 19
 
 
 def parse_range(header: str, size: int) -> range | None:
-    """The bytes that are asked for; None for all of them, as for a header that is none or asks for several parts.
+    """The requested bytes; None for all of them, also for a malformed header and for one with several ranges.
 
-    Raises MarketplaceError ``range-outside`` for a part that the file does not have.
+    Raises MarketplaceError ``range-outside`` for bytes that the file does not have.
     """
     found = ONE.fullmatch(header.strip())
     if found is None or not any(found.groups()) or max(map(len, found.groups())) > LONGEST:
@@ -29,5 +29,5 @@ def parse_range(header: str, size: int) -> range | None:
         part = range(int(first), min(int(last) + 1, size) if last else size)
     if not part:
         message = f"the file has no part {header.strip()[:80]!r}: it has {size} bytes"
-        raise MarketplaceError("range-outside", message, fix="ask for bytes that are there, or for the whole file")
+        raise MarketplaceError("range-outside", message, fix="request bytes that exist, or the whole file")
     return part

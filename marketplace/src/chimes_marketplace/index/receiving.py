@@ -1,4 +1,4 @@
-"""Reads an upload's multipart body piece by piece: text into fields, the file to disk with its digests on the way."""
+"""Parses the multipart body of an upload while it arrives: text into fields, the file to disk, with its digests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from litestar.concurrency import sync_to_thread
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.storage.local import Incoming
+from chimes_marketplace.storage.blobstore import IncomingBlob
 from chimes_marketplace.submissions.form import DIGESTS, METADATA_FIELDS, UploadForm
 
 __all__ = ["Receiving", "boundary_of"]
@@ -27,7 +27,7 @@ CLIENT = "upload with a current twine or uv"
 
 
 class Digest(Protocol):
-    """Of hashlib."""
+    """A hash object of hashlib."""
 
     def update(self, data: bytes, /) -> None:
         """Add bytes."""
@@ -39,11 +39,11 @@ class Digest(Protocol):
 
 
 def boundary_of(content_type: str) -> str:
-    """What parts the body. Raises MarketplaceError ``bad-form`` for another type of body."""
+    """The multipart boundary. Raises MarketplaceError ``bad-form`` for another type of body."""
     kind, options = parse_options_header(content_type)
     boundary: str = options.get("boundary", "")
     if kind != "multipart/form-data" or not boundary:
-        raise _bad(f"the body is {quote(content_type) if content_type else 'of no type'}, not a form with files")
+        raise _bad(f"the body is {quote(content_type) if content_type else 'without a type'}, not multipart/form-data")
     return boundary
 
 
@@ -55,7 +55,11 @@ class Receiving:
     """
 
     def __init__(
-        self, incoming: Incoming, *, limit_bytes: int, arriving: Callable[[str, str], AbstractContextManager[object]]
+        self,
+        incoming: IncomingBlob,
+        *,
+        limit_bytes: int,
+        arriving: Callable[[str, str], AbstractContextManager[object]],
     ) -> None:
         self.filename: str | None = None
         self._incoming = incoming
@@ -79,15 +83,15 @@ class Receiving:
         return MappingProxyType(self._fields)
 
     def close(self) -> None:
-        """The upload is over, whatever became of it."""
+        """End the upload, whether it succeeded or not."""
         self._under_way.close()
 
     async def read(self, boundary: str, body: AsyncIterator[bytes]) -> None:
-        """All of it. Raises MarketplaceError ``bad-form``, ``file-too-large``, ``disk-full``."""
+        """Parse the whole body. Raises MarketplaceError ``bad-form``, ``file-too-large``, ``disk-full``."""
         try:
             with PushMultipartParser(boundary, max_segment_count=PARTS) as parser:
                 async for chunk in body:
-                    # What stands behind the end is not ours.
+                    # Data after the end of the form is ignored.
                     for event in parser.parse(chunk) if chunk and not parser.closed else ():
                         await self._take(event)
         except MultipartError as error:
@@ -95,14 +99,16 @@ class Receiving:
         await self._flush()
 
     def check_digests(self, form: UploadForm) -> None:
-        """Raises MarketplaceError ``bad-digest`` for the first one that is not that of the bytes."""
+        """Raises MarketplaceError ``bad-digest`` for the first digest that differs from that of the bytes."""
         found = {field: digest.hexdigest() for field, digest in self._digests.items()}
         found["sha256_digest"] = self._incoming.sha256
         for field in DIGESTS:
             given = form.digests.get(field)
             if given is not None and given != found[field]:
-                message = f"the {field} is {quote(given)}, that of the bytes that came is {found[field]!r}"
-                raise MarketplaceError("bad-digest", message, fix="upload again; it was changed on the way, or before")
+                message = f"the {field} is {quote(given)}, but the received bytes have {found[field]!r}"
+                raise MarketplaceError(
+                    "bad-digest", message, fix="upload again; the file was changed before or during the upload"
+                )
 
     async def _take(self, event: Any) -> None:
         match event:
@@ -154,7 +160,7 @@ class Receiving:
     async def _keep(self, data: bytes) -> None:
         if self._incoming.size_bytes + len(self._batch) + len(data) > self._limit_bytes:
             message = f"the file is larger than {self._limit_bytes} bytes"
-            raise MarketplaceError("file-too-large", message, fix="ship weights and data apart from the code")
+            raise MarketplaceError("file-too-large", message, fix="publish weights and data separately from the code")
         self._batch += data
         if len(self._batch) >= BATCH:
             await self._flush()
@@ -164,7 +170,7 @@ class Receiving:
         try:
             await sync_to_thread(self._write, batch)
         except OSError as error:
-            message = f"the file cannot be kept: {error.strerror}"
+            message = f"the file cannot be stored: {error.strerror}"
             raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room") from error
 
     def _write(self, batch: bytes) -> None:

@@ -1,18 +1,19 @@
-"""Chooses in which form a page is answered, and whether the client has it already."""
+"""Chooses the form of an index page, and answers 304 where the client has it already."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from litestar import Request, Response
-from litestar.datastructures.headers import Accept
+
+from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.web.negotiation import choose_encoding, choose_media_type
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -23,33 +24,45 @@ __all__ = ["JSON", "PRIVATE", "REVALIDATE", "is_known", "represent"]
 
 JSON = "application/vnd.pypi.simple.v1+json"
 HTML = "application/vnd.pypi.simple.v1+html"
-OFFERED = ("text/html", JSON, HTML)
-"""The first is for who does not care; browsers and pip of old ask for it by name."""
+LATEST = "application/vnd.pypi.simple.latest"
+OFFERED: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"text/html": ["text/html"], JSON: [JSON, f"{LATEST}+json"], HTML: [HTML, f"{LATEST}+html"]}
+)
+"""Each type that is answered and the names that it is asked for by: ``latest`` is answered as the version that it is.
+
+The first is for clients without a preference; browsers and old versions of pip ask for it by name.
+"""
 
 REVALIDATE = "no-cache"
 PRIVATE = "private, no-store"
 COMPRESSED_BYTES = 1024
-"""Smaller bodies do not get smaller."""
+"""Smaller bodies are not compressed."""
 
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
     {"zstd": zstd.compress, "gzip": partial(gzip.compress, compresslevel=5, mtime=0)}
 )
-"""uv takes both, pip gzip alone."""
+"""Of equally preferred ones the first, which is smaller and faster; uv takes both, pip only gzip."""
 
 
 def represent(
     request: Request[Any, Any, Any], *, json: Callable[[], bytes], html: Callable[[], bytes], cache: str
 ) -> Response[bytes]:
-    """The page as the client prefers it; 304 without a body if its copy is fresh."""
-    kind = _preferred(request.headers.get("accept", "*/*"))
+    """The page as the client prefers it; 304 without a body if its copy is fresh.
+
+    Raises MarketplaceError ``not-acceptable`` where the client refuses every form.
+    """
+    kind = choose_media_type(request.headers.getall("accept", []), OFFERED)
+    if kind is None:
+        message = "the Accept header refuses every form of this page"
+        raise MarketplaceError("not-acceptable", message, fix=f"accept one of {', '.join(OFFERED)}")
     body = json() if kind == JSON else html()
     headers = {"Cache-Control": cache, "Vary": "Accept, Accept-Encoding"}
-    encoding = _encoding(request.headers.get("accept-encoding", "")) if len(body) >= COMPRESSED_BYTES else None
+    encodings = request.headers.getall("accept-encoding", [])
+    encoding = choose_encoding(encodings, tuple(ENCODINGS)) if len(body) >= COMPRESSED_BYTES else None
     if encoding is not None:
         body = ENCODINGS[encoding](body)
         headers["Content-Encoding"] = encoding
-    # Of the bytes as they go out, so it differs between the forms and their encodings; and of the type, which
-    # two forms with the same bytes differ in.
+    # Of the encoded bytes and of the type, because two types can have the same bytes.
     headers["ETag"] = f'"{hashlib.sha256(kind.encode() + body).hexdigest()[:40]}"'
     if is_known(request, headers["ETag"]):
         headers.pop("Content-Encoding", None)
@@ -58,31 +71,6 @@ def represent(
 
 
 def is_known(request: Request[Any, Any, Any], etag: str) -> bool:
-    """Whether the client says that it has this one (If-None-Match)."""
+    """Whether the client has this version already (If-None-Match)."""
     held = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
     return etag in held or "*" in held
-
-
-def _preferred(accept: str) -> str:
-    try:
-        return Accept(accept).best_match(list(OFFERED), default=OFFERED[0])
-    except OverflowError:
-        # Of a quality that is infinite.
-        return OFFERED[0]
-
-
-def _encoding(header: str) -> str | None:
-    """The best of ours that the client takes: what it prefers, and of equals zstd, which is smaller and faster."""
-    taken = {}
-    for part in header.lower().split(","):
-        name, *parameters = (text.strip() for text in part.split(";"))
-        if name in ENCODINGS:
-            taken[name] = _quality(parameters)
-    best = max(ENCODINGS, key=lambda name: taken.get(name, 0.0))
-    return best if taken.get(best, 0.0) > 0 else None
-
-
-def _quality(parameters: list[str]) -> float:
-    given = next((text.replace(" ", "")[2:] for text in parameters if text.replace(" ", "").startswith("q=")), "1")
-    # What is no quality (RFC 9110, 12.4.2) is not asked for.
-    return float(given) if re.fullmatch(r"0(\.\d{0,3})?|1(\.0{0,3})?", given) else 0.0

@@ -1,4 +1,4 @@
-"""Where the index is mounted."""
+"""The routes of the index."""
 
 from __future__ import annotations
 

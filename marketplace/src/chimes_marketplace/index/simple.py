@@ -11,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from chimes_marketplace.accounts.policy import require
 from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.catalog.projects import list_listed
 from chimes_marketplace.database import Session
@@ -18,8 +19,8 @@ from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.documents import project_html, project_json, root_html, root_json
 from chimes_marketplace.index.entries import Entry, list_entries
 from chimes_marketplace.index.representation import REVALIDATE, represent
-from chimes_marketplace.web.authentication import find_caller, may_read
-from chimes_marketplace.web.readers import find_named
+from chimes_marketplace.web.access import get_named, project_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import Links
 
@@ -48,12 +49,12 @@ def show_project(request: Ask, market: NamedDependency[Market], name: FromPath[s
 
 @get("/legacy/+simple/{name:str}", sync_to_thread=True, tags=["index"])
 def show_project_to_uploader(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
-    """The same page where hatch looks before it uploads."""
+    """The same page at the address that hatch reads before it uploads."""
     return _project_page(request, market, name, folder="/legacy/+simple")
 
 
 def canonical_address(request: Ask, market: Market, path: str) -> Redirect | None:
-    """To ``path`` with a slash at its end and the name normalised, unless that was asked for."""
+    """A redirect to ``path``, with a slash at its end and the name normalised; None if the request has that path."""
     raw: bytes = request.scope["raw_path"]
     if raw.partition(b"?")[0].endswith(b"/") and request.scope["path"] == path.rstrip("/"):
         return None
@@ -63,16 +64,16 @@ def canonical_address(request: Ask, market: Market, path: str) -> Redirect | Non
 def listed_page(request: Ask, session: Session, name: str) -> tuple[str, list[Entry]]:
     """The name and the files of a project that has something listed.
 
-    Raises MarketplaceError ``not-found`` for an absent one. Of one that has nothing listed a stranger learns no more
-    than that: ``credentials-required``, ``not-yours``; its member is told where else to look.
+    Raises MarketplaceError ``not-found`` for an absent one. For one without a listed file
+    raises ``credentials-required`` and ``not-yours`` as the policy says; its member is told about the stage.
     """
-    project = find_named(session, name)
+    project = get_named(session, name)
     entries = list_entries(session, project=project)
     if entries:
         return project.name, entries
-    may_read(find_caller(request, session), member_id=project.member_id, project=project.name)
+    require(authenticate_request(request, session), "view", project_object(project))
     message = f"{project.name} has nothing listed yet"
-    fix = "install from the stage URL that the upload was answered with; chimes publish prints it"
+    fix = "install from the stage URL in the response to the upload; chimes publish prints it"
     raise MarketplaceError("not-found", message, fix=fix)
 
 

@@ -1,4 +1,4 @@
-"""The stage: an index at a secret address, from which a submission can be installed before it is listed."""
+"""The stage: an index at a secret URL, from which a submission can be installed before it is listed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UP = "../../"
 
 @get("/stage/{secret:str}/simple", sync_to_thread=True, tags=["stage"])
 def show_stage(request: Ask, market: NamedDependency[Market], secret: FromPath[str]) -> Response[Any]:
-    """All listed projects and the submission's. Whoever knows the address may read."""
+    """All listed projects and the project of the submission. The URL is the only credential."""
     with market.database.reading() as session:
         _, project = _staged(session, secret)
         names = sorted({project.name, *(each.name for each in list_listed(session))})
@@ -46,7 +46,7 @@ def show_stage(request: Ask, market: NamedDependency[Market], secret: FromPath[s
 def show_staged_project(
     request: Ask, market: NamedDependency[Market], secret: FromPath[str], name: FromPath[str]
 ) -> Response[Any]:
-    """The submission's files beside its project's listed ones; of another project, the listed ones."""
+    """The files of the submission and the listed files of its project; of another project, the listed files."""
     with market.database.reading() as session:
         submission, project = _staged(session, secret)
         if normalised(name) == project.name:
@@ -80,7 +80,9 @@ def send_staged_file(
 def _staged(session: Session, secret: str) -> tuple[Submission, Project]:
     submission = find_by_secret(session, secret=secret)
     if submission is None:
-        raise MarketplaceError("not-found", "there is no such stage", fix="take the address from the upload's answer")
+        raise MarketplaceError(
+            "not-found", "there is no such stage", fix="use the stage URL in the response to the upload"
+        )
     return submission, get_project_of(session, release_id=submission.release_id)
 
 

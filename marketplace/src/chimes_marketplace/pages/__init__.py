@@ -1,1 +1,1 @@
-"""The face for people: pages."""
+"""The pages for people."""

@@ -1,4 +1,4 @@
-"""Stylesheet and pictures of the pages: few and small, read once, addressed by their digest."""
+"""Stylesheet and pictures of the pages, read once and addressed by their digest."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ ASSETS = MappingProxyType({path.name: _read(path) for path in sorted(STATIC.iter
 
 
 def asset_path(name: str) -> str:
-    """Its address below the root; other bytes have another one."""
+    """The address of an asset below the root; it changes with the bytes."""
     return f"/static/{name}?v={ASSETS[name].digest}"
 
 
 @get("/static/{name:str}", sync_to_thread=False, operation_id="ShowAsset", media_type="text/css")
 def show_asset(request: Request[Any, Any, Any], name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
-    """A stylesheet or picture; to be kept for ever if ``v`` is its digest."""
+    """A stylesheet or picture; it may be cached for good if ``v`` is its digest."""
     asset = ASSETS.get(name)
     if asset is None:
         raise MarketplaceError("not-found", f"there is no {name[:100]!r} here", fix="check the address")

@@ -1,4 +1,4 @@
-"""The front page: what this is, what is new, how to install and how to publish."""
+"""The front page: an introduction, the newest plugins, how to install and how to publish."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from chimes_marketplace.catalog.shelf import list_shelf
-from chimes_marketplace.pages.answers import show
+from chimes_marketplace.catalog.listing import list_shelf
+from chimes_marketplace.pages.responses import show
 from chimes_marketplace.web.state import Market
 
 __all__ = ["show_front"]

@@ -1,4 +1,4 @@
-"""The two languages of the pages: their texts, and which one a reader gets."""
+"""The languages of the pages, and the choice between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 __all__ = ["LANGUAGES", "choose", "translations"]
 
 LANGUAGES = ("en", "zh")
-"""The first one is that of the templates."""
+"""The first is the language of the templates."""
 
 LOCALES = Path(__file__).resolve().parents[1] / "locales"
 
@@ -32,7 +32,7 @@ def translations(language: str) -> NullTranslations:
 
 
 def choose(asked: str | None, cookie: str | None, accepted: str) -> str:
-    """What was asked for in the address, else in the cookie, else the first that the browser accepts."""
+    """The language in the query, else in the cookie, else the first that the browser accepts."""
     for wanted in (asked, cookie, *_ranked(accepted)):
         if wanted in LANGUAGES:
             return str(wanted)

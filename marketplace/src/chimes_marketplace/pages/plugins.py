@@ -1,4 +1,4 @@
-"""The list of what is listed, and the page of a plugin or library."""
+"""The list of plugins and libraries, and the page of each."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.catalog.install import Install, install_lines
+from chimes_marketplace.catalog.listing import Item, list_shelf, search
 from chimes_marketplace.catalog.releases import find_release, list_releases
-from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.pages.answers import show
 from chimes_marketplace.pages.findings import printable
-from chimes_marketplace.pages.readmes.html import readme_of
+from chimes_marketplace.pages.readme import render_readme
+from chimes_marketplace.pages.responses import show
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
-from chimes_marketplace.web.readers import find_named, is_insider, refuse
+from chimes_marketplace.web.access import get_named, project_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 from chimes_marketplace.web.urls import Links
 
@@ -39,7 +41,7 @@ def show_plugins(
     type: FromQuery[Literal["", "plugin", "library"]] = "",
     kind: FromQuery[Literal["", "model", "connector", "backend"]] = "",
 ) -> Response[str]:
-    """What is listed: all, or what matches."""
+    """The listed plugins and libraries, all or those that match."""
     with market.database.reading() as session:
         items = list_shelf(session)
     found = [item for item in search(items, q) if _matches(item, type, kind)]
@@ -49,7 +51,7 @@ def show_plugins(
 
 @get("/plugins/{name:str}/", sync_to_thread=True, operation_id="ShowPlugin", media_type="text/html")
 def show_plugin(request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str]) -> Response[str]:
-    """The newest version that the reader may see."""
+    """The newest version that the principal may see."""
     return _show(request, market, name, None)
 
 
@@ -79,18 +81,20 @@ def _matches(item: Item, type: str, kind: str) -> bool:
 
 def _show(request: Request[Any, Any, Any], market: Market, name: str, version: str | None) -> Response[str]:
     with market.database.reading() as session:
-        project = find_named(session, name)
-        full = is_insider(request, session, project)
+        principal = authenticate_request(request, session)
+        project = get_named(session, name)
+        full = can(principal, "view_unlisted", project_object(project))
         shown = _read(session, project, version, full)
+        require(principal, "view", project_object(project, is_listed=shown is not None))
         if shown is None:
-            refuse(request, session, project)
+            raise MarketplaceError("not-found", f"{project.name} has no release", fix="upload a file of it")
     about = shown.report.release.about
     values = {
         "report": shown.report,
         "versions": shown.versions,
         "about": about,
         "install": _install(request, market, shown),
-        "readme": readme_of(about),
+        "readme": render_readme(about),
         "links": _links(about),
         "requirements": [printable(each) for each in about.get("requires_dist") or []],
         "licence": printable(about.get("license_expression") or about.get("license"), 100),
@@ -99,7 +103,7 @@ def _show(request: Request[Any, Any, Any], market: Market, name: str, version: s
 
 
 def _read(session: Session, project: Project, version: str | None, full: bool) -> Shown | None:
-    """None if the reader has to say who it is; raises MarketplaceError ``not-found`` for what is not there."""
+    """The release; None if the principal may not see it. Raises MarketplaceError ``not-found`` for an absent one."""
     assert project.id is not None
     releases = list_releases(session, project_id=project.id)
     found = [read_release(session, project=project, release=each, full=full) for each in releases]
@@ -118,7 +122,7 @@ def _read(session: Session, project: Project, version: str | None, full: bool) -
 
 
 def _newest(reports: list[ReleaseReport]) -> ReleaseReport | None:
-    """The newest listed one; if none is, the newest."""
+    """The newest listed release; if none is listed, the newest."""
     listed = [report for report in reports if report.state == "listed"]
     return next(iter(listed or reports), None)
 

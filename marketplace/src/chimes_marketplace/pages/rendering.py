@@ -1,4 +1,4 @@
-"""From a template and its values to a page: the Jinja environments, one for each language."""
+"""Renders templates: one Jinja environment for each language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from chimes_marketplace.pages import words
+from chimes_marketplace.pages import labels
 from chimes_marketplace.pages.assets import asset_path
 from chimes_marketplace.pages.findings import printable
 from chimes_marketplace.pages.languages import translations
@@ -23,7 +23,7 @@ KB = 1000
 
 
 def render(template: str, language: str, values: Mapping[str, Any]) -> str:
-    """The page as HTML. Whatever comes from plugins is escaped; nothing in a template turns that off but README."""
+    """The page as HTML. Values are escaped, except the README, which is sanitised."""
     return _environment(language).get_template(template).render(values)
 
 
@@ -47,12 +47,12 @@ def _environment(language: str) -> Environment:
         "remember": remember,
         "printable": printable,
     }
-    environment.globals |= {"asset": asset_path, "words": words, "language": language}
+    environment.globals |= {"asset": asset_path, "labels": labels, "language": language}
     return environment
 
 
 def size(count: int) -> str:
-    """Bytes as people read them."""
+    """A size in bytes, for people."""
     amount = float(count)
     for unit in ("B", "kB", "MB"):
         if amount < KB:
@@ -67,16 +67,16 @@ def moment(at: datetime) -> str:
 
 
 def iso(at: datetime) -> str:
-    """The same for machines."""
+    """A point in time as ISO 8601."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def seconds(amount: float) -> str:
-    """A duration, in one piece."""
+    """A duration, without a line break."""
     text = f"{amount:.1f} s" if amount < 60 else f"{int(amount // 60)} min {amount % 60:.0f} s"
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def remember(query: Mapping[str, str], key: str, value: str) -> str:
-    """A query with one value changed, and without what is empty."""
+    """A query with one value changed and without empty values."""
     return urlencode({name: text for name, text in ({**query, key: value}).items() if text})

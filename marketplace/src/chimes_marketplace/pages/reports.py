@@ -1,4 +1,4 @@
-"""The validation report of a submission: for everybody once it is listed, before that for its member or by stage."""
+"""The validation report of a submission: public once it is listed; before, for its member or at the stage URL."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, PathParameter
 
+from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.pages.answers import show
+from chimes_marketplace.lanes.documents import read_log, read_verdict
 from chimes_marketplace.pages.findings import group, printable
-from chimes_marketplace.pages.matrix import DOCUMENTS, make_ran
+from chimes_marketplace.pages.responses import show
+from chimes_marketplace.pages.runs import DOCUMENTS, make_ran
+from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.states import MARKETPLACE, find_by_secret
-from chimes_marketplace.validation.documents import read_log, read_verdict
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
-from chimes_marketplace.web.readers import is_insider, refuse
+from chimes_marketplace.web.access import submission_object
+from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market
 
 __all__ = ["show_document", "show_report", "show_stage_document", "show_stage_report"]
@@ -29,7 +32,7 @@ TYPES = {".json": "application/json", ".toml": "text/plain", ".txt": "text/plain
 
 @get("/reports/{id:int}/", sync_to_thread=True, operation_id="ShowReport", media_type="text/html")
 def show_report(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> Response[str]:
-    """The report of a submission. What is not listed needs a token of its member."""
+    """The report of a submission. One that is not listed needs a token of its member."""
     with market.database.reading() as session:
         report, full = _admitted(request, session, id)
     return _page(request, market, report, full=full, place=f"reports/{id}/")
@@ -39,7 +42,7 @@ def show_report(request: Request[Any, Any, Any], market: NamedDependency[Market]
 def show_stage_report(
     request: Request[Any, Any, Any], market: NamedDependency[Market], secret: FromPath[str]
 ) -> Response[str]:
-    """The same, for who knows the stage URL."""
+    """The same, at the stage URL."""
     with market.database.reading() as session:
         report = _staged(session, secret)
     return _page(request, market, report, full=True, place=f"stage/{quote(secret)}/report/")
@@ -59,25 +62,26 @@ def show_document(
 def show_stage_document(
     market: NamedDependency[Market], secret: FromPath[str], run: Number, document: FromPath[str]
 ) -> Response[bytes]:
-    """The same, for who knows the stage URL."""
+    """The same, at the stage URL."""
     with market.database.reading() as session:
         report = _staged(session, secret)
     return _document(market, report, run, document)
 
 
 def _admitted(request: Request[Any, Any, Any], session: Session, id: int) -> tuple[SubmissionReport, bool]:
-    """The report, and whether the reader may see all. Raises MarketplaceError for who may see nothing of it."""
+    """The report, and whether the principal may see all of it. Raises MarketplaceError as the policy says."""
+    principal = authenticate_request(request, session)
     report = read_submission(session, id=id)
-    full = is_insider(request, session, report.project)
-    if not (full or report.is_public):
-        refuse(request, session, report.project)
-    return report, full
+    require(principal, "view", submission_object(report))
+    return report, can(principal, "view_unlisted", submission_object(report))
 
 
 def _staged(session: Session, secret: str) -> SubmissionReport:
     submission = find_by_secret(session, secret=secret)
     if submission is None or submission.id is None:
-        raise MarketplaceError("not-found", "there is no such stage", fix="check the address: it is a secret")
+        raise MarketplaceError(
+            "not-found", "there is no such stage", fix="use the stage URL in the response to the upload"
+        )
     return read_submission(session, id=submission.id)
 
 
@@ -89,7 +93,7 @@ def _page(
         make_ran(run, files.get(run.file_id), read_verdict(market.blobs, run), read_log(market.blobs, run))
         for run in report.runs
     ]
-    findings = group(report.findings)
+    findings = group(read_findings(report.findings))
     values = {
         "report": report,
         "findings": findings,

@@ -1,4 +1,4 @@
-"""Where the pages are mounted."""
+"""The routes of the pages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from chimes_marketplace.pages.assets import show_asset
+from chimes_marketplace.pages.errors import HANDLERS
 from chimes_marketplace.pages.front import show_front
 from chimes_marketplace.pages.plugins import show_plugin, show_plugins, show_release_page
-from chimes_marketplace.pages.refusals import HANDLERS
 from chimes_marketplace.pages.reports import show_document, show_report, show_stage_document, show_stage_report
 
 __all__ = ["ROUTES"]

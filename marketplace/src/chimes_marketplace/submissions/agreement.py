@@ -1,4 +1,4 @@
-"""Compares an upload's form with the metadata in its file: the file is what is served, the form must not say more."""
+"""Compares the form of an upload with the metadata in its file, which is what installers use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def differences(form: UploadForm, about: Mapping[str, Any]) -> list[tuple[str, l
     """(field, what only the form says, what only the file says) for each field in which they differ.
 
     ``about`` has the keys of packaging's RawMetadata. Name, version and requirements always count; other fields
-    where both have them. An absent name or version of the file is another check's finding.
+    where both have them. Another check reports an absent name or version in the file.
     """
     found = []
     for field, (key, normal, always) in COMPARED.items():
@@ -41,7 +41,7 @@ def _held(about: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _spread(field: str, values: Values) -> list[str]:
-    # One text in the form, a list in RawMetadata.
+    # One string in the form, a list in RawMetadata.
     if field != "keywords":
         return list(values)
     return [word for value in values for word in value.split(",") if word.strip()]

@@ -1,4 +1,4 @@
-"""The questions of an upload that need more than its file: its form, the names and the bytes that are there."""
+"""Checks of an upload that need more than its file: its form, and the projects and files that exist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["UPLOAD_CHECKS", "FormAgrees", "Immutable", "NameDistinct", "Neighbou
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """A name, and the names of other members' projects that look like it."""
+    """A name, and similar names of other members' projects."""
 
     name: str
     lookalikes: tuple[str, ...]
@@ -22,7 +22,7 @@ class Neighbourhood:
 
 @dataclass(frozen=True)
 class Taken:
-    """A file name, and the submission that has other bytes under it. ``state``: its own, or listed."""
+    """A file name, and the submission with other bytes of that name. ``state``: of the submission, or listed."""
 
     filename: str
     known_as: str
@@ -32,7 +32,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Types:
-    """A wheel's type, and those of the wheels of its release that are listed or being judged."""
+    """The type of a wheel, and the types of the wheels of its release that are listed or being validated."""
 
     filename: str
     type: str
@@ -40,10 +40,10 @@ class Types:
 
 
 class NameDistinct(Check[Neighbourhood]):
-    """Does the name look like no project of another member?
+    """Does the name differ clearly from the projects of other members?
 
-    People install what they think they read: `l`, `i` and `1`, `o` and `0`, and separators are easily confused.
-    The release is judged as any other, but a person lists it.
+    People confuse `l`, `i` and `1`, `o` and `0`, and separators. The release is validated as any other, but an
+    administrator decides whether it is listed.
     """
 
     code = "A13"
@@ -59,21 +59,25 @@ class NameDistinct(Check[Neighbourhood]):
         if not facts["lookalikes"]:
             return []
         message = f"the name {quote(facts['name'])} looks like {quote_all(facts['lookalikes'])} of another member"
-        return [self.finding(message, "choose a name that nobody confuses, or wait for a person's word", where="Name")]
+        return [
+            self.finding(
+                message, "choose a name that differs more, or wait until an administrator decides", where="Name"
+            )
+        ]
 
 
 class Immutable(Check[Taken]):
     """Is the file name free, or are the bytes the same?
 
-    What was listed never changes: locks name its digest. What is being judged is not replaced below the judge;
-    cancel it first. The bytes of a submission that failed or was cancelled may be replaced.
+    A listed file never changes, because locks name its digest. A file that is being validated cannot be replaced;
+    cancel its submission first. The files of a rejected or cancelled submission can be replaced.
     """
 
     code = "A14"
     blocks = "upload"
 
     def observe(self, subject: Taken) -> Facts:
-        """The names, and who holds them."""
+        """The names, and the submission that has them."""
         return {
             "filename": subject.filename,
             "known_as": subject.known_as,
@@ -82,12 +86,12 @@ class Immutable(Check[Taken]):
         }
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """The fix says how the name becomes free, if ever."""
+        """One finding; its fix says whether the name can become free."""
         same_name = facts["known_as"] == facts["filename"]
         bytes_ = "with other bytes" if same_name else f"as {quote(facts['known_as'])}"
         there = f"File already exists: {quote(facts['filename'])} is {facts['state']} {bytes_}"
         if facts["state"] == "listed":
-            return [self.finding(there, "raise the version: what is listed never changes", where=facts["filename"])]
+            return [self.finding(there, "raise the version: a listed file never changes", where=facts["filename"])]
         number = facts["submission"]
         fix = f"wait for its verdict, or cancel it and upload again: chimes cancel {number}"
         return [self.finding(f"{there} in submission {number}", fix, where=facts["filename"])]
@@ -96,14 +100,14 @@ class Immutable(Check[Taken]):
 class OneType(Check[Types]):
     """Are all wheels of a release plugins, or all libraries?
 
-    People install one of them and expect what the release's page says; a plugin is asked other things than a library.
+    People install any of them and expect what the page of the release says; a plugin has other checks than a library.
     """
 
     code = "A18"
     blocks = "upload"
 
     def observe(self, subject: Types) -> Facts:
-        """What the wheel is, and what those are that are listed or being judged."""
+        """The type of the wheel, and the types of the wheels that are listed or being validated."""
         return {"filename": subject.filename, "type": subject.type, "others": list(subject.others)}
 
     def judge(self, facts: Facts) -> list[Finding]:
@@ -119,9 +123,9 @@ class OneType(Check[Types]):
 class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
     """Do the upload's form and the metadata in the file say the same?
 
-    Some indexes show the form, installers obey the file: who sends two different ones misleads somebody. Name,
-    version and requirements are always compared; Requires-Python, extras, licence, classifiers, keywords and
-    summary where both have them.
+    Some indexes show the form, and installers use the file, so a difference misleads people. Name, version and
+    requirements are always compared; Requires-Python, extras, licence, classifiers, keywords and summary where both
+    have them.
     """
 
     code = "A17"
@@ -129,7 +133,7 @@ class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
     source = "PyPI's legacy upload: malicious wheels with other metadata than their form"
 
     def observe(self, subject: list[tuple[str, list[str], list[str]]]) -> Facts:
-        """What only one of them says, by field."""
+        """The values that only one of them has, by field."""
         return {"differ": [[field, said[:50], held[:50]] for field, said, held in subject]}
 
     def judge(self, facts: Facts) -> list[Finding]:

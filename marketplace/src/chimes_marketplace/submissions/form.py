@@ -1,4 +1,4 @@
-"""The text of an upload's form: which fields there must be, and what they may say."""
+"""The fields of an upload form: which are required, and their valid values."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ METADATA_FIELDS = frozenset(
     | {"description_content_type", "provides_extra", "dynamic", "import_name", "import_names", "import_namespace"}
     | {"import_namespaces", "pyversion", "filetype", "protocol_version", ":action", *DIGESTS}
 )
-"""The fields that are text; one that comes as a file is refused."""
+"""The fields that are text; one that is sent as a file is refused."""
 
 ENDINGS = MappingProxyType({"bdist_wheel": ".whl", "sdist": ".tar.gz"})
 REQUIRED = ("name", "version", "filetype", "metadata_version")
 RETIRED = ("submit", "submit_pkg_info", "doc_upload")
-"""Actions of old clients that the protocol no longer has."""
+"""Actions of old clients that were removed from the protocol."""
 CLIENT = "upload with a current twine or uv"
 LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadForm:
-    """A form that can be used. ``name`` and ``version`` are as written; ``digests`` those that were given, by field."""
+    """A valid form. ``name`` and ``version`` as written; ``digests``: those that were given, by field."""
 
     name: str
     version: str
@@ -58,7 +58,7 @@ class UploadForm:
     fields: Mapping[str, Sequence[str]]
 
     def values(self, field: str) -> list[str]:
-        """The values of a field that say something."""
+        """The values of a field that are not empty."""
         return [value for value in self.fields.get(field, ()) if not is_absent(value)]
 
     @property
@@ -68,7 +68,7 @@ class UploadForm:
 
 
 def is_absent(value: str) -> bool:
-    """Whether a value only fills a place: old tools write UNKNOWN, uv sends an empty ``requires_python``."""
+    """Whether a value is a placeholder: old tools write UNKNOWN, uv sends an empty ``requires_python``."""
     return value.strip() in ("", "UNKNOWN")
 
 
@@ -77,7 +77,7 @@ def check_action(actions: Sequence[str]) -> None:
     for action in actions:
         if action in RETIRED:
             message = f"the action {action!r} of the upload protocol was retired"
-            raise MarketplaceError("gone", message, fix="upload a file; nothing else is needed")
+            raise MarketplaceError("gone", message, fix="upload the file without a separate registration")
         if action != "file_upload":
             raise _bad(f"the :action {quote(action)} is unknown", "send :action=file_upload")
     if not actions:
@@ -85,7 +85,7 @@ def check_action(actions: Sequence[str]) -> None:
 
 
 def read_form(fields: Mapping[str, Sequence[str]], filename: str | None) -> UploadForm:
-    """Judge the fields beside the file ``content``, which has this name. Raises MarketplaceError ``bad-form``."""
+    """Validate the fields beside the file ``content`` of this name. Raises MarketplaceError ``bad-form``."""
     for protocol in fields.get("protocol_version", ()):
         if protocol != "1":
             raise _bad(f"the protocol_version {quote(protocol)} is unknown", "send protocol_version=1, or none")
@@ -120,16 +120,16 @@ def _check_lengths(fields: Mapping[str, Sequence[str]]) -> None:
         most = LONGEST.get(field.replace("_", "-").removesuffix("s"))
         longest = max(map(len, values), default=0)
         if most is not None and longest > most:
-            raise _bad(f"a {field} of the form has {longest} characters, more than are read", f"use at most {most}")
+            raise _bad(f"a {field} of the form has {longest} characters", f"use at most {most}")
 
 
 def check_release(name: str, version: str) -> None:
-    """Whether a project may be called so, and a release of it. Raises MarketplaceError ``bad-form``."""
+    """Check the name of a project and the version of a release. Raises MarketplaceError ``bad-form``."""
     try:
         canonicalize_name(name, validate=True)
     except InvalidName as error:
         fix = "use letters and digits, with . _ - between them"
-        raise _bad(f"{quote(name)} is no name of a project", fix) from error
+        raise _bad(f"{quote(name)} is not a valid project name", fix) from error
     if len(name) > LONGEST_NAME:
         raise _bad(f"the name {quote(name)} has {len(name)} characters", f"use at most {LONGEST_NAME}")
     try:
@@ -138,15 +138,15 @@ def check_release(name: str, version: str) -> None:
         Version(version)
     except InvalidVersion as error:
         fix = f"write it like 1.2.0 (PEP 440), in at most {LONGEST['version']} characters"
-        raise _bad(f"{quote(version)} is no version", fix) from error
+        raise _bad(f"{quote(version)} is not a valid version", fix) from error
 
 
 def _check_filename(filename: str, filetype: str) -> None:
     if filetype not in ENDINGS:
-        raise _bad(f"the filetype {quote(filetype)} is not taken", "upload a bdist_wheel or an sdist")
+        raise _bad(f"the filetype {quote(filetype)} is not accepted", "upload a bdist_wheel or an sdist")
     if not re.fullmatch(r"[A-Za-z0-9][!-.0-~]{0,253}", filename) or "\\" in filename:
         fix = "name it as build tools do, without a path"
-        raise _bad(f"{quote(filename)} is no name of a file", fix)
+        raise _bad(f"{quote(filename)} is not a valid file name", fix)
     if not filename.endswith(ENDINGS[filetype]):
         fix = f"a {filetype} ends in {ENDINGS[filetype]}"
         raise _bad(f"the file {quote(filename)} does not look like a {filetype}", fix)

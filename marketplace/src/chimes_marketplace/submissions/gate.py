@@ -1,8 +1,8 @@
-"""The fast gate: everything that is asked of an uploaded file while its author waits."""
+"""The gate of an upload: the checks that a file must pass before it is accepted, while the client waits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from chimes.checks.formats.fields import parse_headers
 from chimes.checks.rules import FileRules
 from chimes.checks.run import run_file_checks
 from chimes.checks.subject import Subject, open_subject
+from chimes.evidence.finding import Finding
 from packaging.metadata import parse_email
 
 from chimes_marketplace.errors import MarketplaceError
@@ -18,12 +19,12 @@ from chimes_marketplace.submissions.agreement import differences
 from chimes_marketplace.submissions.checks import FormAgrees
 from chimes_marketplace.submissions.form import UploadForm, is_absent
 
-__all__ = ["Examined", "examine", "finding_json", "refusal"]
+__all__ = ["Examined", "blocking_error", "examine", "read_findings", "without_said"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Examined:
-    """What the gate learned of a file. ``about`` has the keys of packaging's RawMetadata.
+    """What the gate found out about a file. ``about`` has the keys of packaging's RawMetadata.
 
     ``type``: plugin, library, or None where the file does not say. ``metadata``: the core metadata's own bytes, of a
     wheel only. ``findings``: of the form and of all checks.
@@ -33,21 +34,18 @@ class Examined:
     type: str | None
     about: dict[str, Any]
     metadata: bytes | None
-    findings: tuple[dict[str, Any], ...]
+    findings: tuple[Finding, ...]
 
     @property
     def requires_python(self) -> str | None:
-        """What the file asks for, None if it does not say."""
+        """The Python versions that the file requires; None if it does not say."""
         value = self.about.get("requires_python")
         return value if isinstance(value, str) and not is_absent(value) else None
 
 
-def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], is_admin: bool) -> Examined:
-    """Ask all checks of the file at ``path`` by the marketplace's ``rules``. Never raises for what is in it.
-
-    An admin is granted reserved names.
-    """
-    granted = [*rules.get("files", {}).get("granted_names", []), *([form.project] if is_admin else [])]
+def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], may_use_reserved_name: bool) -> Examined:
+    """Run all file checks on the file at ``path`` by the marketplace's ``rules``. Never raises for its content."""
+    granted = [*rules.get("files", {}).get("granted_names", []), *([form.project] if may_use_reserved_name else [])]
     chosen = FileRules.from_mapping(rules.get("files", {}))
     return _examine(path, form, chosen.model_copy(update={"granted_names": frozenset(granted)}))
 
@@ -65,39 +63,43 @@ def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
             type=subject.type if subject.frame.readable else None,
             about=about,
             metadata=metadata,
-            findings=tuple(finding_json(each.model_dump()) for each in (*found, *differing)),
+            findings=without_said([*found, *differing]),
         )
 
 
-def refusal(filename: str, findings: Sequence[dict[str, Any]]) -> MarketplaceError | None:
-    """The error for findings that stand in the way of an upload, with all findings; None if there are none."""
-    blocking = [finding for finding in findings if finding["blocks"] == "upload" and finding["severity"] == "error"]
+def blocking_error(filename: str, findings: Sequence[Finding]) -> MarketplaceError | None:
+    """The error for findings that block an upload, with all findings; None if none of them does."""
+    blocking = [each for each in findings if each.blocks == "upload" and each.severity == "error"]
     if not blocking:
         return None
-    taken = next((finding for finding in blocking if finding["code"] == "A14"), None)
-    if taken is not None:
-        return MarketplaceError("file-exists", taken["message"], fix=taken["fix"], findings=findings)
-    number = "a finding" if len(blocking) == 1 else f"{len(blocking)} findings"
-    stands = "stands" if len(blocking) == 1 else "stand"
-    code = "form-differs" if all(finding["code"] == "A17" for finding in blocking) else "checks-failed"
-    message = f"{filename} is not taken: {number} {stands} in the way"
-    fix = "correct what the findings name and upload again; the same checks at home: chimes check FILE"
+    existing = next((each for each in blocking if each.code == "A14"), None)
+    if existing is not None:
+        return MarketplaceError("file-exists", existing.message, fix=existing.fix, findings=findings)
+    code = "form-differs" if all(each.code == "A17" for each in blocking) else "checks-failed"
+    number = "one finding blocks" if len(blocking) == 1 else f"{len(blocking)} findings block"
+    message = f"{filename} is not accepted: {number} the upload"
+    fix = "fix what the findings name and upload again; to run the same checks locally: chimes check FILE"
     return MarketplaceError(code, message, fix=fix, findings=findings)
 
 
-def finding_json(finding: dict[str, Any]) -> dict[str, Any]:
-    """A finding as it is kept and shown: without what the file itself said."""
-    return {key: finding[key] for key in ("code", "severity", "blocks", "message", "fix", "where")}
+def read_findings(stored: Iterable[object]) -> tuple[Finding, ...]:
+    """Findings as the database has them: from JSON."""
+    return tuple(Finding.model_validate(each) for each in stored)
+
+
+def without_said(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings as they are stored and shown: without text of the file itself."""
+    return tuple(each.without_said() for each in findings)
 
 
 def _about(subject: Subject) -> dict[str, Any]:
     data = (subject.metadata if subject.frame.readable else None) or b""
     if not parse_headers(data).fields:
-        # Nothing, or more than is read: a mail parser takes its time for it.
+        # Nothing, or more than the limit: a mail parser would take too long.
         return {}
     try:
         raw, _ = parse_email(data.decode("utf-8"))
     except Exception:
-        # Whatever a mail parser stumbles over, A04 names; here it only means that nothing is known.
+        # A04 reports metadata that cannot be parsed; here nothing is known about the file.
         return {}
     return dict(raw)

@@ -1,35 +1,33 @@
-"""Takes an uploaded file into its release's open submission, or says that it is there already."""
+"""Accepts an uploaded file into the open submission of its release, or finds that it exists already."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from chimes.evidence.finding import Finding
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from chimes_marketplace.accounts.tokens import Caller
+from chimes_marketplace.accounts.policy import ProjectObject, TokenUser, can, require
 from chimes_marketplace.catalog.files import list_files
 from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.catalog.projects import add_project, find_lookalikes, find_project, is_listed
 from chimes_marketplace.catalog.releases import add_release, find_release, has_listed
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import now
-from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.submissions.checks import Immutable, NameDistinct, Neighbourhood, OneType, Taken, Types
 from chimes_marketplace.submissions.form import UploadForm
-from chimes_marketplace.submissions.gate import Examined, finding_json, refusal
+from chimes_marketplace.submissions.gate import Examined, blocking_error, read_findings, without_said
 from chimes_marketplace.submissions.states import OPEN, find_staged, get_submission, open_submission
 from chimes_marketplace.submissions.tables import Submission
 
-__all__ = ["Arrived", "Receipt", "accept", "check_uploader", "screen"]
+__all__ = ["Arrived", "Receipt", "accept", "check_uploader", "may_use_reserved_name", "screen"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrived:
-    """A file that came whole, and what the gate learned of it. ``metadata_sha256``: where its METADATA is kept."""
+    """A complete file and the result of the gate. ``metadata_sha256``: the blob of its METADATA."""
 
     form: UploadForm
     sha256: str
@@ -40,7 +38,7 @@ class Arrived:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What became of an upload: the file's row and its submission. ``is_new``: something was changed."""
+    """The result of an upload: the row of the file and its submission. ``is_new``: something was changed."""
 
     project: Project
     release: Release
@@ -48,15 +46,20 @@ class Receipt:
     file: File
     is_new: bool
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of the upload."""
+        return read_findings(self.file.findings)
 
-def screen(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt | None:
-    """What need not be taken because it is there; None if it is to be taken. Changes nothing.
 
-    Raises MarketplaceError ``not-yours``, ``file-exists``, and for findings of the gate that stand in the way
-    ``checks-failed``, ``form-differs``.
+def screen(session: Session, *, user: TokenUser, arrived: Arrived) -> Receipt | None:
+    """The existing file where the upload changes nothing; None if the file is to be accepted. Changes nothing.
+
+    Raises MarketplaceError ``not-yours``, ``file-exists``, and for findings of the gate that block the
+    upload ``checks-failed``, ``form-differs``.
     """
     project = find_project(session, name=arrived.form.project)
-    _check_owner(caller, arrived.form.project, project)
+    _check_owner(user, arrived.form.project, project)
     release = _find_release(session, project, arrived)
     findings = list(arrived.examined.findings)
     if project is not None and release is not None:
@@ -68,19 +71,19 @@ def screen(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt | N
             elif _is_settled(known, submission):
                 findings = [*_taken(arrived, known, submission), *findings]
         findings = [*findings, *_mixed(session, release, arrived)]
-    error = refusal(arrived.form.filename, findings)
+    error = blocking_error(arrived.form.filename, findings)
     if error is not None:
         raise error
     return None
 
 
-def accept(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt:
-    """Take the file, whose blobs are durable, in this one transaction. Raises what ``screen`` raises.
+def accept(session: Session, *, user: TokenUser, arrived: Arrived) -> Receipt:
+    """Accept the file, whose blobs are stored, in this transaction. Raises what ``screen`` raises.
 
     The first file of a name makes the project, owned by the caller's member.
     """
-    project = _owned_project(session, caller, arrived)
-    there = screen(session, caller=caller, arrived=arrived)
+    project = _owned_project(session, user, arrived)
+    there = screen(session, user=user, arrived=arrived)
     if there is not None:
         return there
     assert project.id is not None
@@ -88,8 +91,9 @@ def accept(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt:
     assert release.id is not None
     submission = find_staged(session, release_id=release.id)
     if submission is None:
-        submission = open_submission(session, release_id=release.id, user_id=caller.user_id, actor=caller.user)
+        submission = open_submission(session, release_id=release.id, user_id=user.user_id, actor=user.user)
     assert submission.id is not None
+    findings = (*arrived.examined.findings, *_lookalikes(session, project))
     file = File(
         release_id=release.id,
         submission_id=submission.id,
@@ -101,7 +105,7 @@ def accept(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt:
         size_bytes=arrived.size_bytes,
         requires_python=arrived.examined.requires_python,
         metadata_sha256=arrived.metadata_sha256,
-        findings=[*arrived.examined.findings, *_lookalikes(session, project)],
+        findings=[each.model_dump(mode="json") for each in findings],
     )
     submission.touched_at = now()
     session.add_all([file, submission])
@@ -109,19 +113,23 @@ def accept(session: Session, *, caller: Caller, arrived: Arrived) -> Receipt:
     return Receipt(project=project, release=release, submission=submission, file=file, is_new=True)
 
 
-def check_uploader(session: Session, *, caller: Caller, name: str) -> None:
+def check_uploader(session: Session, *, user: TokenUser, name: str) -> None:
     """Whether the caller may upload to a project of that name. Raises MarketplaceError ``not-yours``."""
     name = normalised(name)
-    _check_owner(caller, name, find_project(session, name=name))
+    _check_owner(user, name, find_project(session, name=name))
 
 
-def _check_owner(caller: Caller, name: str, project: Project | None) -> None:
-    if caller.project is not None and caller.project != name:
-        message = f"the token is for the project {caller.project!r}, not for {name!r}"
-        raise MarketplaceError("not-yours", message, fix="use a token of this project, or one for all of them")
-    if project is not None and project.member_id != caller.member_id:
-        message = f"the project {name!r} belongs to another member"
-        raise MarketplaceError("not-yours", message, fix="upload under a name of your own")
+def may_use_reserved_name(session: Session, *, user: TokenUser, name: str) -> bool:
+    """Whether the user may upload under a name that the rules reserve."""
+    return can(user, "use_reserved_name", _object(name, find_project(session, name=name)))
+
+
+def _check_owner(user: TokenUser, name: str, project: Project | None) -> None:
+    require(user, "upload", _object(name, project))
+
+
+def _object(name: str, project: Project | None) -> ProjectObject:
+    return ProjectObject(name=name, member_id=None if project is None else project.member_id)
 
 
 def _find_release(session: Session, project: Project | None, arrived: Arrived) -> Release | None:
@@ -131,7 +139,7 @@ def _find_release(session: Session, project: Project | None, arrived: Arrived) -
 
 
 def _find_known(session: Session, release: Release, arrived: Arrived) -> tuple[File, Submission] | None:
-    """The file that has this name now: a listed one, else one that is being judged, else the newest."""
+    """The file that has this name: a listed one, else one that is being validated, else the newest."""
     same = [
         (file, get_submission(session, id=file.submission_id))
         for file in list_files(session, release_id=release.id)
@@ -156,7 +164,7 @@ def _identity(filename: str) -> object:
 
 
 def _is_settled(file: File, submission: Submission) -> bool:
-    """Whether the bytes of that name must not change: listed, or being judged."""
+    """Whether the bytes of that name must not change: listed, or being validated."""
     return file.listed_at is not None or submission.state in OPEN
 
 
@@ -170,14 +178,15 @@ def _is_judged_anew(session: Session, file: File, submission: Submission) -> boo
         return False
     if submission.state != "rejected" or find_staged(session, release_id=file.release_id) is not None:
         return True
-    errors = [each for each in submission.findings if each["severity"] == "error" and each["blocks"] != "review"]
-    # Without an error a person has rejected it.
-    return bool(errors) and not any(str(each["where"]).startswith(file.filename) for each in errors)
+    findings = read_findings(submission.findings)
+    errors = [each for each in findings if each.severity == "error" and each.blocks != "review"]
+    # Without an error an administrator has rejected it.
+    return bool(errors) and not any((each.where or "").startswith(file.filename) for each in errors)
 
 
-def _mixed(session: Session, release: Release, arrived: Arrived) -> list[dict[str, Any]]:
+def _mixed(session: Session, release: Release, arrived: Arrived) -> tuple[Finding, ...]:
     if arrived.examined.form != "wheel" or arrived.examined.type is None:
-        return []
+        return ()
     others = [
         file.type
         for file in list_files(session, release_id=release.id)
@@ -185,45 +194,45 @@ def _mixed(session: Session, release: Release, arrived: Arrived) -> list[dict[st
     ]
     check = OneType()
     types = Types(arrived.form.filename, arrived.examined.type, tuple(sorted(set(others))))
-    return [finding_json(each.model_dump()) for each in check.judge(check.observe(types))]
+    return without_said(check.judge(check.observe(types)))
 
 
-def _taken(arrived: Arrived, known: File, submission: Submission) -> Sequence[dict[str, Any]]:
+def _taken(arrived: Arrived, known: File, submission: Submission) -> tuple[Finding, ...]:
     assert submission.id is not None
     check = Immutable()
     state = "listed" if known.listed_at is not None else submission.state
     taken = Taken(arrived.form.filename, known.filename, submission.id, state)
-    return [finding_json(each.model_dump()) for each in check.judge(check.observe(taken))]
+    return without_said(check.judge(check.observe(taken)))
 
 
-def _lookalikes(session: Session, project: Project) -> list[dict[str, Any]]:
+def _lookalikes(session: Session, project: Project) -> tuple[Finding, ...]:
     assert project.id is not None
     if is_listed(session, project_id=project.id):
-        return []
+        return ()
     found = find_lookalikes(session, name=project.name, member_id=project.member_id)
     check = NameDistinct()
     near = Neighbourhood(project.name, tuple(each.name for each in found))
-    return [finding_json(each.model_dump()) for each in check.judge(check.observe(near))]
+    return without_said(check.judge(check.observe(near)))
 
 
-def _owned_project(session: Session, caller: Caller, arrived: Arrived) -> Project:
+def _owned_project(session: Session, user: TokenUser, arrived: Arrived) -> Project:
     name = arrived.form.project
     project = find_project(session, name=name)
-    _check_owner(caller, name, project)
+    _check_owner(user, name, project)
     if project is None:
         try:
             with session.begin_nested():
-                project = add_project(session, name=arrived.form.name, member_id=caller.member_id)
+                project = add_project(session, name=arrived.form.name, member_id=user.member_id)
         except IntegrityError:
             project = None
-    # Two uploads to one project wait for each other here; the row is there even if another session made it.
+    # Two uploads to one project wait for each other here; another session may have created the row.
     project = session.exec(select(Project).where(col(Project.name) == name).with_for_update()).one()
-    _check_owner(caller, name, project)
+    _check_owner(user, name, project)
     return project
 
 
 def _current_release(session: Session, project: Project, arrived: Arrived) -> Release:
-    """The release, made or brought up to date; what strangers see of it never changes by an upload."""
+    """The release, created or updated; an upload never changes what is listed of it."""
     assert project.id is not None
     release = find_release(session, project_id=project.id, version=arrived.form.version)
     about, type = arrived.examined.about, arrived.examined.type

@@ -1,1 +1,1 @@
-"""What the HTTP packages share: authentication, error responses, addresses, caching."""
+"""What the HTTP packages share: authentication, access, negotiation, error responses, URLs, caching."""

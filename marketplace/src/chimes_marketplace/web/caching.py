@@ -1,26 +1,26 @@
-"""Who may keep an answer of the API: nobody what somebody with a token was shown, anybody else after asking again."""
+"""Caching of the API: responses to requests with a token are not stored, others are revalidated."""
 
 from __future__ import annotations
 
 from litestar.datastructures import Headers, MutableScopeHeaders
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["say_who_may_keep"]
+__all__ = ["with_cache_headers"]
 
 
-def say_who_may_keep(app: ASGIApp) -> ASGIApp:
-    """Middleware: adds Cache-Control and Vary to what does not say it itself, as refusals do."""
+def with_cache_headers(app: ASGIApp) -> ASGIApp:
+    """Middleware: adds Cache-Control, unless the response has it, and Vary."""
 
-    async def keep(scope: Scope, receive: Receive, send: Send) -> None:
-        is_known = "authorization" in Headers.from_scope(scope)
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        has_token = "authorization" in Headers.from_scope(scope)
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableScopeHeaders.from_message(message)
-                headers.setdefault("Cache-Control", "private, no-store" if is_known else "no-cache")
+                headers.setdefault("Cache-Control", "private, no-store" if has_token else "no-cache")
                 headers.extend_header_value("Vary", "Authorization")
             await send(message)
 
-        await app(scope, receive, answer)
+        await app(scope, receive, send_with_headers)
 
-    return keep
+    return handle

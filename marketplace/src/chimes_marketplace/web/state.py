@@ -1,4 +1,4 @@
-"""What every request is given: the parts of one running marketplace."""
+"""The state of the application that every route is given: the parts of one running marketplace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chimes_marketplace.database import Database
 from chimes_marketplace.settings import Settings
-from chimes_marketplace.storage.local import LocalBlobs
+from chimes_marketplace.storage.blobstore import BlobStore
 from chimes_marketplace.submissions.arrivals import Arrivals
 
 __all__ = ["Market"]
@@ -15,10 +15,10 @@ __all__ = ["Market"]
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """``wake`` tells whoever validates that there is something to do."""
+    """``wake`` tells the reconciler that there may be work."""
 
     settings: Settings
     database: Database
-    blobs: LocalBlobs
+    blobs: BlobStore
     arrivals: Arrivals
     wake: Callable[[], None] = lambda: None

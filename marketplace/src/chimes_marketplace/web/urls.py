@@ -1,4 +1,4 @@
-"""Absolute addresses: below the public one where it is set, else below the one that was asked."""
+"""Absolute URLs: below the public URL where it is set, else below the URL of the request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Links:
 
     @classmethod
     def of(cls, request: Request[Any, Any, Any], market: Market) -> Links:
-        """For the answer to this request."""
+        """For the response to this request."""
         return cls((market.settings.public_url or _asked(request)).rstrip("/"))
 
     def project(self, name: str) -> str:
@@ -41,15 +41,15 @@ class Links:
         return f"{self.base}/plugins/{quote(name)}/{quote(version)}/"
 
     def report(self, submission: Submission) -> str:
-        """The validation report; what is not listed asks for credentials there."""
+        """The validation report; it needs a token where the submission is not listed."""
         return f"{self.base}/reports/{submission.id}/"
 
     def stage(self, submission: Submission) -> str:
-        """The index that only who knows its address can install from."""
+        """The stage: an index at a secret URL."""
         return f"{self.base}/stage/{submission.secret}/simple/"
 
     def file(self, file: File, submission: Submission | None) -> str | None:
-        """Where its bytes are: public if it is listed, else below the stage of ``submission``, if that is given."""
+        """The file: public if it is listed, else below the stage of ``submission``, if that is given."""
         path = f"files/{file.sha256}/{quote(file.filename)}"
         if file.listed_at is not None:
             return f"{self.base}/{path}"
@@ -57,20 +57,20 @@ class Links:
 
 
 def check_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Guards every route: what cannot stand in an address is no Host header (RFC 9112, 3.2); to have none is allowed.
+    """Refuse a Host header that cannot stand in a URL (RFC 9112, 3.2), on every route; an absent one is allowed.
 
     Raises MarketplaceError ``bad-request``.
     """
     for host in connection.headers.getall("host", []):
         if host and not _is_host(host):
-            message = f"the Host header {host[:200]!r} is none"
-            raise MarketplaceError(
-                "bad-request", message, fix="send the name of this server, and its port if it has one"
-            )
+            # Without its value: a client that puts credentials into an address may have put them here.
+            message = "the Host header is not the name of a host"
+            fix = "send the name of this server, and its port if it has one"
+            raise MarketplaceError("bad-request", message, fix=fix)
 
 
 def _asked(request: Request[Any, Any, Any]) -> str:
-    """The address that was asked; this server's own one if the Host header is none, or no host at all."""
+    """The base URL of the request; the address of this server where the Host header is absent or invalid."""
     host = request.headers.get("host", "")
     if not _is_host(host):
         name, port = request.scope["server"] or ("localhost", None)
@@ -81,7 +81,7 @@ def _asked(request: Request[Any, Any, Any]) -> str:
 
 def _is_host(text: str) -> bool:
     try:
-        # Only when it is read does a port prove to be one.
+        # Reading the port validates it.
         return HOST.fullmatch(text) is not None and urlsplit(f"//{text}").port != 0
     except ValueError:
         return False

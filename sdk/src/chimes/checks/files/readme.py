@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from email.message import Message
 from typing import Any
 
 from chimes.checks.filecheck import FileCheck
+from chimes.checks.formats.description import RST, parse_content_type, render_description
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.subject import Subject
 from chimes.evidence.finding import Blocks, Finding
 from chimes.evidence.record import Facts
-from chimes.processes import run
 from chimes.text import quote
 
 __all__ = ["TEMPLATE_MARKER", "ReadmeOwn", "ReadmeRenders"]
 
 TEMPLATE_MARKER = "<!-- chimes:template-readme -->"
-"""Stands in the README of every template; whoever writes a page of their own takes it out."""
+"""A comment in the README of every template; authors remove it with the text that it marks."""
 
 RENDERED_BYTES = 512 << 10
-RENDER_TIMEOUT_S = 60
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -50,11 +46,11 @@ class ReadmeRenders(FileCheck[Subject]):
         text = description_of(subject)
         declared = parse_headers(subject.metadata or b"").all("Description-Content-Type")[:1]
         facts: Facts = {
-            "type": _content_type(declared[0]) if declared else None,
+            "type": parse_content_type(declared[0]) if declared else None,
             "bytes": 0 if text is None else len(text.encode()),
         }
         if text is not None and facts["bytes"] <= RENDERED_BYTES:
-            facts |= _render(text, facts["type"] or "text/x-rst")
+            facts |= _render(text, facts["type"] or RST)
         return facts
 
     def judge(self, facts: Facts) -> list[Finding]:
@@ -98,19 +94,8 @@ class ReadmeOwn(FileCheck[Subject]):
         return [self.finding(message, fix, where="Description")]
 
 
-def _content_type(value: str) -> str:
-    message = Message()
-    message["content-type"] = value.replace("\n", " ")
-    return message.get_content_type()
-
-
 def _render(text: str, kind: str) -> dict[str, Any]:
-    if kind != "text/x-rst":
+    if kind != RST:
         return {"rendered": bool(COMMENT.sub("", text).strip()), "line": None, "problem": "nothing is left to show"}
-    argv = [sys.executable, "-I", "-m", "chimes.checks.formats.rendering"]
-    done = run(argv, stdin=text.encode(), timeout_s=RENDER_TIMEOUT_S, max_output_bytes=65_536, guarded=True)
-    try:
-        result = json.loads(done.stdout)
-        return {key: result[key] for key in ("rendered", "line", "problem")}
-    except (ValueError, KeyError, TypeError):
-        return {"rendered": False, "line": None, "problem": "rendering takes more than the time or memory allowed"}
+    rendering = render_description(text, kind)
+    return {"rendered": rendering.html is not None, "line": rendering.line, "problem": rendering.problem}

@@ -1,0 +1,134 @@
+"""A release's description as HTML that is safe inside our pages, or as plain text where it does not render.
+
+``nh3`` decides what survives, and has the last word. Before that, what it cannot do: headings move two levels down,
+below those of the page, and a picture becomes a link to it, so that no page loads anything from elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import re
+from typing import Any
+
+import nh3
+from chimes.checks.formats.description import RST, parse_content_type, render_description
+from markupsafe import Markup
+from pygments.token import STANDARD_TYPES
+
+__all__ = ["clean", "render_readme"]
+
+LONGEST = 512 << 10
+TIMEOUT_S = 20
+DEEPEST = 100
+ID_PREFIX = "readme-"
+REL = "nofollow ugc noreferrer"
+TAGS = set(
+    """a abbr b blockquote br caption cite code dd del details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i
+    input kbd li ol p pre s section span strong sub summary sup table tbody td th thead tr ul var""".split()  # noqa: SIM905
+)
+ATTRIBUTES = {
+    "*": {"id"},
+    "a": {"href", "title"},
+    "td": {"colspan", "rowspan"},
+    "th": {"colspan", "rowspan", "scope"},
+    "ol": {"start"},
+    "input": {"checked", "disabled"},
+}
+CLASSES = {"span": {name for name in STANDARD_TYPES.values() if name}}
+"""Only those of highlighted code."""
+SCHEMES = {"http", "https", "mailto"}
+CHECKBOX = {"input": {"type": "checkbox"}}
+"""One value alone: of several nh3 chooses the order anew each time, and the page's digest would change."""
+VOID = {"br", "hr", "img", "input"}
+
+# Of HTML as nh3 writes it: names in lower case, values in double quotes.
+TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>')
+ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
+EMPTY_LINK = re.compile(r'<a(?: [a-z-]+="[^"]*")*></a>')
+
+
+def render_readme(about: dict[str, Any]) -> Markup | str:
+    """From core metadata: Markup if it renders, else its text; empty without a description."""
+    text = str(about.get("description") or "")
+    content_type = parse_content_type(str(about.get("description_content_type") or RST))
+    return text if len(text) > LONGEST else _rendered(text, content_type)
+
+
+@functools.lru_cache(maxsize=256)
+def _rendered(text: str, content_type: str) -> Markup | str:
+    if not text.strip():
+        return ""
+    rendering = render_description(text, content_type, timeout_s=TIMEOUT_S)
+    cleaned = clean(rendering.html) if rendering.html else None
+    return text if cleaned is None else Markup(cleaned)
+
+
+def clean(text: str) -> str | None:
+    """HTML with nothing in it that runs, loads, or looks like a part of our page; None if it is nested too deeply."""
+    normal = nh3.clean(
+        text,
+        tags=TAGS | {"img"},
+        attributes=ATTRIBUTES | {"img": {"alt", "src"}},
+        allowed_classes=CLASSES,
+        link_rel=None,
+    )
+    if _depth(normal) > DEEPEST:
+        return None
+    return nh3.clean(
+        EMPTY_LINK.sub("", _adapt(normal)),
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        allowed_classes=CLASSES,
+        set_tag_attribute_values=CHECKBOX,
+        attribute_filter=_filter_attribute,
+        url_schemes=SCHEMES,
+        url_relative=_rewrite_relative,
+        id_prefix=ID_PREFIX,
+        link_rel=REL,
+    )
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for slash, name, _ in TAG.findall(text):
+        if name not in VOID:
+            depth += -1 if slash else 1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+def _adapt(text: str) -> str:
+    """The same with headings two levels down, pictures as links (inside a link as text), and no input enabled."""
+    in_link = False
+
+    def adapt(found: re.Match[str]) -> str:
+        nonlocal in_link
+        slash, name, attributes = found.groups()
+        if name == "a":
+            in_link = not slash
+        elif name == "img":
+            return _picture(dict(ATTRIBUTE.findall(attributes)), in_link=in_link)
+        elif name == "input":
+            return f"<input{' checked' * ('checked' in attributes)} disabled>"
+        elif re.fullmatch("h[1-6]", name):
+            return f"<{slash}h{min(6, int(name[1]) + 2)}{attributes}>"
+        return found[0]
+
+    return TAG.sub(adapt, text)
+
+
+def _picture(values: dict[str, str], *, in_link: bool) -> str:
+    address = html.unescape(values.get("src", ""))
+    text = html.escape(html.unescape(values.get("alt") or values.get("src") or "picture"))
+    is_link = not in_link and address.startswith(("http://", "https://"))
+    return f'<a href="{html.escape(address)}">{text}</a>' if is_link else text
+
+
+def _filter_attribute(tag: str, attribute: str, value: str) -> str | None:
+    # nh3 keeps an empty class where it removes every name of it.
+    return None if attribute == "class" and not value else value
+
+
+def _rewrite_relative(address: str) -> str | None:
+    return f"#{ID_PREFIX}{address[1:]}" if address.startswith("#") else None

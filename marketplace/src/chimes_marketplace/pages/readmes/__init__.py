@@ -1,1 +1,0 @@
-"""Descriptions of distributions as HTML that is safe to show."""
