@@ -44,7 +44,7 @@ MOMENTS = {
     "check: a build's requirements are resolved": Moment(("check", "{requiring}", "--sandbox"), "compile"),
     "check: the entry module is imported": Moment(("check", "{import_hangs}")),
     "check: a session": Moment(("check", "{call_hangs}")),
-    "check: the child starts": Moment(("check", "{wheel}"), "chimes.conformance.child"),
+    "check: the child starts": Moment(("check", "{wheel}"), "child"),
     "check: the entry module is imported in a sandbox": Moment(
         ("check", "{import_hangs}", "--sandbox"), needs_index=True
     ),

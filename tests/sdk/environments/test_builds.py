@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from chimes.environments.build import build_wheel, read_build_system, reason_in
+from chimes.environments.build import build_wheel, reason_in
+from chimes.environments.buildsystem import read_build_system
 from chimes.errors import BuildError, InfrastructureError
 
 Project = Callable[..., Path]

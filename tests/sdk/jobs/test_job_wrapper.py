@@ -166,6 +166,8 @@ def test_address_space_is_not_memory(jobs: Any) -> None:
 def test_a_cancelled_job_can_end_in_order_within_the_grace(jobs: Any, until: Until) -> None:
     folder = jobs.start("sh", "-c", SLOW_END)
     until(has_words(folder / "stdout"))
+    # The command may print before its start is recorded.
+    until(lambda: read_status(folder)["state"] == "running")
     jobfolder.request_cancel(folder, grace_s=20)
     assert read_status(folder)["state"] in ("completing", "cancelled")
     status = jobs.end(folder)

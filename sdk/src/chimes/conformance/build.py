@@ -18,7 +18,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from chimes.conformance.child import build
 from chimes.environments import base_environment, python_mounts, resolve_requirements
-from chimes.environments.build import BuildSystem, read_build_system, reason_in
+from chimes.environments.build import reason_in
+from chimes.environments.buildsystem import BuildSystem, read_build_system
 from chimes.environments.prefix import make_readable
 from chimes.errors import BuildError, InfrastructureError, InstallError, ResolutionError
 from chimes.processes import scratch_folder

@@ -2,8 +2,9 @@
 
 from chimes.environments.installed import dependency_problems, read_description
 from chimes.environments.interpreter import base_python, python_mounts, site_packages
-from chimes.environments.lock import Lock, resolve, resolve_requirements
+from chimes.environments.lock import Lock
 from chimes.environments.prefix import base_environment, install
+from chimes.environments.resolution import resolve, resolve_requirements
 from chimes.environments.sdkwheel import sdk_wheel
 
 __all__ = [

@@ -6,52 +6,23 @@ import importlib.util
 import os
 import re
 import sys
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from packaging.requirements import Requirement
 
+from chimes.environments.buildsystem import read_build_system
 from chimes.errors import BuildError, InfrastructureError
 from chimes.processes import run, scratch_folder
-from chimes.text import escape, read_toml, shorten
+from chimes.text import escape, shorten
 
-__all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "reason_in"]
+__all__ = ["build_release", "build_wheel", "reason_in"]
 
 TIMEOUT_S = 600.0
 REASON_CHARACTERS = 600
-LEGACY = "setuptools.build_meta:__legacy__"
-"""The backend of a project that names no backend (PEP 517)."""
 # Control sequences of terminals: colours (ESC [ ...) and titles (ESC ] ... BEL).
 CONTROL_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Temporary failure in name resolution")
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildSystem:
-    """The ``[build-system]`` table (PEP 518): requirements, ``module:object``, folders of a backend in the tree."""
-
-    requires: tuple[str, ...]
-    backend: str = LEGACY
-    backend_path: tuple[str, ...] = ()
-
-
-def read_build_system(folder: Path) -> BuildSystem:
-    """Read the ``[build-system]`` table of a project without running any of its code. Raises BuildError."""
-    if not folder.is_dir():
-        raise BuildError(f"{folder} is not a folder", hint="name the folder that holds pyproject.toml")
-    table = _pyproject(folder / "pyproject.toml").get("build-system")
-    if not isinstance(table, dict):
-        raise BuildError(
-            "pyproject.toml has no table [build-system]",
-            hint='add [build-system] with requires = ["hatchling"] and build-backend = "hatchling.build"',
-        )
-    backend = table.get("build-backend", LEGACY)
-    if not isinstance(backend, str) or not re.fullmatch(r"[\w.]+(:[\w.]+)?", backend):
-        raise BuildError(f"build-backend {backend!r} is not a module", hint='write for example "hatchling.build"')
-    requires = _strings(table, "requires", [] if "backend-path" in table else None)
-    return BuildSystem(requires=requires, backend=backend, backend_path=_strings(table, "backend-path", []))
 
 
 def build_wheel(folder: Path, out: Path) -> Path:
@@ -118,19 +89,6 @@ def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None
         f"{folder.name} cannot be built: {reason_in(done.text)}",
         hint=f"fix pyproject.toml, and try it alone: python -m build --wheel {folder}",
     )
-
-
-def _pyproject(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise BuildError(f"{path.parent} has no pyproject.toml", hint="add one: chimes new")
-    return read_toml(path, "the project's file", refusal=BuildError)
-
-
-def _strings(table: dict[str, Any], key: str, default: list[str] | None) -> tuple[str, ...]:
-    found = table.get(key, default)
-    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-        raise BuildError(f"{key} in [build-system] is not a list of strings", hint=f'write {key} = ["..."]')
-    return tuple(found)
 
 
 def _is_installed(text: str) -> bool:

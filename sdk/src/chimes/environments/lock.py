@@ -1,7 +1,7 @@
-"""Locks an environment: resolves requirements with uv, or reads a given pylock.toml.
+"""Locks: the wheels of an environment, and how they are read from a pylock.toml (PEP 751).
 
-Format: PEP 751. A lock's identity is its lines (name, version, digest of the wheel), not the address of a wheel:
-an index may have another address when the run is repeated.
+A lock's identity is its lines (name, version, digest of the wheel), not the address of a wheel: an index may have
+another address when the run is repeated.
 """
 
 from __future__ import annotations
@@ -9,35 +9,16 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.metadata import RawMetadata, parse_email
-from packaging.pylock import (
-    Package,
-    PackageArchive,
-    PackageWheel,
-    Pylock,
-    PylockSelectError,
-    PylockValidationError,
-)
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock, PylockSelectError, PylockValidationError
+from packaging.utils import parse_wheel_filename
 
-from chimes.checks.subject import open_subject
-from chimes.environments.interpreter import base_python
-from chimes.environments.sdkwheel import NAME, staged_sdk_wheel
-from chimes.environments.uvtool import is_about_requirements, run_uv, uv_reason
-from chimes.errors import ConfigError, InfrastructureError, NotFoundError, ResolutionError, UnsupportedError
-from chimes.processes import scratch_folder
-from chimes.text import parse_toml, quote, read_text
+from chimes.errors import ConfigError
+from chimes.text import parse_toml, quote
 
-__all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
-
-EMPTY = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
-LOCK_BYTES = 16 << 20
+__all__ = ["Lock", "read_lock"]
 
 
 @dataclass(frozen=True)
@@ -53,40 +34,6 @@ class Lock:
         return hashlib.sha256("\n".join(self.lines).encode("utf-8")).hexdigest()
 
 
-def resolve(
-    wheel: Path, *, extra: Sequence[str] = (), lock: Path | None = None, out: Path, with_sdk: bool = True
-) -> Lock:
-    """Lock the requirements of ``wheel``, the running SDK and ``extra`` (more requirements); write the lock to ``out``.
-
-    Without ``with_sdk`` the SDK is locked only if something requires it.
-    With ``lock`` nothing is resolved: its content is used unchanged. The wheel itself is not in the lock.
-    Raises ResolutionError if there is no solution, ConfigError for an invalid lock or one that was made with another
-    SDK, InfrastructureError if neither the index nor uv's cache answers.
-    """
-    sdk = staged_sdk_wheel()
-    if lock is None:
-        name, requirements = _declared(wheel)
-        own = f"{NAME} @ {sdk.as_uri()}"
-        wanted = [own, *requirements, *extra] if with_sdk else [*requirements, *extra]
-        text = _compile(wanted, leave_out=name, bound=own) if wanted else EMPTY
-        text = text.replace(f'"{sdk}"', f'"{sdk.name}"').replace(f'"{sdk.as_uri()}"', f'"{sdk.name}"')
-    else:
-        text = read_text(lock, "the lock", limit=LOCK_BYTES)
-    lines = read_lock(text)
-    if with_sdk or any(line.startswith(f"{NAME} ") for line in lines):
-        _check_sdk(sdk, lines)
-    out.write_text(text, "utf-8")
-    return Lock(out, lines)
-
-
-def resolve_requirements(requirements: Iterable[str], out: Path) -> Lock:
-    """Requirements, without the SDK, as a lock written to ``out``. Raises ResolutionError, InfrastructureError."""
-    found = [str(_requirement(text)) for text in requirements]
-    text = _compile(found) if found else EMPTY
-    out.write_text(text, "utf-8")
-    return Lock(out, read_lock(text))
-
-
 def read_lock(text: str) -> tuple[str, ...]:
     """The lines of a pylock.toml for this Python. Raises ConfigError."""
     try:
@@ -98,91 +45,6 @@ def read_lock(text: str) -> tuple[str, ...]:
         ) from error
     except (PylockValidationError, ValueError, RecursionError) as error:
         raise ConfigError(f"the lock is not a pylock.toml: {error}", hint="make it with chimes check --out") from error
-
-
-def _declared(wheel: Path) -> tuple[str, list[str]]:
-    metadata = _metadata(wheel)
-    name = metadata.get("name", wheel.name)
-    _check_python(name, metadata.get("requires_python"))
-    found = [_requirement(text) for text in metadata.get("requires_dist", [])]
-    wanted = [item for item in found if _is_wanted(item)]
-    for item in wanted:
-        item.marker = None
-    return name, [str(item) for item in wanted]
-
-
-def _is_wanted(item: Requirement) -> bool:
-    try:
-        return item.marker is None or item.marker.evaluate({"extra": ""})
-    except (ValueError, KeyError) as error:
-        raise ResolutionError(f"{quote(str(item))} compares values that have no order", reason="declaration") from error
-
-
-def _metadata(wheel: Path) -> RawMetadata:
-    try:
-        with open_subject(wheel, deep=False) as subject:
-            data = subject.metadata
-    except (NotFoundError, UnsupportedError):
-        data = None
-    if data is None:
-        raise ResolutionError(f"{wheel.name} is not a wheel with METADATA", reason="declaration")
-    return parse_email(data)[0]
-
-
-def _requirement(text: str) -> Requirement:
-    try:
-        requirement = Requirement(text)
-    except (InvalidRequirement, RecursionError) as error:
-        raise ResolutionError(f"{quote(text)} is not a requirement", reason="declaration") from error
-    if requirement.url is not None:
-        raise ResolutionError(f"{quote(text)} names an address instead of a version", reason="declaration")
-    return requirement
-
-
-def _check_python(name: str, declared: str | None) -> None:
-    here = platform.python_version()
-    try:
-        fits = declared is None or SpecifierSet(declared).contains(here, prereleases=True)
-    except InvalidSpecifier as error:
-        raise ResolutionError(f"{declared!r} is not a range of Python versions", reason="declaration") from error
-    if not fits:
-        raise ResolutionError(f"{name} requires Python {declared}, this is Python {here}", reason="python")
-
-
-def _compile(requirements: list[str], *, leave_out: str | None = None, bound: str = "") -> str:
-    """``bound``: a constraint on one distribution."""
-    arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--only-binary", ":all:", "--quiet"]
-    arguments += ["--python", str(base_python())]
-    if leave_out is not None:
-        arguments += ["--no-emit-package", canonicalize_name(leave_out)]
-    with scratch_folder("chimes-lock-") as folder:
-        constraints = folder / "constraints.txt"
-        constraints.write_text(f"{bound}\n", "utf-8")
-        arguments += ["--constraints", str(constraints)]
-        done = run_uv(arguments, stdin="".join(f"{line}\n" for line in requirements))
-    if done.returncode == 0:
-        return done.stdout.decode("utf-8")
-    reason = uv_reason(done).removeprefix("No solution found when resolving dependencies: ")
-    reason = reason.removesuffix(", we can conclude that your requirements are unsatisfiable.")
-    if not is_about_requirements(done):
-        raise InfrastructureError(
-            f"the requirements cannot be resolved now: {reason}", hint="is the package index reachable?"
-        )
-    unknown = re.search(r"was not found in|no usable wheels|there (?:is|are) no version", reason)
-    raise ResolutionError(
-        f"the requirements cannot be satisfied: {reason[:1].lower()}{reason[1:]}",
-        reason="unknown" if unknown else "conflict",
-    )
-
-
-def _check_sdk(sdk: Path, lines: tuple[str, ...]) -> None:
-    digest = hashlib.sha256(sdk.read_bytes()).hexdigest()
-    version = str(parse_wheel_filename(sdk.name)[1])
-    if f"{NAME} {version} {digest}" not in lines:
-        raise ConfigError(
-            f"the lock was not made with this SDK, {NAME} {version} ({digest[:12]}...)",
-            hint="repeat with the SDK that made the lock, or resolve again",
-        )
 
 
 def _line(package: Package, source: object) -> str:
