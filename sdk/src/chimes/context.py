@@ -1,4 +1,4 @@
-"""What every component is given: log, cancel, folders, secrets, artifacts."""
+"""What the host gives to every component: log, cancellation, folders, secrets, artifacts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["ArtifactRef", "ArtifactStore", "CancelToken", "Context", "SecretReso
 
 
 class CancelToken:
-    """Set once by the host, watched by the component; ``reason`` says why (``user``, ``preempt``, ``deadline``)."""
+    """Set once by the host, checked by the component; ``reason`` says why (``user``, ``preempt``, ``deadline``)."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self.reason: str | None = None
 
     def cancel(self, reason: str = "user") -> None:
-        """Ask for the end; the first reason stays."""
+        """Cancel the work; the first reason is kept."""
         if not self._event.is_set():
             self.reason = reason
             self._event.set()
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody asked for the end."""
+        """Whether ``cancel`` was called."""
         return self._event.is_set()
 
     def raise_if_cancelled(self) -> None:
@@ -76,7 +76,7 @@ class ArtifactRef:
 
 
 class ArtifactStore:
-    """A local folder of files by sha256; whatever leaves it was verified."""
+    """A local folder of files named by sha256; each is verified when it is read."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -112,9 +112,9 @@ def _sha256(path: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The host's side of a component's life: the only folders, clock, randomness and secrets it may use.
+    """What a component may use of its host: the only folders, randomness and secrets.
 
-    ``tmp`` is gone after the run, ``cache`` may be, ``artifacts`` is verified by content. ``seed`` is
+    ``tmp`` is deleted after the run, ``cache`` may be, ``artifacts`` are verified by content. ``seed`` is
     the only source of randomness that makes a run repeatable.
     """
 

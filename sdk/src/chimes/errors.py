@@ -5,32 +5,32 @@
     ChimesError
     ├── ConfigError                user            a configuration does not validate
     ├── AuthError                  user            credentials are missing or refused
-    ├── NotFoundError              user            something named does not exist
-    │   └── ArtifactError          plugin          an artifact is missing or its bytes differ
-    ├── PermissionDeniedError      user            known, but not allowed
-    ├── QuotaExceededError         user            a budget is used up
-    ├── RateLimitedError           infrastructure  asked too often (retryable)
-    ├── TransientError             infrastructure  may work on another try (retryable)
-    ├── UnsupportedError           user            this component does not do that
+    ├── NotFoundError              user            a component, stream, column or file does not exist
+    │   └── ArtifactError          plugin          an artifact is missing or has another digest
+    ├── PermissionDeniedError      user            the caller may not use this
+    ├── QuotaExceededError         user            a quota is used up
+    ├── RateLimitedError           infrastructure  too many requests (retryable)
+    ├── TransientError             infrastructure  another attempt may succeed (retryable)
+    ├── UnsupportedError           user            the component does not support the request
     ├── IncompatiblePluginError    plugin          interface versions do not overlap
-    ├── PluginLoadError            plugin          a plugin cannot be imported or registers nonsense
-    ├── PluginCrashedError         plugin          a plugin raised something else, or ended its process
-    ├── BuildError                 plugin          a project folder does not give a wheel
+    ├── PluginLoadError            plugin          a plugin cannot be imported or its registration is invalid
+    ├── PluginCrashedError         plugin          a plugin raised another exception, or ended its process
+    ├── BuildError                 plugin          a wheel cannot be built from a project folder
     ├── InstallError               plugin          a wheel cannot be unpacked into an environment
     ├── ResolutionError            plugin          the declared requirements cannot be satisfied
-    ├── CancelledError             user            somebody asked for the end
-    ├── DeadlineExceededError      user            the time allowed ran out
+    ├── CancelledError             user            the work was cancelled
+    ├── DeadlineExceededError      user            the time limit was reached
     ├── DeviceUnavailableError     infrastructure  the device asked for cannot be used
-    ├── OutOfMemoryError           user            host or device memory did not suffice
-    ├── SchemaMismatchError        user            data and signature differ
+    ├── OutOfMemoryError           user            there was not enough memory on host or device
+    ├── SchemaMismatchError        user            the data do not have the agreed schema
     ├── CompositionError           user            the parts of a pipeline do not fit together
-    ├── InvalidStateError          user            called in the wrong order, or with a foreign state
+    ├── InvalidStateError          user            a method was called in the wrong order
     ├── InvalidJobError            user            a job cannot be run as described
     ├── InfeasibleError            user            no pool can ever run this job
-    ├── ConflictError              user            the same key stands for something else
-    ├── UsageError                 user            the command line does not say what to do
+    ├── ConflictError              user            the key is already used for something else
+    ├── UsageError                 user            the command line is invalid
     ├── InfrastructureError        infrastructure  a machine, tool or service failed
-    └── InternalError              infrastructure  Chimes itself has a fault
+    └── InternalError              infrastructure  Chimes itself has a bug
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ Fault = Literal["user", "plugin", "infrastructure"]
 class ChimesError(Exception):
     """Base of every error that Chimes or a plugin raises on purpose.
 
-    ``code`` is the class name without ``Error`` in kebab case and never changes; ``fault`` says whose
-    it is, ``retryable`` whether the host may try again, ``hint`` what the user can do.
+    ``code`` is the class name without ``Error`` in kebab case and never changes; ``fault`` says who is
+    at fault, ``retryable`` whether the host may try again, ``hint`` what the user can do.
     """
 
     code: ClassVar[str] = "chimes"
@@ -117,7 +117,7 @@ class AuthError(ChimesError):
 
 
 class NotFoundError(ChimesError):
-    """Something that was named (component, stream, column, file) does not exist."""
+    """A component, stream, column, file or the like with the given name does not exist."""
 
 
 class ArtifactError(NotFoundError):
@@ -127,33 +127,33 @@ class ArtifactError(NotFoundError):
 
 
 class PermissionDeniedError(ChimesError):
-    """The thing exists, but this caller may not use it."""
+    """The resource exists, but the caller may not use it."""
 
 
 class QuotaExceededError(ChimesError):
-    """A budget (storage, device seconds, requests) is used up."""
+    """A quota (storage, device seconds, requests) is used up."""
 
 
 class RateLimitedError(ChimesError):
-    """The other side was asked too often; ``retry_after_s`` says when to come back."""
+    """A service received too many requests; ``retry_after_s`` says how long to wait."""
 
     fault: Fault = "infrastructure"
     retryable = True
 
 
 class TransientError(ChimesError):
-    """Failed for a reason that may be gone on the next try."""
+    """The failure is temporary: another attempt may succeed."""
 
     fault: Fault = "infrastructure"
     retryable = True
 
 
 class UnsupportedError(ChimesError):
-    """The component does not do what was asked, and says so."""
+    """The component does not support what was requested."""
 
 
 class IncompatiblePluginError(ChimesError):
-    """A plugin speaks an interface version that this host does not carry."""
+    """A plugin implements an interface version that this host does not support."""
 
     fault: Fault = "plugin"
 
@@ -165,13 +165,13 @@ class PluginLoadError(ChimesError):
 
 
 class PluginCrashedError(ChimesError):
-    """A plugin raised something that is not a ChimesError, broke its interface, or ended its process."""
+    """A plugin raised an exception that is not a ChimesError, broke its interface, or ended its process."""
 
     fault: Fault = "plugin"
 
 
 class BuildError(ChimesError):
-    """A project folder does not give a wheel."""
+    """A wheel cannot be built from a project folder."""
 
     fault: Fault = "plugin"
 
@@ -183,13 +183,13 @@ class InstallError(ChimesError):
 
 
 class ResolutionError(ChimesError):
-    """The declared requirements cannot be satisfied by wheels; ``reason`` says in which way."""
+    """The declared requirements cannot be satisfied by wheels; ``reason`` says why."""
 
     fault: Fault = "plugin"
     hints: ClassVar[dict[str, str]] = {
         "declaration": "declare requirements by name and version, each on a line of its own",
         "python": "declare the Python versions that the plugin supports, or check it with one of them",
-        "unknown": "is the name right, and does the index have wheels of it?",
+        "unknown": "check the name, and that the index has wheels of that project",
         "conflict": "loosen the ranges until one set of versions satisfies all",
     }
 
@@ -199,11 +199,11 @@ class ResolutionError(ChimesError):
 
 
 class CancelledError(ChimesError):
-    """The work was ended because somebody asked for it."""
+    """The work was cancelled on request."""
 
 
 class DeadlineExceededError(ChimesError):
-    """The time allowed for the work ran out."""
+    """The work did not end within its time limit."""
 
 
 class DeviceUnavailableError(ChimesError):
@@ -213,16 +213,16 @@ class DeviceUnavailableError(ChimesError):
 
 
 class OutOfMemoryError(ChimesError):
-    """Host or device memory did not suffice."""
+    """There was not enough memory on the host or the device."""
 
 
 class SchemaMismatchError(ChimesError):
-    """Data do not have the schema that was agreed on; the message names the column."""
+    """The data do not have the agreed schema; the message names the column."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that keeps a pipeline from composing: an error code, one sentence, one fix, the key it is about."""
+    """One reason why a pipeline does not compose: an error code, one sentence, one fix, and the key it is about."""
 
     code: str
     message: str
@@ -231,7 +231,7 @@ class Problem:
 
 
 class CompositionError(ChimesError):
-    """The parts of a pipeline do not fit together; nothing was started. ``problems`` has all reasons at once."""
+    """The parts of a pipeline do not fit together; nothing was started. ``problems`` lists all reasons."""
 
     def __init__(self, message: str, *, problems: tuple[Problem, ...] = (), hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -239,15 +239,15 @@ class CompositionError(ChimesError):
 
 
 class InvalidStateError(ChimesError):
-    """Called in the wrong order, or with a state that does not belong here."""
+    """A method was called in the wrong order, or with a state of another component."""
 
 
 class InvalidJobError(ChimesError):
-    """A job cannot be run as it is described (no such executable, unknown native option)."""
+    """A job cannot be run as described (no such executable, unknown native option)."""
 
 
 class InfeasibleError(ChimesError):
-    """No pool can ever run this; ``near_misses`` says what came closest."""
+    """No pool can ever run this job; ``near_misses`` describes the closest pools."""
 
     def __init__(self, message: str, *, near_misses: tuple[str, ...] = (), hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -255,20 +255,20 @@ class InfeasibleError(ChimesError):
 
 
 class ConflictError(ChimesError):
-    """The same key already stands for something else."""
+    """The key is already used for something else."""
 
 
 class InfrastructureError(ChimesError):
-    """A machine, a tool or a service failed; neither the user nor the plugin did."""
+    """A machine, a tool or a service failed; neither the user nor the plugin is at fault."""
 
     fault: Fault = "infrastructure"
 
 
 class UsageError(ChimesError):
-    """The command line does not say what to do: an unknown verb or option, a missing argument, a wrong value."""
+    """The command line is invalid: an unknown verb or option, a missing argument, a wrong value."""
 
 
 class InternalError(ChimesError):
-    """Chimes met what nobody thought of; neither the user nor the plugin did it."""
+    """Chimes itself has a bug; neither the user nor the plugin is at fault."""
 
     fault: Fault = "infrastructure"

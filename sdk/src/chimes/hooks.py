@@ -21,14 +21,14 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def chimes_models() -> list[Registration]:  # type: ignore[empty-body]
-    """The models of this plugin. Light: imports nothing but ``chimes``; the same on every call."""
+    """The models of this plugin. Imports only ``chimes``; returns the same on every call."""
 
 
 @hookspec
 def chimes_connectors() -> list[Registration]:  # type: ignore[empty-body]
-    """The data connectors of this plugin. Light: imports nothing but ``chimes``; the same on every call."""
+    """The data connectors of this plugin. Imports only ``chimes``; returns the same on every call."""
 
 
 @hookspec
 def chimes_backends() -> list[Registration]:  # type: ignore[empty-body]
-    """The compute backends of this plugin. Light: imports nothing but ``chimes``; the same on every call."""
+    """The compute backends of this plugin. Imports only ``chimes``; returns the same on every call."""

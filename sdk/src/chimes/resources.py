@@ -1,4 +1,4 @@
-"""What a job or a component asks for: devices, processors, memory, accelerators."""
+"""What a job or a component requests: devices, processors, memory, accelerators."""
 
 from __future__ import annotations
 

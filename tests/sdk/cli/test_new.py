@@ -62,7 +62,7 @@ def test_questions_are_asked_with_their_defaults_and_asked_again_after_a_bad_ans
     asked = completed.stderr.decode()
     assert "[acme-rain]" in asked
     assert "'No Such Name' is not lower-case words" in asked
-    assert "'svn' is no answer to 'ci'" in asked
+    assert "'svn' is not an answer to 'ci'" in asked
     assert json.loads(completed.stdout)["answers"] == {
         "name": "acme-rain",
         "component": "nowcast",
@@ -112,7 +112,7 @@ def test_a_project_can_be_made_in_another_folder(tmp_path: Path) -> None:
         (["model", ""], ["the path is empty"]),
         (["model", "numpy"], ["a plugin cannot be called 'numpy'", "acme-numpy"]),
         (["model", "x", "--answer", "ci"], ["'ci' is not an answer", "KEY=VALUE"]),
-        (["model", "x", "--answer", "name=y"], ["'y' is not that of the folder, 'x'"]),
+        (["model", "x", "--answer", "name=y"], ["'y' differs from the folder's name 'x'"]),
         (["model", "x", "--answer", "author= "], ["the answer to 'author' is empty"]),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_bad_request_is_refused_with_one_fix_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ({"ci": "svn"}, "'svn' is no answer to 'ci'"),
+        ({"ci": "svn"}, "'svn' is not an answer to 'ci'"),
         ({"colour": "red"}, "no question 'colour'"),
         ({"name": "json"}, "'json', which is a module of Python's standard library"),
         ({"component": "Rain"}, "'Rain' is not lower-case words"),

@@ -14,8 +14,8 @@ CHIMES = str(Path(sys.executable).with_name("chimes"))
 FAULTY = """\
 import sys
 from chimes import cli
-from chimes.registry import Registry
-Registry.discover = lambda: 1 / 0
+from chimes.cli import list
+list.find_plugins = lambda: 1 / 0
 sys.argv = ["chimes", "list", *sys.argv[1:]]
 cli.main()
 """

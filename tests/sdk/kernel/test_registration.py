@@ -190,6 +190,6 @@ def test_every_error_has_a_code_in_kebab_case_and_a_fault() -> None:
     assert all(cls.fault in ("user", "plugin", "infrastructure") for cls in ChimesError.__subclasses__())
 
 
-def test_an_error_keeps_its_hint_and_may_blame_somebody_else() -> None:
+def test_an_error_keeps_its_hint_and_may_have_another_fault() -> None:
     error = ConfigError("bad value 3", hint="use 4", fault="plugin")
     assert (str(error), error.hint, error.fault, error.retryable) == ("bad value 3", "use 4", "plugin", False)

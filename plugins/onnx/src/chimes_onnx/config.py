@@ -15,11 +15,11 @@ Columns = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class OnnxConfig(Config):
-    """What to run and how. Only ``path`` is needed where every tensor is to be one column of its own name.
+    """What to run and how. Only ``path`` is needed if every tensor is one column of its own name.
 
-    In ``inputs`` and ``outputs`` a list of names stands for one scalar column for each element of a
-    row, in this order; a single name stands for one column that holds the whole row of the tensor: a
-    scalar, a fixed-size list (one more dimension), or a fixed-shape tensor (more than one).
+    In ``inputs`` and ``outputs`` a list of names means one scalar column for each element of a row, in
+    this order; a single name means one column that holds the whole row of the tensor: a scalar, a
+    fixed-size list (one more dimension), or a fixed-shape tensor (more than one).
     """
 
     path: str = Field(description="The .onnx file.")
@@ -30,11 +30,11 @@ class OnnxConfig(Config):
     )
     inputs: dict[str, Columns] = Field(
         default_factory=dict,
-        description="For an input of the file, the columns that are stacked into it; one left out is a column.",
+        description="For an input of the file, the columns that make it up; left out: a column of its own name.",
     )
     outputs: dict[str, Columns] = Field(
         default_factory=dict,
-        description="The outputs that are wanted and the columns they become; none given: each is a column.",
+        description="The outputs to compute and their columns; left out: each output is a column of its own name.",
     )
     dimensions: dict[str, Annotated[int, Field(strict=True, ge=1, lt=1 << 31)]] = Field(
         default_factory=dict,

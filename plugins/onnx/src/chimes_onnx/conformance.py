@@ -1,4 +1,4 @@
-"""What the conformance suite tries: a small linear classifier, stacked in three ways."""
+"""What the conformance suite runs: a small linear classifier in three configurations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OnnxHarness:
     """Cases that together stack columns, take whole rows as lists, and run a fixed batch size."""
 
     def cases(self, context: Context) -> Sequence[Case]:
-        """Three configurations of the file that comes with this plugin; nothing is written."""
+        """Three configurations of the file that is part of this plugin."""
         columns: dict[str, Any] = {
             "path": str(LINEAR),
             "inputs": {"features": ["age", "dose", "pressure"]},

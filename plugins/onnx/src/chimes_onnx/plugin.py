@@ -1,4 +1,4 @@
-"""The entry module: announces the model, imports nothing but ``chimes``."""
+"""The entry module: registers the model, imports only ``chimes``."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Opened:
 
 
 def open_file(config: OnnxConfig, *, optimize: bool) -> Opened:
-    """Make a session on the CPU; without ``optimize`` just far enough to know its inputs and outputs.
+    """Make a session on the CPU; without ``optimize`` only to read its inputs and outputs.
 
     The bytes that are hashed are the bytes that are run. Raises ArtifactError where a file is missing,
     has another digest, or cannot be loaded by onnxruntime; ConfigError for a dimension or a file with weights that
@@ -61,7 +61,7 @@ def open_file(config: OnnxConfig, *, optimize: bool) -> Opened:
 
 
 def reason(error: Exception) -> str:
-    """What onnxruntime says, in one line, without its codes and source paths."""
+    """The message of an onnxruntime error, in one line, without its codes and source paths."""
     return " ".join(PREFIX.sub("", PREFIX.sub("", str(error))).split())[:400] or type(error).__name__
 
 

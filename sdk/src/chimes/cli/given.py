@@ -1,4 +1,4 @@
-"""Paths on the command line."""
+"""The type of path arguments on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["GivenPath"]
 
 
 class GivenPath(click.Path):
-    """A path that must not be empty: an empty one comes from a variable that is not set, not from this folder."""
+    """A path that is not empty: an empty one, from a variable that is not set, would mean the current folder."""
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None

@@ -1,6 +1,6 @@
 """``chimes list``: the installed plugins, each component on a line, each failure with its reason.
 
-Plugins are loaded in a child process: whatever one of them does when it is imported, the command answers.
+Plugins are loaded in a child process, so that one that fails, hangs or exits does not stop the command.
 """
 
 from __future__ import annotations

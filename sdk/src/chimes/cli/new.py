@@ -25,7 +25,7 @@ Examples:
 PATH is the folder to make. Its last part is the name of the distribution.
 Works without a network. Needs the extra `author`: pip install 'chimes[author]'
 
-Exit status: 0 the project was written, 2 it was not, and nothing was left behind.
+Exit status: 0 the project was written, 2 it was not, and no files were left.
 """
 
 INSTALL = "python -m pip install -e '.[dev]'"
@@ -34,7 +34,7 @@ INSTALL = "python -m pip install -e '.[dev]'"
 @click.command(epilog=EPILOG)
 @click.argument("kind")
 @click.argument("path", type=GivenPath())
-@click.option("--no-input", is_flag=True, help="Ask nothing: take the defaults.")
+@click.option("--no-input", is_flag=True, help="Do not ask; use the defaults.")
 @click.option("--answer", "given", multiple=True, metavar="KEY=VALUE", help="Answer a question in advance; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(kind: str, path: str, no_input: bool, given: tuple[str, ...], as_json: bool) -> None:
@@ -72,14 +72,15 @@ def _parse(given: tuple[str, ...], name: str) -> dict[str, str]:
             raise ConfigError(f"{item!r} is not an answer", hint="write --answer KEY=VALUE")
         if key == "name" and value != name:
             raise ConfigError(
-                f"the name {value!r} is not that of the folder, {name!r}", hint="the folder's name is the plugin's name"
+                f"the name {value!r} differs from the folder's name {name!r}",
+                hint="the folder's name is used as the plugin's name; leave this answer out",
             )
         answers[key] = value
     return answers
 
 
 def _ask(question: Question, default: str) -> str:
-    from chimes.cli.scaffolding.naming import check_answer  # noqa: PLC0415 - only where somebody is asked
+    from chimes.cli.scaffolding.naming import check_answer  # noqa: PLC0415 - needed only for questions
 
     def check(answer: str) -> str:
         try:

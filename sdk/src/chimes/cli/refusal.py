@@ -1,4 +1,4 @@
-"""Ends a command that could not do its work: a code, one sentence and one fix, for a person and as JSON."""
+"""Ends a command that failed: an error code, one sentence and one fix, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ REPORT = "report it to the authors of Chimes, with what CHIMES_DEBUG=1 prints be
 
 
 def as_chimes(error: Exception) -> ChimesError:
-    """``error`` as one of the tree. A file that the system refuses, whichever verb met it, is no fault of Chimes."""
+    """``error`` as a ChimesError; a file that the system refuses is not a bug of Chimes."""
     if isinstance(error, ChimesError):
         return error
     if isinstance(error, OSError):
         what = f"{str(error.filename)!r} cannot be used" if error.filename else "the system refused"
-        hint = "see to the path, to your rights on it and to the space on its disk"
+        hint = "check the path, your permissions and the space on the disk"
         return InfrastructureError(f"{what}: {error.strerror or error}", hint=hint)
     if isinstance(error, MemoryError):
-        return OutOfMemoryError("this machine has not enough memory", hint="use a machine with more, or less data")
+        return OutOfMemoryError(
+            "this machine does not have enough memory", hint="use a machine with more memory, or less data"
+        )
     if os.environ.get("CHIMES_DEBUG"):
         for line in "".join(traceback.format_exception(error)).splitlines():
             click.echo(escape(line), err=True)
@@ -35,10 +37,10 @@ def as_chimes(error: Exception) -> ChimesError:
 
 
 def refuse(error: ChimesError) -> NoReturn:
-    """Show ``error``, and nothing in it that a terminal would obey; exit with status 2."""
+    """Show ``error`` with control characters escaped; exit with status 2."""
     if "--json" in sys.argv[1:]:
-        form = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
-        click.echo(json.dumps({"error": form}, indent=2))
+        values = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
+        click.echo(json.dumps({"error": values}, indent=2))
     click.echo(f"chimes: {error.code}: {escape(str(error))}", err=True)
     if error.hint:
         click.echo(f"  fix: {escape(error.hint)}", err=True)
@@ -46,7 +48,7 @@ def refuse(error: ChimesError) -> NoReturn:
 
 
 def refuse_usage(error: click.ClickException) -> NoReturn:
-    """The same for a command line that click does not understand; for none at all the help."""
+    """Refuse a command line that click cannot parse; without any arguments show the help."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is not None and not sys.argv[1:]:
         error.show()
@@ -54,4 +56,4 @@ def refuse_usage(error: click.ClickException) -> NoReturn:
     if context is not None:
         click.echo(context.get_usage(), err=True)
     path = context.command_path if context is not None else "chimes"
-    refuse(UsageError(error.format_message(), hint=f"{path} --help says what it takes"))
+    refuse(UsageError(error.format_message(), hint=f"see {path} --help"))

@@ -1,4 +1,4 @@
-"""Keeps standard output for the answer: what plugins print while they are loaded goes to standard error."""
+"""Reserves standard output for a command's JSON: what plugins print in this process goes to standard error."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ __all__ = ["kept_clear"]
 
 @contextmanager
 def kept_clear() -> Iterator[None]:
-    """Whatever is written to standard output meanwhile goes to standard error, whoever closes or replaces it."""
+    """Send everything that is written to standard output in this block to standard error.
+
+    Standard output works again afterwards, also where a plugin has closed or replaced ``sys.stdout``.
+    """
     before: TextIO | None = sys.stdout
     if before is None:
-        # Somebody started us with it closed: there is nobody to answer.
+        # The command was started without a standard output.
         yield
         return
     encoding, errors = before.encoding, before.errors

@@ -1,4 +1,4 @@
-"""The interface of compute backends: run a command, and know for ever what became of it."""
+"""The interface of compute backends: run a command as a job, and report its state for good."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from chimes.errors import Fault
 from chimes.kinds.component import C, Component, Value
 from chimes.resources import Resources
 
@@ -28,7 +29,7 @@ __all__ = [
 
 
 class JobState(StrEnum):
-    """Where a job is. States only move forward in this order; SUCCEEDED and what follows is final."""
+    """The state of a job. States only move forward in this order; SUCCEEDED and all after it are final."""
 
     QUEUED = "queued"
     HELD = "held"
@@ -43,7 +44,7 @@ class JobState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the state can no longer change."""
         return self in (
             JobState.SUCCEEDED,
             JobState.FAILED,
@@ -59,7 +60,7 @@ Reason = Literal[
 
 
 class JobSpec(Value):
-    """One command and what it needs. ``native`` is validated by each backend; unknown keys are refused.
+    """One command and the resources it needs. ``native`` is validated by each backend; unknown keys are refused.
 
     ``env`` is the job's whole environment apart from what the backend must set; ``workdir`` None means
     a fresh folder of the job's own.
@@ -79,7 +80,7 @@ class JobSpec(Value):
 
 
 class JobHandle(Value):
-    """All that is needed to find a job again, from any process: JSON of at most 4 KiB, no secrets."""
+    """What identifies a job to any process: JSON of at most 4 KiB, without secrets."""
 
     version: Literal[1] = 1
     backend: str
@@ -91,12 +92,12 @@ class JobHandle(Value):
 
 
 class JobStatus(Value):
-    """What is known of a job at ``observed_at``; ``stale`` says that this is not the latest."""
+    """The status of a job at ``observed_at``; ``stale`` means that the latest could not be read."""
 
     state: JobState
     observed_at: datetime
     reason: Reason | None = None
-    fault: Literal["user", "plugin", "infrastructure"] | None = None
+    fault: Fault | None = None
     exit_code: int | None = None
     signal: int | None = None
     attempt: int = 1
@@ -110,7 +111,7 @@ class JobStatus(Value):
 
 
 class LogChunk(Value):
-    """Bytes of a log from ``offset``; ask again from ``next_offset``. ``eof``: final, and all was given."""
+    """Bytes of a log from ``offset``; continue at ``next_offset``. ``eof``: the job has ended, and there is no more."""
 
     data: bytes
     offset: int
@@ -119,7 +120,7 @@ class LogChunk(Value):
 
 
 class Pool(Value):
-    """Nodes of one sort; None means unknown, never zero."""
+    """Nodes of the same type; None means unknown, never zero."""
 
     name: str
     nodes: int | None = None
@@ -136,7 +137,7 @@ class Inventory(Value):
 
 
 class ComputeBackend(Component[C]):
-    """A place that runs commands. ``close`` and the end of the client never end a job."""
+    """Runs commands as jobs. A job goes on after ``close``, and after the end of the client."""
 
     api: ClassVar[str] = "chimes.backend/1"
 
@@ -162,7 +163,7 @@ class ComputeBackend(Component[C]):
 
     @abstractmethod
     def cancel(self, handle: JobHandle, *, grace_s: float = 30) -> None:
-        """Ask for the end: SIGTERM, after ``grace_s`` SIGKILL, to the whole process tree. Idempotent."""
+        """End a job: SIGTERM to the whole process tree, and SIGKILL after ``grace_s``. Idempotent."""
 
     @abstractmethod
     def logs(

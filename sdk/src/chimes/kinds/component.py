@@ -1,4 +1,4 @@
-"""What the three kinds share: a frozen configuration, a cheap constructor, an idempotent close."""
+"""What all kinds have in common: a frozen configuration, a cheap constructor, an idempotent close."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Component(Generic[C]):
         self.context = context
 
     def close(self) -> None:
-        """Give back what is held. May be called more than once."""
+        """Release all resources. May be called more than once."""
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +73,7 @@ def _problem(details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
         return f"{where}: there is no such field"
     value = details["input"]
-    # Text is shown only where a number or a word of a list was wanted: elsewhere it may be a secret by mistake.
+    # Text is shown only where a number or one of several words was expected: elsewhere it may be a secret.
     is_shown = isinstance(value, (bool, int, float)) or (
         isinstance(value, str) and details["type"].endswith(("_parsing", "literal_error", "enum"))
     )

@@ -1,4 +1,4 @@
-"""The interface of data connectors: what is there, how a read is cut up, and the rows."""
+"""The interface of data connectors: list streams, divide a read into partitions, read rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StreamInfo(Value):
 
 
 class ReadRequest(Value):
-    """What to read: columns in the order wanted, filters joined by "and", and how to cut it up."""
+    """What to read: columns in the wanted order, filters (all must hold), and how to divide the read."""
 
     stream: str
     columns: tuple[str, ...] | None = None
@@ -39,7 +39,7 @@ class ReadRequest(Value):
 
 
 class Partition(Value):
-    """A part of a read that any process can do alone; ``token`` is the connector's own JSON, without secrets."""
+    """A part of a read that any process can do by itself; ``token`` is the connector's own JSON, without secrets."""
 
     id: str
     token: JsonValue = None
@@ -51,7 +51,7 @@ class ReadPlan(Value):
     """Exactly what ``read`` will yield (``arrow_schema``) and the disjoint, complete partitions.
 
     ``exact`` has one entry per filter of the request: True where the source applies it exactly. The
-    host applies the others again. An empty ``exact`` means that none is.
+    host applies the others again. An empty ``exact`` means that no filter is exact.
     """
 
     arrow_schema: ArrowSchema
@@ -78,12 +78,12 @@ class DataConnector(Component[C]):
 
     @abstractmethod
     def plan(self, request: ReadRequest) -> ReadPlan:
-        """Cut a read into partitions. Raises NotFoundError naming an unknown stream or column."""
+        """Divide a read into partitions. Raises NotFoundError naming an unknown stream or column."""
 
     @abstractmethod
     def read(self, request: ReadRequest, partition: Partition) -> Iterator[Batch | Any]:
         """Yield the rows of one partition with exactly the planned schema.
 
         Works in another process or host, given only config, request and partition. A ``limit`` is a
-        hint for each partition: never fewer than min(limit, rows) come, the host cuts the rest.
+        hint for each partition: yield at least min(limit, rows) rows; the host drops the rest.
         """

@@ -1,4 +1,4 @@
-"""One descriptor for each kind of component: everything that the rest of Chimes keeps a list of kinds for.
+"""One descriptor for each kind of component: the only place where the three kinds are listed.
 
 Light: the interface is named by a dotted path and imported on demand. A new kind is a new row here, its interface in
 a module beside this one, its hook in ``chimes.hooks``, and its conformance suite.

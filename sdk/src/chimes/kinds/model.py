@@ -30,7 +30,7 @@ class BatchLimits(Value):
 
 
 class Signature(Value):
-    """What a model takes and gives: Arrow schemas, a JSON Schema for parameters, and how repeatable it is.
+    """Inputs and outputs of a model as Arrow schemas, a JSON Schema for parameters, and how repeatable it is.
 
     ``determinism``: ``bitwise`` the same bits each time, ``tolerance`` equal within ``rtol`` and
     ``atol``, ``stochastic`` only the schema is promised.
@@ -46,7 +46,7 @@ class Signature(Value):
 
 
 class ModelInfo(Value):
-    """What ``describe`` says without loading anything; ``artifacts`` maps names to sha256 (hex)."""
+    """What ``describe`` reports without loading the model; ``artifacts`` maps names to sha256 (hex)."""
 
     signature: Signature
     devices: tuple[str, ...] = ("cpu",)
@@ -55,7 +55,7 @@ class ModelInfo(Value):
 
 
 class LoadReport(Value):
-    """Where a model really is after ``load``; ``cpu_ops`` counts operators left on the CPU, None if unknown."""
+    """Where a model runs after ``load``; ``cpu_ops`` counts operators left on the CPU, None if unknown."""
 
     device: str
     memory_bytes: int | None = None

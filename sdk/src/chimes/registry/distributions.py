@@ -1,4 +1,4 @@
-"""Finds the installed distributions that are plugins, without importing anything of theirs.
+"""Finds the installed distributions that are plugins, without importing them.
 
 One scan of ``sys.path``. A folder counts only if it has the name that installers write, ``name-version.dist-info``, and
 a METADATA file for the same project. So what a broken uninstall leaves behind (``~ame-1.0.dist-info``, or a folder

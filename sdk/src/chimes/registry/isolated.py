@@ -1,4 +1,4 @@
-"""Loads plugins in a child process, so that nothing that a plugin does when it is imported reaches this process.
+"""Loads plugins in a child process, so that a plugin's import cannot harm the process that lists it.
 
 The child is a fork of this interpreter, in a process group of its own and without its standard streams. It loads one
 plugin after another and writes one line of JSON for each to a pipe. If it ends, hangs or writes anything else, the
@@ -55,7 +55,7 @@ def load_isolated(distributions: Iterable[Distribution], budget: Budget | None =
             return (*rows, *(_failed(each, late) for each in waiting))
         with _Child(waiting, deadline) as child:
             loaded, reason = child.read_rows(budget.plugin_s)
-        # Only the first plugin of a child has nothing but itself to blame.
+        # Only the first plugin of a child was loaded in a fresh process.
         blamed = [] if loaded or reason is None else [_failed(waiting[0], reason)]
         rows += loaded or blamed
         del waiting[: len(loaded or blamed)]

@@ -26,7 +26,7 @@ class Registry:
         """Import the entry modules of the plugins on ``path`` (default: ``sys.path``) in this process.
 
         ``only`` restricts to these distributions (default: the environment variable CHIMES_PLUGINS, a
-        comma-separated list; set but empty means none). What a plugin raises becomes its row's reason.
+        comma-separated list; set but empty means none). An exception of a plugin becomes the failure of its row.
         """
         return cls(tuple(load_plugin(distribution) for distribution in find_plugins(path, only)))
 

@@ -36,7 +36,7 @@ class _Job:
 
 
 class FakeBackend(ComputeBackend[FakeBackendConfig]):
-    """Runs nothing: jobs are entries in memory, which a test moves on with ``start`` and ``finish``."""
+    """Runs no process: jobs are entries in memory, whose state a test changes with ``start`` and ``finish``."""
 
     Config = FakeBackendConfig
 
@@ -49,14 +49,14 @@ class FakeBackend(ComputeBackend[FakeBackendConfig]):
         """Let a waiting job run; raises InvalidStateError if it does not wait."""
         job = self._get(handle)
         if job.state != JobState.QUEUED:
-            raise InvalidStateError(f"job {handle.key!r} is {job.state}", hint="start a job once, before it ends")
+            raise InvalidStateError(f"job {handle.key!r} is {job.state}", hint="start a job once, before it has ended")
         job.state = JobState.RUNNING
 
     def finish(self, handle: JobHandle, *, exit_code: int = 0, stdout: bytes = b"", stderr: bytes = b"") -> None:
         """Let a job end with this exit status and output; raises InvalidStateError if it has ended."""
         job = self._get(handle)
         if job.state.is_final:
-            raise InvalidStateError(f"job {handle.key!r} is {job.state}", hint="a final state stays")
+            raise InvalidStateError(f"job {handle.key!r} is {job.state}", hint="a job in a final state cannot change")
         job.state = JobState.SUCCEEDED if exit_code == 0 else JobState.FAILED
         job.exit_code, job.stdout, job.stderr = exit_code, stdout, stderr
 
@@ -73,7 +73,7 @@ class FakeBackend(ComputeBackend[FakeBackendConfig]):
         if key in self._jobs:
             handle = self._jobs[key].handle
             if handle.spec_sha256 != digest:
-                raise ConflictError(f"key {key!r} stands for another job", hint="use a key of its own for each job")
+                raise ConflictError(f"the key {key!r} is used by another job", hint="use a different key for each job")
             return handle
         self._check(job)
         handle = JobHandle(
@@ -95,7 +95,7 @@ class FakeBackend(ComputeBackend[FakeBackendConfig]):
         return [self._status(self._find(handle)) for handle in handles]
 
     def cancel(self, handle: JobHandle, *, grace_s: float = 30) -> None:
-        """End a job at once; nothing happens to one that has ended. Raises NotFoundError."""
+        """End a job at once; a job that has ended stays as it is. Raises NotFoundError."""
         job = self._get(handle)
         if not job.state.is_final:
             job.state = JobState.CANCELLED
@@ -134,7 +134,7 @@ class FakeBackend(ComputeBackend[FakeBackendConfig]):
     def _get(self, handle: JobHandle) -> _Job:
         job = self._find(handle)
         if job is None:
-            raise NotFoundError(f"there is no job {handle.key!r} here", hint="use a handle that this backend gave")
+            raise NotFoundError(f"there is no job {handle.key!r} here", hint="use a handle that this backend returned")
         return job
 
     def _status(self, job: _Job | None) -> JobStatus:

@@ -19,13 +19,13 @@ def suite(address: str) -> type:
 
     Assign it to a name that pytest collects (``TestConformance = suite("acme-weather")``): each check is an item,
     ``test_check[M11]``. The suite runs once, in child processes, when the first item does. Raises NotFoundError if
-    nothing of that name is installed.
+    no plugin or component of that name is installed.
     """
     distribution, _, component = address.partition(":")
     found = Registry.discover(only=[distribution]).listings
     kinds = {item.kind for item in found if component in ("", item.registration.name)}
     if not kinds:
-        raise NotFoundError(f"nothing called {address!r} is installed", hint="install it: pip install -e .")
+        raise NotFoundError(f"no plugin or component {address!r} is installed", hint="install it: pip install -e .")
     planned = [check for check in CHECKS if getattr(check, "kind", None) in (None, *kinds)]
 
     @functools.cache

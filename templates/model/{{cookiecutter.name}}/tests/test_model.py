@@ -1,4 +1,4 @@
-"""How the model behaves, on rows that can be checked by hand."""
+"""The model on rows that can be checked by hand."""
 
 import pyarrow as pa
 import pytest
@@ -34,7 +34,7 @@ def test_the_threshold_itself_counts_as_reached(model: WeightedSum) -> None:
     assert model.predict(batch([1.25], [0.0])).to_pydict() == {"score": [3.0], "reached": [True]}
 
 
-def test_no_rows_give_no_rows_of_the_right_schema(model: WeightedSum) -> None:
+def test_a_batch_without_rows_gives_one_without_rows(model: WeightedSum) -> None:
     output = model.predict(pa.RecordBatch.from_pylist([], schema=INPUTS))
     assert output.num_rows == 0
     assert output.schema == OUTPUTS
@@ -69,10 +69,10 @@ def test_an_unknown_parameter_is_named(model: WeightedSum) -> None:
         ({"a": [1.0]}, "'b' is missing"),
         ({"a": [1], "b": [1.0]}, "'a' is int64"),
         ({"a": [1.0, None], "b": [1.0, 2.0]}, "'a' holds nulls"),
-        ({"a": [1.0], "b": [1.0], "c": [1.0]}, "'c' is not known"),
+        ({"a": [1.0], "b": [1.0], "c": [1.0]}, "no input column 'c'"),
     ],
 )
-def test_rows_of_another_schema_are_refused_by_column(
+def test_a_batch_with_another_schema_is_refused_with_the_column(
     model: WeightedSum, columns: dict[str, list[float | None]], said: str
 ) -> None:
     with pytest.raises(SchemaMismatchError, match=said):

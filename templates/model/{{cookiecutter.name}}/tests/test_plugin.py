@@ -1,4 +1,4 @@
-"""What others see of the plugin once it is installed."""
+"""The installed plugin."""
 
 from chimes import Registry
 

@@ -24,12 +24,12 @@ LONGEST_NAME = 40
 LONGEST_TEXT = 200
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
-# What every project's development needs besides the SDK, and folder names that half of all projects have.
+# Tools that every project needs for its development, and folder names that many projects have.
 TAKEN = frozenset(
     {"bin", "build", "data", "dist", "doc", "docs", "example", "examples", "lib", "scripts", "src", "test", "tests"}
     | {"mypy", "pytest", "ruff"}
 )
-# Packages that a plugin of this name would hide from everybody who imports them, installed here or not.
+# Well-known packages: a plugin of the same name would hide them, even if they are not installed here.
 KNOWN = frozenset(
     {
         "jax",
@@ -52,7 +52,7 @@ def check_answer(key: str, answer: str, choices: Sequence[str] = ()) -> str:
     """The answer as it will be used, without surrounding spaces; raises ConfigError with one fix."""
     text = check_text(key, answer)
     if choices and text not in choices:
-        raise ConfigError(f"{text!r} is no answer to {key!r}", hint=f"answer one of: {', '.join(choices)}")
+        raise ConfigError(f"{text!r} is not an answer to {key!r}", hint=f"answer one of: {', '.join(choices)}")
     if key == "name":
         check_name(text)
     if key == "component":

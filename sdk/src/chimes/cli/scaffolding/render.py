@@ -1,4 +1,4 @@
-"""Turns a template and answers into a project folder, all of it or nothing.
+"""Writes a project folder from a template and answers, completely or not at all.
 
 Needs cookiecutter, of the extra ``author``: import this module only to scaffold.
 """
@@ -52,11 +52,11 @@ class Template:
 
 
 Ask = Callable[[Question, str], str]
-"""Gets the answer to a question from somebody, given the rendered default."""
+"""Returns the answer to a question, given the rendered default."""
 
 
 def get_template(kind: str) -> Template:
-    """Read the template of a kind; raises NotFoundError naming those that there are."""
+    """Read the template of a kind; raises NotFoundError naming the existing templates."""
     known = sorted(path.parent.name for path in TEMPLATES.glob("*/cookiecutter.json"))
     if kind not in known:
         what = f"there is no template for a {kind} yet" if kind in KINDS else f"{kind!r} is not a kind of component"
@@ -113,12 +113,12 @@ def _evaluate(expression: str, values: Mapping[str, str]) -> str:
 
 
 def render(template: Template, answers: Mapping[str, str], target: Path) -> list[str]:
-    """Write the project to ``target`` and return its files, sorted; a failure leaves nothing behind.
+    """Write the project to ``target`` and return its files, sorted; a failure leaves no files.
 
     Raises InfrastructureError where the folder cannot be written.
     """
     try:
-        # In a folder that is there, so that it stays what it is: the current one of a shell, say, or a mount.
+        # An existing folder is filled, not replaced: it may be the current folder of a shell, or a mount.
         beside = target if target.is_dir() else target.parent
         with scratch_folder(f".{target.name}-", parent=beside) as scratch:
             project = _generate(template, answers, scratch)
@@ -148,7 +148,7 @@ def _move(project: Path, target: Path) -> None:
 
 
 def _generate(template: Template, answers: Mapping[str, str], scratch: Path) -> Path:
-    # Bytecode that an installer left beside the template's files is no part of it.
+    # An installer may have compiled the template's files: bytecode is left out.
     source = shutil.copytree(template.folder, scratch / "template", ignore=shutil.ignore_patterns("__pycache__"))
     values = dict(answers)
     for key, expression in template.derived.items():

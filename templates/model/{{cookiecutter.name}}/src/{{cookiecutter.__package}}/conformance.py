@@ -1,4 +1,4 @@
-"""What only the author knows: the configurations on which the conformance suite tries the model."""
+"""The author's part of the conformance suite: the configurations with which it runs the model."""
 
 from __future__ import annotations
 

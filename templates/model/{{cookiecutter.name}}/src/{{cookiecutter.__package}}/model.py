@@ -32,12 +32,12 @@ OUTPUTS = pa.schema(
 
 
 class WeightedSumConfig(Config):
-    """What a user of the model may choose."""
+    """The configuration of the model."""
 
-    weight_a: float = Field(0.5, allow_inf_nan=False, description="What column a counts for.")
-    weight_b: float = Field(0.5, allow_inf_nan=False, description="What column b counts for.")
+    weight_a: float = Field(0.5, allow_inf_nan=False, description="The weight of column a.")
+    weight_b: float = Field(0.5, allow_inf_nan=False, description="The weight of column b.")
     bias: float = Field(0.0, allow_inf_nan=False, description="Added to every score.")
-    threshold: float = Field(0.0, allow_inf_nan=False, description="The score to be reached.")
+    threshold: float = Field(0.0, allow_inf_nan=False, description="The score from which a row counts as reached.")
 
 
 class WeightedSum(Model[WeightedSumConfig]):
@@ -51,12 +51,12 @@ class WeightedSum(Model[WeightedSumConfig]):
 
     @classmethod
     def describe(cls, config: WeightedSumConfig) -> ModelInfo:
-        """The signature, which no configuration changes."""
+        """The signature, the same for every configuration."""
         signature = Signature(inputs=INPUTS, outputs=OUTPUTS, determinism="bitwise")
         return ModelInfo(signature=signature, parameters=4)
 
     def load(self, device: Device) -> LoadReport:
-        """Get ready. Raises DeviceUnavailableError for anything but the CPU."""
+        """Load the model. Raises DeviceUnavailableError for any device except the CPU."""
         if device != Device("cpu"):
             raise DeviceUnavailableError(f"this model does not run on {device}", hint="load it on cpu, its only device")
         self._loaded = True
@@ -66,7 +66,7 @@ class WeightedSum(Model[WeightedSumConfig]):
         """One row of ``score`` and ``reached`` for each row of ``a`` and ``b``.
 
         Raises InvalidStateError before ``load``, ConfigError for any parameter, SchemaMismatchError
-        naming the column that is not as the signature says.
+        naming the column that differs from the signature.
         """
         if not self._loaded:
             raise InvalidStateError("predict was called before load", hint="call load first")
@@ -84,7 +84,7 @@ class WeightedSum(Model[WeightedSumConfig]):
 
 
 def check_inputs(batch: Batch) -> None:
-    """Raise SchemaMismatchError naming the first column that is not as ``INPUTS`` says."""
+    """Raise SchemaMismatchError naming the first column that differs from ``INPUTS``."""
     for field in INPUTS:
         if field.name not in batch.schema.names:
             raise SchemaMismatchError(f"column {field.name!r} is missing", hint=f"give a column of type {field.type}")
@@ -95,4 +95,4 @@ def check_inputs(batch: Batch) -> None:
             raise SchemaMismatchError(f"column {field.name!r} holds nulls", hint="drop these rows, or fill them")
     for name in batch.schema.names:
         if name not in INPUTS.names:
-            raise SchemaMismatchError(f"column {name!r} is not known", hint="select only a and b")
+            raise SchemaMismatchError(f"there is no input column {name!r}", hint="select only a and b")

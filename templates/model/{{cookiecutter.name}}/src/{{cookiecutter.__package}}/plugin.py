@@ -1,4 +1,4 @@
-"""Announces the components of this plugin. Light: imports nothing but ``chimes``."""
+"""Registers the components of this plugin. Imports only ``chimes``."""
 
 from chimes import Registration, hookimpl
 
