@@ -17,6 +17,7 @@ from chimes.conformance.catalogue import CHECKS
 from chimes.host import assignability
 from chimes.kinds import predicates
 from chimes.kinds.descriptors import KINDS
+from chimes.pipelines import formats, json_values
 from chimes.pipelines import spec as pipeline
 from chimes.registration import Registration
 from chimes_marketplace.commands import line as marketplace
@@ -125,6 +126,8 @@ def pipelines_page() -> Iterator[str]:
         yield f"- {keys}: {inspect.getdoc(filter_kind)}\n"
     for tree in (predicates.Not, predicates.All, predicates.Any):
         yield f"- {inspect.getdoc(tree)}\n"
+    for title, module in (("Output formats", formats), ("Values in JSON Lines", json_values)):
+        yield f"\n## {title}\n\n```\n{inspect.cleandoc(module.__doc__ or '')}\n```\n"
     yield f"\n## Conversions\n\n```\n{inspect.cleandoc(assignability.__doc__ or '')}\n```\n"
 
 

@@ -151,7 +151,7 @@ def test_a_long_wrong_value_is_cut(tmp_path: Path) -> None:
 def test_numbers_that_json_has_not_are_named_and_nothing_else_is_shown(tmp_path: Path) -> None:
     text = GOOD.replace("threshold = 0.5", 'token = "secret", a = [{ b = nan }]')
     message, _ = refused(tmp_path, text)["model.params"]
-    assert "a.0.b is nan, which is no number of JSON" in message
+    assert "a.0.b is nan, which JSON cannot hold" in message
     assert "secret" not in message
 
 

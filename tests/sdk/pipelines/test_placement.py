@@ -10,7 +10,7 @@ from chimes.host.params import check_params
 from chimes.kinds.backend import Inventory, Pool
 from chimes.kinds.component import Config
 from chimes.pipelines.environment import find_secrets, private_environment, worker_environment
-from chimes.pipelines.placement import ask, find_placements
+from chimes.pipelines.placement import choose_resources, find_placements
 from chimes.resources import Device, Resources
 from pydantic import Field, SecretStr
 
@@ -160,7 +160,7 @@ def test_a_device_number_beyond_the_pools_is_named() -> None:
     assert place("npu:2", pool)[1] == "cannot run on npu: pool rack has 2 npu, npu:2 is not among them"
 
 
-def test_every_want_of_a_near_miss_is_named() -> None:
+def test_everything_that_a_pool_lacks_is_named() -> None:
     pool = Pool(name="desk", cpus=1, memory_bytes=100, walltime_limit_s=60)
     asked = {"cpus_per_task": 2, "memory_bytes_per_task": 200, "walltime_s": 90.0}
     _, message, fix = place("cpu", pool, **asked)
@@ -170,7 +170,7 @@ def test_every_want_of_a_near_miss_is_named() -> None:
     assert fix.startswith("ask for less under [resources]")
 
 
-def test_what_a_pool_does_not_tell_is_unknown_and_no_obstacle() -> None:
+def test_what_a_pool_does_not_report_is_unknown_and_allowed() -> None:
     placements, _ = find_placements(
         Device("cpu"), ("cpu",), Resources(memory_bytes_per_task=1), "b", Inventory(pools=(Pool(name="dark"),))
     )
@@ -190,12 +190,12 @@ def test_a_device_that_the_model_lacks_is_named() -> None:
     assert problems[0].fix == "choose another model"
 
 
-def test_the_pipeline_wishes_before_the_model() -> None:
+def test_the_resources_of_a_pipeline_come_before_those_of_the_model() -> None:
     default = Resources(cpus_per_task=2, memory_bytes_per_task=10, walltime_s=5)
-    asked = ask(Device("npu"), default, 4, None, None)
+    asked = choose_resources(Device("npu"), default, 4, None, None)
     assert (asked.cpus_per_task, asked.memory_bytes_per_task, asked.walltime_s) == (4, 10, 5)
     assert asked.accelerators[0].kinds == ("npu",)
-    assert ask(Device("cpu"), default, None, 20, 6).accelerators == ()
+    assert choose_resources(Device("cpu"), default, None, 20, 6).accelerators == ()
 
 
 HOST = {

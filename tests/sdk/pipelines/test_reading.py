@@ -56,7 +56,7 @@ def test_a_limit_counts_the_rows_that_pass(numbers: Open, limit: int) -> None:
     assert table.column("id").to_pylist() == list(range(5, 30))[:limit]
 
 
-def test_a_stream_is_read_by_whoever_speaks_arrow_and_more_than_once(numbers: Open) -> None:
+def test_a_stream_is_read_by_any_arrow_library_and_more_than_once(numbers: Open) -> None:
     stream = as_stream(numbers(rows=10), request())
     assert pa.table(stream).num_rows == 10
     assert pa.table(stream).equals(stream.table())

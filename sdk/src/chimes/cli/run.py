@@ -1,4 +1,4 @@
-"""``chimes run``: compose a pipeline, say all that does not fit, else run it and show how it goes."""
+"""``chimes run``: compose a pipeline and report every problem, or run it and show its progress."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
 
 
 def _answering(as_json: bool, step: Callable[[], T]) -> T:
-    """What ``step`` returns; where stdout is for one JSON object, nothing that a plugin prints gets there."""
+    """Call ``step``; with --json nothing that a plugin prints gets to stdout, which is for one JSON object."""
     with kept_clear() if as_json else nullcontext():
         return step()
 

@@ -1,4 +1,4 @@
-"""Fits the parts of a pipeline together before anything is started, and reports all that does not fit at once."""
+"""Fits the parts of a pipeline together before anything is started, and reports every problem at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from chimes.kinds.predicates import Any as AnyOf
 from chimes.kinds.schema import ArrowSchema, empty_batch
 from chimes.pipelines.environment import find_secrets
 from chimes.pipelines.output import check_format
-from chimes.pipelines.placement import Placement, ask, find_placements
+from chimes.pipelines.placement import Placement, choose_resources, find_placements
 from chimes.pipelines.projection import ColumnMatch, match_columns
 from chimes.pipelines.spec import Pipeline
 from chimes.processes import scratch_folder
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class Composition(Value):
-    """A pipeline whose parts fit: all that a worker needs, as JSON, and what a person wants to see first.
+    """A pipeline whose parts fit: what the worker needs, as JSON, and what is shown before the run.
 
     ``secrets`` are names of environment variables, never their values.
     """
@@ -101,7 +101,7 @@ def compose(pipeline: Pipeline, registry: Registry | None = None) -> Composition
 
 
 class _Composer:
-    """Goes through the parts, keeps the problems, and goes on with whatever can still be asked."""
+    """Checks the parts in order, collects the problems, and goes on with the checks that are still possible."""
 
     def __init__(self, pipeline: Pipeline, registry: Registry, context: Context) -> None:
         self.pipeline = pipeline
@@ -130,7 +130,7 @@ class _Composer:
         return self.finish(source, (source, model, backend), info, schema, output_schema, resources, placements)
 
     def attempt(self, where: str, step: Callable[[], T]) -> T | None:
-        """What ``step`` returns; None, with its problem kept, where it raises a ChimesError."""
+        """Return what ``step`` returns, or None after keeping the problem where it raises a ChimesError."""
         try:
             return step()
         except ChimesError as error:
@@ -196,7 +196,7 @@ class _Composer:
             return Resources(), ()
         registration = model.listing.registration
         asked = self.pipeline.resources
-        resources = ask(device, registration.resources, asked.cpus, asked.memory_bytes, asked.walltime_s)
+        resources = choose_resources(device, registration.resources, asked.cpus, asked.memory_bytes, asked.walltime_s)
         both = [kind for kind in registration.devices if kind in info.devices]
         pools = inventory or Inventory(pools=())
         placements, problems = find_placements(device, both, resources, self.pipeline.backend.component, pools)

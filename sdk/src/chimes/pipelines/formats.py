@@ -14,7 +14,9 @@ unions             refused             as they are         refused              
 intervals          refused             as they are         refused               as lists
 =================  ==================  ==================  ====================  =======================
 
-Text is written as ``json_values`` says, in .csv with a blank for the ``T`` and ``Z`` for UTC.
+The table of the values in JSON Lines shows how times and bytes become text. A .csv file has a blank
+instead of the ``T`` of a timestamp, and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are
+text in both.
 """
 
 from __future__ import annotations

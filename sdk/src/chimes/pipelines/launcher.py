@@ -1,11 +1,10 @@
-"""Runs a composition as a job on its backend, follows it to the end, and tries again where that may help.
+"""Runs a composition as a job on its backend, waits for its end, and repeats it after errors that may pass.
 
-The end of the client does not end the job; a cancel does, and waits until it has ended.
+A job outlives its client. A cancel ends the job, and waits until it has ended.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -22,10 +21,11 @@ from chimes.host.components import Part, find_part
 from chimes.kinds.backend import ComputeBackend, JobHandle, JobSpec, JobState, JobStatus
 from chimes.pipelines.composition import Composition
 from chimes.pipelines.environment import private_environment, worker_environment
-from chimes.pipelines.monitor import Event, Follower, Retrying, Submitted, pause
+from chimes.pipelines.monitor import Event, JobMonitor, Retrying, Submitted, pause
 from chimes.pipelines.output import partial_path
 from chimes.pipelines.result import (
     Failure,
+    PrivateVariables,
     RunFolder,
     RunResult,
     after_output,
@@ -40,7 +40,7 @@ __all__ = ["RetryPolicy", "RunReport", "run"]
 T = TypeVar("T")
 Watch = Callable[[Event], None]
 
-AGAIN = "run it again when you like"
+AGAIN = "run it again when you want to"
 CANCEL_GRACE_S = 5.0
 CANCEL_PATIENCE_S = 60.0
 
@@ -49,7 +49,7 @@ CANCEL_PATIENCE_S = 60.0
 class RetryPolicy:
     """How often a run is tried and how long the host waits between: doubling from ``backoff_s``.
 
-    A ``retry_after_s`` of the error is waited out; a wait above ``longest_s`` is not worth it: the run fails.
+    The wait is at least the ``retry_after_s`` of the error. A wait above ``longest_s`` fails the run.
     """
 
     attempts: int = 3
@@ -66,7 +66,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """How a run ended: ``result`` if it is done, else ``failure``; ``folder`` and ``log`` are kept."""
+    """How a run ended: ``result`` if it succeeded, else ``failure``; ``folder`` and ``log`` are kept."""
 
     run_id: str
     attempts: int
@@ -97,7 +97,7 @@ def run(
     try:
         part = find_part(registry or Registry.discover(), "backend", choice.component, choice.config)
         with part.open(Context.under(folder.path / "backend", run_id=folder.run_id)) as backend:
-            outcome = attempts.until_done(part, backend)
+            outcome = attempts.repeat(part, backend)
     except ChimesError as error:
         if isinstance(outcome, RunResult):
             error = after_output(error, outcome.output.path)
@@ -123,7 +123,7 @@ def _make_folder(runs: Path) -> RunFolder:
     except OSError as error:
         raise InfrastructureError(
             f"the run's folder cannot be made under {str(runs)!r}: {error.strerror}",
-            hint="see to space and permissions",
+            hint="free space, or correct the permissions",
         ) from error
     return RunFolder(runs / run_id)
 
@@ -147,8 +147,8 @@ class _Attempts:
             failure=failure,
         )
 
-    def until_done(self, part: Part, backend: ComputeBackend[Any]) -> RunResult | Failure:
-        """Attempt until it works, or no further attempt makes sense."""
+    def repeat(self, part: Part, backend: ComputeBackend[Any]) -> RunResult | Failure:
+        """Try until an attempt succeeds, or fails for good."""
         while True:
             self.number += 1
             outcome = self.attempt(part, backend)
@@ -163,40 +163,40 @@ class _Attempts:
                 return Failure.of(CancelledError("the run was cancelled between two attempts", hint=AGAIN))
 
     def attempt(self, part: Part, backend: ComputeBackend[Any]) -> RunResult | Failure:
-        """Submit the job and follow it to its end."""
+        """Submit the job and wait for its end."""
         self.folder.clear()
         _write_private(self.composition, self.folder, os.environ)
         spec, key = self.spec(os.environ), f"{self.folder.run_id}-{self.number}"
-        handle = self.ask(part, "submit", lambda: backend.submit(spec, key=key), JobHandle)
+        handle = self.call(part, "submit", lambda: backend.submit(spec, key=key), JobHandle)
         write_value(self.folder.handle, handle)
         self.watch(Submitted(handle.native_id, self.number, self.folder.path))
-        status = self.follow(part, backend, handle)
+        status = self.wait(part, backend, handle)
         result = read_value(self.folder.result, RunResult)
         if status.state is JobState.SUCCEEDED and result is not None:
             return result
         return explain_end(status, read_value(self.folder.error, Failure))
 
-    def follow(self, part: Part, backend: ComputeBackend[Any], handle: JobHandle) -> JobStatus:
-        """Poll until the end; a cancel is passed on once, and its effect awaited."""
-        follower = Follower(part, backend, handle, self.folder, self.watch)
+    def wait(self, part: Part, backend: ComputeBackend[Any], handle: JobHandle) -> JobStatus:
+        """Poll until the end; a cancel is passed on once, and then the job's end is awaited."""
+        monitor = JobMonitor(part, backend, handle, self.folder, self.watch)
         asked_at: float | None = None
         while True:
-            status = self.ask(part, "status", lambda: backend.status([handle])[0], JobStatus)
-            follower.look(status)
+            status = self.call(part, "status", lambda: backend.status([handle])[0], JobStatus)
+            monitor.update(status)
             if status.state.is_final:
                 return status
             if self.cancel.is_cancelled and asked_at is None:
                 asked_at = time.monotonic()
-                self.ask(part, "cancel", lambda: backend.cancel(handle, grace_s=CANCEL_GRACE_S))
+                self.call(part, "cancel", lambda: backend.cancel(handle, grace_s=CANCEL_GRACE_S))
             if asked_at is not None and time.monotonic() - asked_at > CANCEL_PATIENCE_S:
                 raise CancelledError(
-                    f"the job {handle.native_id} was told to end and has not",
+                    f"the job {handle.native_id} was cancelled and has not ended",
                     hint=f"its handle is {self.folder.handle}",
                 )
-            pause(follower.interval_s, CancelToken() if asked_at else self.cancel)
+            pause(monitor.interval_s, CancelToken() if asked_at else self.cancel)
 
-    def ask(self, part: Part, what: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
-        """Call the backend; what is retryable is tried again like a run."""
+    def call(self, part: Part, what: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
+        """Call the backend; retryable errors are repeated as those of a run are."""
         attempt = 1
         while True:
             try:
@@ -225,5 +225,4 @@ def _write_private(composition: Composition, folder: RunFolder, host: Mapping[st
     values = private_environment(host, composition.secrets)
     folder.private.unlink(missing_ok=True)
     if values:
-        with open(os.open(folder.private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            json.dump(values, stream)
+        write_value(folder.private, PrivateVariables(variables=values))

@@ -1,4 +1,4 @@
-"""Watches one job from outside: its states, its rows, its logs, told as events."""
+"""Watches one job and reports its states, its progress and its logs as events."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from chimes.host.components import Part
 from chimes.kinds.backend import ComputeBackend, JobHandle, JobState, JobStatus, LogChunk
 from chimes.pipelines.result import Progress, RunFolder, read_value
 
-__all__ = ["Event", "Follower", "LogLine", "Progressed", "Retrying", "StateChanged", "Submitted", "pause"]
+__all__ = ["Event", "JobMonitor", "LogLine", "Progressed", "Retrying", "StateChanged", "Submitted", "pause"]
 
 SHORTEST_S, LONGEST_S, SHARE = 0.05, 10.0, 0.1
-"""A job is asked after at a tenth of its age: the end is seen at most 10 % late, a long job is left in peace."""
+"""A job is looked at in intervals of a tenth of its age, so that its end is seen at most 10 % late."""
 
 Stream = Literal["stdout", "stderr"]
 STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
@@ -35,7 +35,7 @@ class Submitted:
 
 @dataclass(frozen=True)
 class StateChanged:
-    """The job is in another state; ``pending_reason`` is the scheduler's own word."""
+    """The job is in another state; ``pending_reason`` is the scheduler's own text."""
 
     state: JobState
     pending_reason: str | None
@@ -59,7 +59,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Retrying:
-    """An attempt failed for a reason that may be gone in ``delay_s`` seconds."""
+    """An attempt failed and is repeated after ``delay_s`` seconds."""
 
     attempt: int
     delay_s: float
@@ -70,14 +70,14 @@ Event = Submitted | StateChanged | Progressed | LogLine | Retrying
 
 
 def pause(seconds: float, cancel: CancelToken) -> None:
-    """Wait, but not beyond a cancel."""
+    """Wait, at most until a cancel."""
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and not cancel.is_cancelled:
         time.sleep(min(left, 0.1))
 
 
-class Follower:
-    """Turns what can be seen of a job into events, each once; keeps its output in the run's log."""
+class JobMonitor:
+    """Sends an event for every change of a job, each once, and keeps the job's output in the run's log."""
 
     def __init__(
         self,
@@ -94,18 +94,18 @@ class Follower:
 
     @property
     def interval_s(self) -> float:
-        """How long to wait before the next look."""
+        """How long to wait before the next update."""
         return min(max((time.monotonic() - self._started) * SHARE, SHORTEST_S), LONGEST_S)
 
-    def look(self, status: JobStatus) -> None:
-        """Tell what is new."""
-        self._tell_once(StateChanged(status.state, status.pending_reason))
+    def update(self, status: JobStatus) -> None:
+        """Send what has changed since the last update."""
+        self._emit_once(StateChanged(status.state, status.pending_reason))
         for log in self._logs.values():
             self._drain(log, status.state.is_final)
         if progress := read_value(self._folder.progress, Progress):
-            self._tell_once(Progressed(progress.stage, progress.rows))
+            self._emit_once(Progressed(progress.stage, progress.rows))
 
-    def _tell_once(self, event: StateChanged | Progressed) -> None:
+    def _emit_once(self, event: StateChanged | Progressed) -> None:
         if event not in self._seen:
             self._seen.add(event)
             self._watch(event)
@@ -132,7 +132,7 @@ class Follower:
 
 
 class _Log:
-    """One stream's place and its unfinished line."""
+    """The position in one stream, and its unfinished line."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream: Stream = stream

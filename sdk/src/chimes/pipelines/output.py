@@ -1,4 +1,4 @@
-"""Writes record batches to one file that appears whole or not at all; the suffix says the format."""
+"""Writes record batches to one file that appears whole or not at all; the suffix chooses the format."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def check_format(path: Path, schema: pa.Schema) -> None:
         if times > 1:
             raise SchemaMismatchError(
                 f"the output has {times} columns named {name!r}",
-                hint="keep it under one name; report it to the model's author",
+                hint="report it to the author of the model: its outputs need names of their own",
             )
     for field in schema:
         if FORMATS[path.suffix].held_type(field.type) is None:
@@ -121,7 +121,7 @@ class OutputFile:
         self.rows += batch.num_rows
 
     def commit(self) -> OutputReport:
-        """Finish the file, bring it to the disk and rename it over whatever has its name."""
+        """Finish the file, force it to the disk and rename it over an older one."""
         return self._on_disk(self._commit)
 
     def _commit(self) -> OutputReport:
@@ -166,5 +166,5 @@ class OutputFile:
         except OSError as error:
             raise InfrastructureError(
                 f"{self.path} cannot be written: {error.strerror or error}",
-                hint="see to space and permissions of its folder, then run again",
+                hint="free space or correct the permissions of its folder, then run again",
             ) from error

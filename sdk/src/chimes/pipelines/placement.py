@@ -9,21 +9,21 @@ from chimes.kinds.backend import Inventory, Pool
 from chimes.kinds.component import Value
 from chimes.resources import AcceleratorRequest, Device, Resources
 
-__all__ = ["Placement", "ask", "find_placements"]
+__all__ = ["Placement", "choose_resources", "find_placements"]
 
 
 class Placement(Value):
-    """A pool that can run the job; ``unknown`` names what the pool does not tell about itself."""
+    """A pool that can run the job; ``unknown`` names what the pool does not report."""
 
     pool: str
     device: str
     unknown: tuple[str, ...] = ()
 
 
-def ask(
+def choose_resources(
     device: Device, default: Resources, cpus: int | None, memory_bytes: int | None, walltime_s: float | None
 ) -> Resources:
-    """What the job asks for: the pipeline's wish, else the model's default; one accelerator for its device."""
+    """The resources of the job: the pipeline's, else the model's default; one accelerator for its device."""
     accelerators = () if device.kind == "cpu" else (AcceleratorRequest(kinds=(device.kind,)),)
     return Resources(
         cpus_per_task=cpus or default.cpus_per_task,

@@ -24,7 +24,17 @@ from chimes.kinds.component import Value
 from chimes.kinds.model import LoadReport
 from chimes.pipelines.output import OutputReport
 
-__all__ = ["Failure", "Progress", "RunFolder", "RunResult", "after_output", "explain_end", "read_value", "write_value"]
+__all__ = [
+    "Failure",
+    "PrivateVariables",
+    "Progress",
+    "RunFolder",
+    "RunResult",
+    "after_output",
+    "explain_end",
+    "read_value",
+    "write_value",
+]
 
 V = TypeVar("V", bound=Value)
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
@@ -94,7 +104,7 @@ def after_output(error: ChimesError, path: str) -> PluginCrashedError:
 
 
 def explain_end(status: JobStatus, left: Failure | None) -> Failure:
-    """The failure of a job that ended with ``status``; ``left`` is what the worker said itself."""
+    """The failure of a job that ended with ``status``; ``left`` is the failure that the worker itself wrote."""
     if left is not None and status.state not in (JobState.TIMED_OUT, JobState.CANCELLED):
         return left
     failure = Failure.of(_error(status))
@@ -130,8 +140,14 @@ def _killed(number: int) -> ChimesError:
         return PluginCrashedError(f"the worker crashed with {name}", hint="native code of a plugin failed; see the log")
     return InfrastructureError(
         f"the worker was killed by {name} before it could finish",
-        hint="a person or the system ended it, the system perhaps because memory ran out; if it recurs ask for smaller batches",
+        hint="it was ended from outside, perhaps for lack of memory; if this recurs let the model prefer smaller batches",
     )
+
+
+class PrivateVariables(Value):
+    """Environment variables of the worker that must not be in the job's specification: secrets and proxies."""
+
+    variables: dict[str, str]
 
 
 class RunFolder:

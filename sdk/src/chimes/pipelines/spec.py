@@ -1,4 +1,4 @@
-"""What a pipeline says: connector, model, output and backend, read from TOML or made in Python.
+"""The specification of a pipeline: connector, model, output and backend, read from TOML or made in Python.
 
 ``${here}`` in the configurations stands for the folder of the pipeline's file.
 """
@@ -17,7 +17,17 @@ from chimes.kinds.component import Value
 from chimes.kinds.predicates import Predicate
 from chimes.text import read_toml
 
-__all__ = ["About", "Asked", "Backend", "Column", "ModelStep", "Output", "Pipeline", "Source", "read_pipeline"]
+__all__ = [
+    "About",
+    "Backend",
+    "Column",
+    "ModelStep",
+    "Output",
+    "Pipeline",
+    "ResourceRequest",
+    "Source",
+    "read_pipeline",
+]
 
 HERE = "${here}"
 MOST_PARTITIONS = 1_000_000
@@ -25,12 +35,12 @@ YEAR_S = 31_536_000
 
 
 def _finite(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    # Infinity and NaN are TOML and no JSON, in which all this goes to the job: there they would be null.
+    # TOML has infinity and NaN. JSON, in which the job gets its plan, has not: they would become null.
     level: list[tuple[str, Any]] = list(values.items())
     while level:
         for key, value in level:
             if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{key} is {value}, which is no number of JSON")
+                raise ValueError(f"{key} is {value}, which JSON cannot hold")
         tables = [(key, value) for key, value in level if isinstance(value, dict)]
         lists = [(key, value) for key, value in level if isinstance(value, list)]
         level = [(f"{key}.{name}", inner) for key, table in tables for name, inner in table.items()]
@@ -42,7 +52,7 @@ Settings = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
 
 
 class About(Value):
-    """What the pipeline is called; the name appears in the labels of its jobs."""
+    """The name of the pipeline, which appears in the labels of its jobs."""
 
     name: str = Field(min_length=1, max_length=120)
 
@@ -84,7 +94,7 @@ class ModelStep(Value):
 
 
 class Output(Value):
-    """The file to write; its suffix says how: .parquet, .arrow, .csv or .jsonl."""
+    """The file to write; its suffix chooses the format: .parquet, .arrow, .csv or .jsonl."""
 
     path: str = Field(min_length=1)
 
@@ -96,8 +106,8 @@ class Backend(Value):
     config: Settings = Field(default_factory=dict)
 
 
-class Asked(Value):
-    """What the job may use; what is not said is the model's registration's, then the backend's own."""
+class ResourceRequest(Value):
+    """What the job may use. A missing value is that of the model's registration, else the backend's own."""
 
     cpus: int | None = Field(None, ge=1)
     memory_bytes: int | None = Field(None, ge=1)
@@ -112,11 +122,11 @@ class Pipeline(Value):
     model: ModelStep
     output: Output
     backend: Backend = Backend()
-    resources: Asked = Asked()
+    resources: ResourceRequest = ResourceRequest()
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name of the pipeline."""
         return self.pipeline.name
 
 
@@ -126,7 +136,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "model": ModelStep,
     "output": Output,
     "backend": Backend,
-    "resources": Asked,
+    "resources": ResourceRequest,
 }
 
 
@@ -184,7 +194,7 @@ def _listed(title: str, known: list[str]) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        # A configuration may hold what nobody should see.
+        # A configuration may hold a secret by mistake.
         return "{...}"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 import shutil
@@ -31,7 +30,16 @@ from chimes.kinds.model import LoadReport, Model
 from chimes.pipelines.composition import Composition
 from chimes.pipelines.output import OutputFile, OutputReport
 from chimes.pipelines.projection import check_outputs, project
-from chimes.pipelines.result import Failure, Progress, RunFolder, RunResult, after_output, read_value, write_value
+from chimes.pipelines.result import (
+    Failure,
+    PrivateVariables,
+    Progress,
+    RunFolder,
+    RunResult,
+    after_output,
+    read_value,
+    write_value,
+)
 from chimes.registry import Registry
 from chimes.resources import Device
 
@@ -42,13 +50,13 @@ PROGRESS_EVERY_S = 0.2
 
 
 class Stages:
-    """Where the time goes, and what is being done at the moment."""
+    """The current stage, and the time that each stage took."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.seconds: dict[str, float] = {}
         self.current = "start"
         self._folder = folder
-        self._told = 0.0
+        self._reported_at = 0.0
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -59,10 +67,10 @@ class Stages:
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - started
 
-    def tell(self, rows: int, *, now: bool = False) -> None:
-        """Let the host see how far it is, a few times a second at most."""
-        if now or time.monotonic() - self._told > PROGRESS_EVERY_S:
-            self._told = time.monotonic()
+    def report(self, rows: int, *, now: bool = False) -> None:
+        """Write the progress for the host, at most a few times a second."""
+        if now or time.monotonic() - self._reported_at > PROGRESS_EVERY_S:
+            self._reported_at = time.monotonic()
             write_value(self._folder.progress, Progress(stage=self.current, rows=rows))
 
 
@@ -83,13 +91,13 @@ class Worker:
         self.composition = read_plan(folder)
 
     def run(self) -> RunResult:
-        """Do all of it; raises ChimesError."""
+        """Load, read, predict and write; raises ChimesError."""
         source, model = self.source, self.model
         output: OutputReport | None = None
         try:
             with source.open(self.context) as connector, model.open(self.context) as loaded:
                 with self.stages.measure("load"):
-                    self.stages.tell(0, now=True)
+                    self.stages.report(0, now=True)
                     report = self.load(model, loaded)
                 rows = PlannedRead(connector, self.composition.request, self.composition.read_plan)
                 output = self.write(source, rows, model, loaded)
@@ -115,14 +123,14 @@ class Worker:
         report = part.call("load", lambda: model.load(device), LoadReport)
         if Device.parse(report.device).kind != device.kind:
             raise DeviceUnavailableError(
-                f"{part.address} was to be loaded on {device} and says that it is on {report.device}",
+                f"{part.address} was to be loaded on {device} and reports {report.device}",
                 hint="report it to the plugin's author: load must raise instead",
                 fault="plugin",
             )
         return report
 
     def write(self, source: Part, rows: PlannedRead, model: Part, loaded: Model[Any]) -> OutputReport:
-        """Read, predict, write; the output has its name only if all went well."""
+        """Read, predict, write; the output gets its name only after the last row."""
         schema = self.composition.output_schema
         limits = self.composition.model_info.signature.batch
         read = rows.batches()
@@ -134,11 +142,11 @@ class Worker:
                 kept = [batch.column(name) for name in self.composition.pipeline.model.keep]
                 with self.stages.measure("write"):
                     output.write(pa.RecordBatch.from_arrays([*kept, *answer.columns], schema=schema))
-                self.stages.tell(output.rows)
+                self.stages.report(output.rows)
             with self.stages.measure("write"):
                 self.context.cancel.raise_if_cancelled()
                 report = output.commit()
-        self.stages.tell(report.rows, now=True)
+        self.stages.report(report.rows, now=True)
         return report
 
     def next(self, source: Part, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
@@ -162,7 +170,7 @@ class Worker:
 
 
 def read_plan(folder: RunFolder) -> Composition:
-    """The composition that the host left; raises InvalidStateError where there is none of this version."""
+    """The composition that the host left; raises InvalidStateError where it is missing or of another version."""
     composition = read_value(folder.plan, Composition)
     if composition is None:
         raise InvalidStateError(f"{folder.plan} does not hold a plan of this version", hint="run the pipeline again")
@@ -195,9 +203,9 @@ def _context(composition: Composition, folder: RunFolder) -> Context:
 
 
 def _take_private(folder: RunFolder) -> None:
-    """The variables that do not belong into a job's specification; the file is gone after this."""
-    with contextlib.suppress(FileNotFoundError):
-        os.environ.update(json.loads(folder.private.read_text("utf-8")))
+    """Take over the variables that must not be in the job's specification, and remove their file."""
+    if private := read_value(folder.private, PrivateVariables):
+        os.environ.update(private.variables)
         folder.private.unlink()
 
 

@@ -159,7 +159,7 @@ def test_a_kept_column_may_not_have_the_name_of_an_output(problems: Problems) ->
     assert "its outputs: id" in problem.fix
 
 
-def test_all_problems_are_told_at_once(lab: Registry, make: Callable[..., Pipeline], tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(lab: Registry, make: Callable[..., Pipeline], tmp_path: Path) -> None:
     pipeline = make(
         source={"filters": [{"op": "eq", "column": "age", "value": 1}]},
         model={"device": "npu", "keep": ["age"], "columns": {}, "params": {"fan": 1}},
