@@ -21,13 +21,14 @@ setup: .venv/.ready ## install what the other targets need into .venv
 	@tools/provision >&2
 	@test -x $(BIN)/python || $(BASE_PYTHON) -m venv .venv >&2
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
-	@$(BIN)/uv sync --frozen --inexact --quiet >&2
+	@$(BIN)/uv sync --frozen --inexact --compile-bytecode --quiet >&2
+	@$(BIN)/python -m compileall -q sdk/src plugins/*/src marketplace/src >&2
 	@touch $@
 	@echo "ready: try .venv/bin/chimes --help, or make demo" >&2
 
 .venv/.ready-full: .venv/.ready
 	@tools/provision full >&2
-	@$(BIN)/uv sync --frozen --group full --quiet >&2
+	@$(BIN)/uv sync --frozen --group full --compile-bytecode --quiet >&2
 	@touch $@
 
 demo: setup ## the main job on real data, step by step
@@ -60,3 +61,4 @@ bench: setup ## measurements as ratios; ARGS=--verify fails where a promise does
 	$(BIN)/python benchmarks/startup.py $(ARGS)
 	$(BIN)/python benchmarks/checking.py $(ARGS)
 	$(BIN)/python benchmarks/listing.py $(ARGS)
+	$(BIN)/python benchmarks/commands.py $(ARGS)

@@ -14,7 +14,7 @@ BYTES = [b"", b"a", b"\xff\x00", None]
 INT64 = [-(2**63), -1, 0, 2**63 - 1, None]
 
 
-class Celsius(pa.ExtensionType):
+class Celsius(pa.ExtensionType):  # type: ignore[misc]
     """An extension type that a plugin might register."""
 
     def __init__(self) -> None:
@@ -153,7 +153,7 @@ def plain(value: pa.Scalar) -> object:
             return "seconds", fractions.Fraction(value.value, PER_SECOND[value.type.unit])
         case pa.HalfFloatScalar() | pa.FloatScalar() | pa.DoubleScalar():
             return repr(float(value.as_py()))
-    return value.as_py()  # type: ignore[no-any-return]
+    return value.as_py()
 
 
 def plain_values(column: pa.Array | pa.ChunkedArray) -> list[object]:

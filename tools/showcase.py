@@ -13,23 +13,25 @@ import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from chimes.environments.build import build_wheel
+from chimes.evidence.finding import Finding
 from chimes.processes import run
 from chimes_marketplace.accounts.members import add_member, add_user, get_user
 from chimes_marketplace.accounts.tables import User
 from chimes_marketplace.accounts.tokens import create_token
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.projects import add_project
 from chimes_marketplace.catalog.releases import add_release
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import Database, Session
+from chimes_marketplace.lanes.documents import parse_record, parse_verdict
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.migrations import migrate
 from chimes_marketplace.settings import Settings
 from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.tables import Step, Submission
-from chimes_marketplace.validation.tables import Run
 from packaging.metadata import parse_email
 from sqlmodel import col, select
 
@@ -103,9 +105,12 @@ def _show(database: Database, blobs: LocalBlobs, exhibit: Exhibit, scratch: Path
     with database.writing() as session:
         submission = _upload(session, blobs, exhibit, wheel)
         _validate(session, blobs, submission, out, at)
-        components = [{"kind": kind, "name": name, "level": "verified"} for kind, name in exhibit.components]
+        components = [
+            ListedComponent.model_validate({"kind": kind, "name": name, "level": "verified"})
+            for kind, name in exhibit.components
+        ]
         findings = _findings(out)
-        bad = [each["code"] for each in findings if each["severity"] == "error"]
+        bad = [each.code for each in findings if each.severity == "error"]
         states.decide(
             session,
             id=_id(submission),
@@ -164,9 +169,9 @@ def _validate(session: Session, blobs: LocalBlobs, submission: Submission, out: 
     if out is None:
         return
     file = session.exec(select(File).where(File.submission_id == submission.id)).one()
-    verdict, record = (json.loads((out / name).read_bytes()) for name in ("verdict.json", "run.json"))
+    record = parse_record((out / "run.json").read_bytes())
     lock = out / "pylock.toml"
-    clean = not any(each["severity"] == "error" for each in _listed(verdict))
+    clean = not any(each.severity == "error" for each in _findings(out))
     session.add(
         Run(
             submission_id=submission.id,
@@ -181,18 +186,13 @@ def _validate(session: Session, blobs: LocalBlobs, submission: Submission, out: 
             created_at=at + timedelta(seconds=6),
             admitted_at=at + timedelta(seconds=7),
             started_at=at + timedelta(seconds=7),
-            ended_at=at + timedelta(seconds=7 + record["check_s"]),
+            ended_at=at + timedelta(seconds=7 + (record.check_s or 0)),
         )
     )
 
 
-def _findings(out: Path | None) -> list[dict[str, Any]]:
-    return [] if out is None else _listed(json.loads((out / "verdict.json").read_bytes()))
-
-
-def _listed(verdict: dict[str, Any]) -> list[dict[str, Any]]:
-    results = [*verdict["checks"], *(check for each in verdict["components"] for check in each["checks"])]
-    return [finding for result in results for finding in result["findings"]]
+def _findings(out: Path | None) -> list[Finding]:
+    return [] if out is None else list(parse_verdict((out / "verdict.json").read_bytes()).findings)
 
 
 def _date(session: Session, submission: Submission, at: datetime) -> None:

@@ -60,7 +60,7 @@ def test_every_setting_stands_in_the_reference() -> None:
 
 def test_every_setting_of_the_marketplace_stands_on_its_operators_page() -> None:
     text = (ROOT / "docs" / "howto" / "operate-a-marketplace.md").read_text("utf-8")
-    names = {f"CHIMES_MARKETPLACE_{field.name.upper()}" for field in fields(Settings) if field.name != "data"}
+    names = {f"CHIMES_MARKETPLACE_{name.upper()}" for name in Settings.model_fields if name != "data"}
     assert not {name for name in names if f"`{name}`" not in text}
 
 

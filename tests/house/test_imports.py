@@ -87,6 +87,7 @@ MARKETPLACE = Distribution(
         "api",
         "pages",
         "app",
+        "worker",
         "commands",
     ),
     only_in={
@@ -96,7 +97,7 @@ MARKETPLACE = Distribution(
         "alembic": {"migrations"},
         "subprocess": set(),
         "multiprocessing": set(),
-        "importlib": {"commands"},
+        "importlib": set(),
         "runpy": set(),
     },
     separate=frozenset({"index", "api", "pages"}),

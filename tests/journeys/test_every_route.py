@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from journeys.raw_http import refusal_of
 from market_factories import Server, add_author, basic, make_market, make_wheel, serve
-from shelf_factories import put, verdict
+from release_factories import put, verdict
 from uploads import BOUNDARY, body_of, form_of
 
 pytestmark = pytest.mark.xdist_group("every-route")

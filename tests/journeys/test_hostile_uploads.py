@@ -19,9 +19,8 @@ from typing import Any
 import pytest
 from chimes.conformance.gate.mutants import strict_wheel
 from chimes.environments.wheelfile import write_wheel
-from chimes_marketplace.validation.documents import read_verdict
-from chimes_marketplace.validation.runs import list_runs
-from chimes_marketplace.validation.verdict import list_results
+from chimes_marketplace.lanes.documents import read_verdict
+from chimes_marketplace.lanes.runs import list_runs
 from chimes_marketplace.web.state import Market
 from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
@@ -42,7 +41,7 @@ class Told:
 
     state: str
     findings: list[dict[str, Any]]
-    causes: Mapping[str, str]
+    causes: Mapping[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,12 @@ class Site:
         release = self.get(f"/api/v1/projects/{name}/releases/{submission['version']}")
         return Told(release["state"], release["findings"], self.causes(submission["id"]))
 
-    def causes(self, submission: int) -> dict[str, str]:
+    def causes(self, submission: int) -> dict[str, str | None]:
         """Code to cause of every check that the file failed, from the verdict document that the run left."""
         with self.market.database.reading() as session:
             verdict = read_verdict(self.market.blobs, list_runs(session, submission_id=submission)[-1])
         assert verdict is not None
-        return {each["code"]: each["cause"] for each in list_results(verdict) if each["verdict"] == "fail"}
+        return {each.code: each.cause for each in verdict.results if each.verdict == "fail"}
 
 
 def answer_to(request: urllib.request.Request) -> tuple[int, dict[str, Any]]:

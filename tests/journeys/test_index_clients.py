@@ -252,8 +252,8 @@ def test_upload_that_breaks_off_leaves_nothing_and_the_retry_succeeds(site: Site
     (file,) = list_all_files(site.market)
     blobs = LocalBlobs(site.market.settings.data / "blobs")
     assert blobs.is_sound(file.sha256)
-    assert {path.name for path in blobs.paths()} == {file.sha256, file.metadata_sha256}
-    assert list((blobs.root / "incoming").iterdir()) == []
+    assert {entry.digest for entry in blobs.entries()} == {file.sha256, file.metadata_sha256}
+    assert list((site.market.settings.data / "blobs" / "incoming").iterdir()) == []
 
 
 def test_refused_upload_of_many_bytes_still_reads_its_answer(site: Site, tmp_path: Path) -> None:

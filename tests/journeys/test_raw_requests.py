@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from journeys.raw_http import Raw, ask, message, refusal_of
 from market_factories import Server, add_author, make_market, make_wheel, serve
-from shelf_factories import Shelved, put, verdict
+from release_factories import Shelved, put, verdict
 from uploads import BOUNDARY, body_of, form_of
 
 pytestmark = pytest.mark.xdist_group("raw-requests")

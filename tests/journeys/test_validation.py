@@ -12,10 +12,10 @@ from chimes.cli.scaffolding.render import collect_answers, get_template, render
 from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.environments.build import build_wheel
 from chimes.kinds.backend import JobState
+from chimes_marketplace.lanes.documents import read_lock, read_log, read_record, read_verdict
 from chimes_marketplace.lanes.lane import Lane
+from chimes_marketplace.lanes.runs import list_runs, list_tasks
 from chimes_marketplace.submissions.states import cancel
-from chimes_marketplace.validation.documents import read_lock, read_log, read_record, read_verdict
-from chimes_marketplace.validation.runs import list_runs, list_tasks
 from journeys.hostile_plugins import Hostile, pack
 from journeys.hostile_table import HOSTILES, NETWORK
 from market_factories import make_wheel
@@ -79,9 +79,10 @@ def test_the_scaffolded_plugin_is_listed_with_all_its_documents(bench: Bench, tm
         (run,) = list_runs(session, submission_id=id)
         verdict, record = read_verdict(blobs, run), read_record(blobs, run)
         assert verdict is not None
-        assert verdict["sandboxed"] is True
+        assert verdict.sandboxed is True
         assert record is not None
-        assert record["seconds"]["run"] > 0
+        assert record.run_s is not None
+        assert record.run_s > 0
         assert "pyarrow" in (read_lock(blobs, run) or "")
         assert "clean: " in read_log(blobs, run)
     assert list((bench.market.settings.data / "runs").iterdir()) == []
@@ -99,8 +100,7 @@ def test_a_hostile_plugin_is_rejected_by_code_and_cause(
     with bench.market.database.reading() as session:
         verdict = read_verdict(bench.market.blobs, list_runs(session, submission_id=id)[-1])
     assert verdict is not None
-    results = [*verdict["checks"], *(each for part in verdict["components"] for each in part["checks"])]
-    assert {each["cause"] for each in results if each["code"] in hostile.fails} == {hostile.cause}
+    assert {each.cause for each in verdict.results if each.code in hostile.fails} == {hostile.cause}
     assert not marker.exists()
 
 
@@ -164,8 +164,8 @@ def test_a_lane_without_an_index_is_blamed_by_name(bench: Bench, tmp_path: Path)
 
 def is_submitted(bench: Bench, id: int) -> bool:
     with bench.market.database.reading() as session:
-        tasks = list_tasks(session, state="admitted")
-    return any(task.submission_id == id and task.job is not None and "handle" in task.job for task in tasks)
+        tasks = list_tasks(session, lane="cpu-local", state="admitted")
+    return any(task.submission_id == id and task.handle is not None for task in tasks)
 
 
 def said(path: Path) -> bytes:

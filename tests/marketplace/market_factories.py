@@ -32,7 +32,18 @@ from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.web.state import Market
 
-__all__ = ["Server", "add_author", "basic", "free_port", "make_market", "make_sdist", "make_wheel", "run_env", "serve"]
+__all__ = [
+    "Server",
+    "add_author",
+    "basic",
+    "free_port",
+    "make_market",
+    "make_sdist",
+    "make_wheel",
+    "run_env",
+    "serve",
+    "work",
+]
 
 COMMAND = Path(sys.executable).with_name("chimes-marketplace")
 START_S = 60
@@ -47,7 +58,8 @@ def make_market(folder: Path, **settings: Any) -> Market:
     chosen = Settings(data=data, **settings)
     database = Database(chosen.database)
     migrate(database)
-    return Market(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=Arrivals())
+    arrivals = Arrivals(database, expiry_s=chosen.lease_s)
+    return Market(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=arrivals)
 
 
 def add_author(
@@ -217,15 +229,16 @@ def run_env(*, tools: bool = False, **settings: Any) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, **settings: Any) -> Iterator[Server]:
+def serve(folder: Path, *, worker: bool = True, **settings: Any) -> Iterator[Server]:
     """The real server over ``folder/data`` on a free port of the loopback; at the end SIGTERM must end it with 0.
 
-    What the test ended by itself (``terminate``, ``kill``) stays ended.
+    A server that the test has ended (``terminate``, ``kill``) stays ended.
     """
     data, port = folder / "data", free_port()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "serve.log").open("ab") as log:
         argv = [str(COMMAND), "serve", "--data", str(data), "--host", "127.0.0.1", "--port", str(port)]
+        argv += [] if worker else ["--no-worker"]
         process = Process(argv, env=run_env(tools=True, **settings), stdout=log, stderr=log)
     server = Server(f"http://127.0.0.1:{port}", data, process)
     try:
@@ -233,6 +246,22 @@ def serve(folder: Path, **settings: Any) -> Iterator[Server]:
         yield server
         if process.poll() is None:
             assert server.terminate() == 0, (folder / "serve.log").read_text("utf-8", "replace")
+    finally:
+        process.kill()
+
+
+@contextlib.contextmanager
+def work(server: Server, **settings: Any) -> Iterator[Process]:
+    """A real worker beside that server; at the end SIGTERM must end it with 0, unless the test has killed it."""
+    path = server.data.parent / "work.log"
+    with path.open("ab") as log:
+        argv = [str(COMMAND), "worker", "--data", str(server.data), "--url", server.url]
+        process = Process(argv, env=run_env(tools=True, **settings), stdout=log, stderr=log)
+    try:
+        yield process
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGTERM)
+            assert process.wait(60) == 0, path.read_text("utf-8", "replace")
     finally:
         process.kill()
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chimes.errors import InfrastructureError
-from chimes.kinds.backend import JobState, JobStatus
+from chimes.kinds.backend import JobHandle, JobSpec, JobState, JobStatus
 from chimes_marketplace.lanes.lane import Lane
 from chimes_marketplace.lanes.runfolder import RunFolder
-from chimes_marketplace.validation.verdict import REQUIRED
+from chimes_marketplace.validation.assessment import REQUIRED
 
 __all__ = ["Script", "ScriptedLane", "finding", "passing"]
 
@@ -33,7 +33,10 @@ def passing(filename: str, sha256: str, nonce: str, type: str = "plugin") -> Ver
         "format": "chimes.verdict/1",
         "file": filename,
         "sha256": sha256,
+        "sdk": "0.1.0",
         "sandboxed": True,
+        "rules": {"name": "marketplace", "sha256": "c" * 64},
+        "lock": [],
         "nonce_sha256": hashlib.sha256(bytes.fromhex(nonce)).hexdigest(),
         "checks": [asked(code) for code in sorted(REQUIRED[type])],
         "components": [component] if type == "plugin" else [],
@@ -61,29 +64,38 @@ class ScriptedLane(Lane):
         self.refusals = 0
         self.submitted: list[str] = []
         self.cancelled: list[str] = []
-        self._jobs: dict[str, dict[str, Any]] = {}
+        self._jobs: dict[str, JobSpec] = {}
         self._ended: dict[str, JobStatus] = {}
 
-    def spec(self, folder: RunFolder) -> dict[str, Any]:
-        return {"root": str(folder.root), "filename": folder.filename}
+    def spec(self, folder: RunFolder) -> JobSpec:
+        return JobSpec(command=("check", folder.filename), workdir=str(folder.work))
 
-    def submit(self, spec: Mapping[str, Any], *, key: str) -> dict[str, Any]:
+    def submit(self, spec: JobSpec, *, key: str) -> JobHandle:
         if self.refusals:
             self.refusals -= 1
             raise InfrastructureError("no room", hint="make some")
-        if key not in self._jobs:
-            self.submitted.append(spec["filename"])
-            self._jobs[key] = dict(spec)
-        return {"key": key}
+        known = self._jobs.get(key)
+        assert known in (None, spec), f"another job is submitted under the key {key}"
+        if known is None:
+            self.submitted.append(spec.command[1])
+            self._jobs[key] = spec
+        return JobHandle(
+            backend="scripted",
+            native_id=key,
+            key=key,
+            spec_sha256=spec.sha256(),
+            control_url="",
+            submitted_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
 
-    def status(self, handles: Sequence[Mapping[str, Any]]) -> list[JobStatus]:
-        return [self._status(handle["key"]) for handle in handles]
+    def status(self, handles: Sequence[JobHandle]) -> list[JobStatus]:
+        return [self._status(handle.key) for handle in handles]
 
-    def cancel(self, handle: Mapping[str, Any]) -> None:
-        self.cancelled.append(self._jobs[handle["key"]]["filename"])
-        self._ended.setdefault(handle["key"], ended(JobState.CANCELLED, None))
+    def cancel(self, handle: JobHandle) -> None:
+        self.cancelled.append(self._jobs[handle.key].command[1])
+        self._ended.setdefault(handle.key, ended(JobState.CANCELLED, None))
 
-    def said(self, handle: Mapping[str, Any], stream: str) -> bytes:
+    def output(self, handle: JobHandle, stream: Literal["stdout", "stderr"]) -> bytes:
         return b"chimes: infrastructure: no sandbox\n" if stream == "stderr" else b""
 
     def close(self) -> None:
@@ -95,8 +107,8 @@ class ScriptedLane(Lane):
         running = JobStatus(state=JobState.RUNNING, observed_at=datetime.now(UTC))
         return self._ended.get(key, running)
 
-    def _run(self, job: Mapping[str, Any]) -> JobStatus:
-        folder = RunFolder(Path(job["root"]), job["filename"])
+    def _run(self, job: JobSpec) -> JobStatus:
+        folder = RunFolder(Path(job.workdir or "").parent, job.command[1])
         digest = hashlib.sha256(folder.file.read_bytes()).hexdigest()
         verdict = passing(folder.filename, digest, folder.nonce.read_text())
         script = self.control if folder.filename.startswith("chimes_strict_") else self.script

@@ -45,7 +45,7 @@ def test_a_database_that_fails_makes_it_unhealthy(market: Market, tmp_path: Path
 
 
 def test_a_full_disk_makes_it_unhealthy(market: Market) -> None:
-    answer = ask(replace(market, blobs=FullBlobs(market.blobs.root)), "/healthz")
+    answer = ask(replace(market, blobs=FullBlobs(market.settings.data / "blobs")), "/healthz")
     assert (answer.status_code, answer.json()) == (503, {"status": "failing", "disk": "is full"})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from chimes.checks.subject import open_subject
 from chimes_marketplace.app import create_app
-from chimes_marketplace.catalog.files import list_files, list_them
+from chimes_marketplace.catalog.files import list_files, publish_files
 from chimes_marketplace.database import now
 from chimes_marketplace.submissions.states import get_submission
 from chimes_marketplace.web.state import Market
@@ -108,7 +108,7 @@ def move(market: Market, submission: int, state: str, findings: Sequence[dict[st
         row.state, row.findings = state, list(findings)
         session.add(row)
         if state == "listed":
-            list_them(session, submission_id=submission, at=now(), components=[], level="verified")
+            publish_files(session, submission_id=submission, at=now(), components=[], level="verified")
 
 
 def list_all_files(market: Market) -> list[Any]:

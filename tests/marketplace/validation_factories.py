@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ from chimes_marketplace.accounts.members import list_users
 from chimes_marketplace.catalog.projects import add_project, find_project
 from chimes_marketplace.catalog.releases import add_release, find_release
 from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.database import now
+from chimes_marketplace.lanes.lane import Lane
+from chimes_marketplace.lanes.leases import Worker
+from chimes_marketplace.lanes.runs import list_runs
 from chimes_marketplace.submissions.states import close, find_staged, get_submission, open_submission
 from chimes_marketplace.validation.reconciler import Reconciler
-from chimes_marketplace.validation.runs import list_runs
 from chimes_marketplace.web.state import Market
 from market_factories import add_author, make_market
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
@@ -41,21 +45,28 @@ class Seen:
 class Bench:
     """A marketplace that nothing serves, with an author."""
 
-    def __init__(self, folder: Path, *, cache: Path | None = None, **settings: Any) -> None:
-        self.market: Market = make_market(folder, **settings)
+    def __init__(self, folder: Path, *, cache: Path | None = None, lease_s: float = 0.2, **settings: Any) -> None:
+        self.market: Market = make_market(folder, lease_s=lease_s, **settings)
         if cache is not None:
             (self.market.settings.data / "cache").symlink_to(cache)
         add_author(self.market)
 
-    def reconciler(self, *, index_url: str = "http://127.0.0.1:9/simple/", **more: Any) -> Reconciler:
-        """A fresh one over the same data: as after a restart."""
-        market = self.market
+    def reconciler(
+        self,
+        *,
+        index_url: str = "http://127.0.0.1:9/simple/",
+        lane: Lane | None = None,
+        clock: Callable[[], datetime] = now,
+        **more: Any,
+    ) -> Reconciler:
+        """A new one over the same data: another worker, or the same after a restart."""
+        settings = self.market.settings
         return Reconciler(
-            settings=market.settings,
-            database=market.database,
-            blobs=market.blobs,
-            arrivals=market.arrivals,
-            index_url=index_url,
+            settings=settings,
+            database=self.market.database,
+            blobs=self.market.blobs,
+            lane=lane or Lane(settings, index_url=index_url),
+            worker=Worker(lease_s=settings.lease_s, clock=clock),
             **more,
         )
 

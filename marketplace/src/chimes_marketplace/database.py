@@ -6,9 +6,10 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, DateTime, Engine, QueuePool, event
+from pydantic import TypeAdapter
+from sqlalchemy import JSON, Connection, DateTime, Engine, QueuePool, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 from sqlalchemy.types import TypeDecorator
@@ -16,13 +17,14 @@ from sqlmodel import Session, create_engine
 
 from chimes_marketplace.errors import MarketplaceError
 
-__all__ = ["Database", "Moment", "Session", "now"]
+__all__ = ["Database", "Moment", "Session", "Typed", "now", "serialise"]
 
 BUSY_S = 30.0
-"""How long to wait for whoever has locked the database, or for a free connection."""
+"""How long to wait for a locked database, or for a free connection."""
 FULL = "53100"
 BUSY = frozenset({"40001", "40P01", "53300", "55P03"})
-"""PostgreSQL's words for: not serialisable, deadlock, too many connections, locked."""
+"""PostgreSQL's codes for: not serialisable, deadlock, too many connections, locked."""
+T = TypeVar("T")
 
 
 class Moment(TypeDecorator[datetime]):
@@ -38,6 +40,35 @@ class Moment(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
         """Put UTC back."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Typed(TypeDecorator[T], Generic[T]):
+    """A frozen value of a pydantic type in Python, its JSON form in the database; None is NULL."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, python: Any) -> None:
+        super().__init__(none_as_null=True)
+        self.python = python
+        self._adapter: TypeAdapter[T] = TypeAdapter(python)
+
+    def process_bind_param(self, value: T | None, dialect: Any) -> Any:
+        """The JSON form. Raises ValidationError for a value of another type."""
+        return None if value is None else self._adapter.dump_python(self._adapter.validate_python(value), mode="json")
+
+    def process_result_value(self, value: Any, dialect: Any) -> T | None:
+        """The value again. Raises ValidationError for JSON of another form."""
+        return None if value is None else self._adapter.validate_python(value)
+
+
+def serialise(connection: Connection, number: int) -> None:
+    """Let one transaction at a time pass here with that ``number``, until it ends.
+
+    PostgreSQL takes an advisory lock. SQLite's writing transactions exclude each other from their start.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": number})
 
 
 def now() -> datetime:
@@ -59,7 +90,7 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A session that sees one state of the database and changes nothing. What it read stays readable afterwards.
 
-        Raises MarketplaceError ``busy`` where others keep the database from being read.
+        Raises MarketplaceError ``busy`` where other transactions keep the database from being read.
         """
         with _refusing(), Session(self.engine, expire_on_commit=False) as session:
             yield session
@@ -69,7 +100,7 @@ class Database:
         """A session whose changes are committed together at the end, or not at all after an exception.
 
         On SQLite writers wait for each other from the start, so what was read before a change still holds.
-        Raises MarketplaceError ``disk-full`` where the database has no room to grow, ``busy`` where others hold it.
+        Raises MarketplaceError ``disk-full`` where the database has no room to grow, ``busy`` where it stays locked.
         """
         engine = self.engine.execution_options(writing=True)
         with _refusing(), Session(engine, expire_on_commit=False) as session:
@@ -78,12 +109,12 @@ class Database:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
-        """As ``writing``, for who changes the tables themselves."""
+        """As ``writing``, as a plain connection, for changes of the tables themselves."""
         with _refusing(), self.engine.execution_options(writing=True).begin() as connection:
             yield connection
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self.engine.dispose()
 
 
@@ -99,7 +130,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _refusal_of(error: SQLAlchemyError) -> MarketplaceError | None:
-    """What to answer to a failure of the database that is nobody's mistake and may be over soon; None for others."""
+    """The error for a failure of the database that may be over soon; None for other failures."""
     cause = error.orig if isinstance(error, DBAPIError) else None
     # SQLite has finer codes above the first eight bits.
     sqlite, sqlstate = getattr(cause, "sqlite_errorcode", 0) & 0xFF, getattr(cause, "sqlstate", None)
@@ -107,7 +138,7 @@ def _refusal_of(error: SQLAlchemyError) -> MarketplaceError | None:
         message = "the marketplace's disk is full: its database cannot grow"
         return MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
     if sqlite == sqlite3.SQLITE_BUSY or sqlstate in BUSY or isinstance(error, NoConnectionError):
-        message = "the marketplace's database is held by others for too long"
+        message = "the marketplace's database was locked for too long"
         return MarketplaceError("busy", message, fix="try again in a few seconds; if it stays, tell the operator")
     return None
 

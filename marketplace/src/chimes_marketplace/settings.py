@@ -2,63 +2,68 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
-from chimes.conformance.rules import Rules
 from chimes.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chimes_marketplace.errors import MarketplaceError
 
-__all__ = ["Settings"]
+__all__ = ["PREFIX", "Settings"]
 
 PREFIX = "CHIMES_MARKETPLACE_"
-MIB = 1 << 20
+YEAR_S = 366 * 86_400
+Count = Annotated[int, Field(gt=0, le=1 << 50)]
+Seconds = Annotated[float, Field(gt=0, le=YEAR_S, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All settings. Every field but ``data`` may be set as ``CHIMES_MARKETPLACE_<FIELD>``.
+class Settings(BaseModel):
+    """All settings. Each field but ``data`` may be set as ``CHIMES_MARKETPLACE_<FIELD>``; empty means the default.
 
-    ``upload_bytes``: the largest file that is taken. ``silence_s``: an upload of which nothing comes for so long is
-    broken off. ``quiet_s``: a submission closes when no file of it came for so long. ``slots``: validations that run
-    at once. ``run_s``: the most that one may take. ``control_s``: how long a lane that passed its control run is
-    trusted. ``name``: what the site is called. ``public_url``: the address that people use, where a proxy stands
-    before the server; else the request's. ``rules``: the content of a file of rules, as for ``chimes check --rules``;
-    the setting names the file.
+    ``upload_bytes``: the largest file that is accepted. ``silence_s``: an upload of which no byte comes for so long is
+    ended. ``quiet_s``: a submission closes when no file of it came for so long. ``slots``: validations that run at the
+    same time, over all workers. ``run_s``: the longest time of one validation. ``control_s``: how long a lane that
+    passed its control run is trusted. ``lease_s``: after so long without a sign of life a worker, or an upload, counts
+    as ended. ``name``: the site's title. ``public_url``: the address that people use, where a proxy stands before the
+    server; else the request's. ``rules``: the content of a file of rules, as for ``chimes check --rules``; the
+    variable names the file.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path
     database_url: str = ""
     name: str = "Chimes"
-    public_url: str = ""
-    upload_bytes: int = 1024 * MIB
-    quiet_s: float = 5.0
-    silence_s: float = 60.0
-    slots: int = 1
-    run_s: float = 1800.0
-    control_s: float = 600.0
-    rules: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    public_url: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    upload_bytes: Count = 1 << 30
+    quiet_s: Seconds = 5.0
+    silence_s: Seconds = 60.0
+    slots: Count = 1
+    run_s: Seconds = 1800.0
+    control_s: Seconds = 600.0
+    lease_s: Seconds = 15.0
+    rules: Mapping[str, Any] = {}
 
     @classmethod
     def read(cls, data: Path, environ: Mapping[str, str] | None = None) -> Settings:
-        """From the environment. Raises MarketplaceError ``bad-setting`` for a value that is none."""
+        """From the environment. Raises MarketplaceError ``bad-setting``, with the variable, its value and a fix."""
         environ = os.environ if environ is None else environ
-        seconds = ("quiet_s", "silence_s", "run_s", "control_s")
-        types = {"upload_bytes": int, "slots": int, **dict.fromkeys(seconds, float)}
-        found: dict[str, object] = {}
-        for name in ("database_url", "name", "public_url", *types):
-            text = environ.get(PREFIX + name.upper(), "")
-            if text:
-                found[name] = _number(name, text, types[name]) if name in types else text
-        if path := environ.get(f"{PREFIX}RULES", ""):
-            found["rules"] = _rules(Path(path))
-        return cls(data=data.absolute(), **found)  # type: ignore[arg-type]
+        given: dict[str, Any] = {
+            name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)
+        }
+        given = {name: value for name, value in given.items() if value}
+        _check_names(given)
+        if "rules" in given:
+            given["rules"] = _read_rules(Path(given["rules"]))
+        try:
+            return cls(**given, data=data.absolute())
+        except ValidationError as error:
+            raise _refusal(error) from error
 
     @property
     def database(self) -> str:
@@ -66,24 +71,35 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data / 'marketplace.db'}"
 
 
-def _number(name: str, text: str, kind: type) -> object:
-    try:
-        value = kind(text)
-    except ValueError:
-        value = 0
-    if not value > 0:
-        raise MarketplaceError(
-            "bad-setting",
-            f"{PREFIX}{name.upper()} is {text!r}",
-            fix=f"set it to a number above zero, or unset it for the default {getattr(Settings, name)}",
-        )
-    return value
+def _check_names(given: Mapping[str, str]) -> None:
+    known = sorted(set(Settings.model_fields) - {"data"})
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            fix = f"did you mean {PREFIX}{near[0].upper()}?" if near else f"known: {', '.join(known)}, in upper case"
+            raise MarketplaceError("bad-setting", f"there is no setting {PREFIX}{name.upper()}", fix=fix)
 
 
-def _rules(path: Path) -> Mapping[str, Any]:
+def _refusal(error: ValidationError) -> MarketplaceError:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    default = Settings.model_fields[name].default
+    shown = f" {default}" if default else ""
+    if name == "public_url":
+        fix = "set it to an address that begins with http:// or https://, or unset it"
+    else:
+        fix = f"set it to a number above zero, or unset it for the default{shown}"
+    message = f"{PREFIX}{name.upper()} is {first['input']!r}: {first['msg'].lower()}"
+    return MarketplaceError("bad-setting", message, fix=fix)
+
+
+def _read_rules(path: Path) -> Mapping[str, Any]:
+    # The rules of runs take a tenth of a second to import; most operators have no file of them.
+    from chimes.conformance.rules import Rules  # noqa: PLC0415
+
     try:
         Rules.read(path)
     except ConfigError as error:
         fix = error.hint or "see the rules of chimes check --rules"
         raise MarketplaceError("bad-setting", f"{PREFIX}RULES: {error.message}", fix=fix) from error
-    return MappingProxyType(tomllib.loads(path.read_text("utf-8")))
+    return tomllib.loads(path.read_text("utf-8"))

@@ -12,7 +12,7 @@ from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market
-from shelf_factories import put, verdict
+from release_factories import put, verdict
 
 WOKEN: list[str] = []
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from chimes_marketplace.commands.line import call
-from telling import Tell, Told
+from command_results import CommandResult, RunCommand
 
 
 @pytest.fixture
@@ -16,11 +16,11 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tell(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Tell:
-    """``tell("member", "list")``: with the data folder in the environment, as a script would have it."""
+def run_command(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunCommand:
+    """``run_command("member", "list")``: with the data folder in the environment, as a script would have it."""
     monkeypatch.setenv("CHIMES_DATA_DIR", str(data))
 
-    def tell(*arguments: object) -> Told:
+    def run_command(*arguments: object) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["chimes-marketplace", *map(str, arguments)])
         status = 0
         try:
@@ -28,6 +28,6 @@ def tell(data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 0
         printed = capsys.readouterr()
-        return Told(status, printed.out, printed.err)
+        return CommandResult(status, printed.out, printed.err)
 
-    return tell
+    return run_command

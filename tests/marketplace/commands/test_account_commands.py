@@ -9,50 +9,52 @@ import pytest
 from chimes_marketplace.accounts.tokens import authenticate
 from chimes_marketplace.commands.line import VERBS
 from chimes_marketplace.database import Database
+from command_results import RunCommand
 from market_factories import make_market
-from telling import Tell
 
 
-def start(tell: Tell) -> None:
-    assert tell("member", "add", "acme", "--name", "Acme Institute", "--type", "industry").status == 0
-    assert tell("user", "add", "alice", "--member", "acme", "--role", "admin").status == 0
+def start(run_command: RunCommand) -> None:
+    assert run_command("member", "add", "acme", "--name", "Acme Institute", "--type", "industry").status == 0
+    assert run_command("user", "add", "alice", "--member", "acme", "--role", "admin").status == 0
 
 
-def test_a_member_can_be_added_before_anything_was_served(tell: Tell, data: Path) -> None:
-    start(tell)
+def test_a_member_can_be_added_before_anything_was_served(run_command: RunCommand, data: Path) -> None:
+    start(run_command)
     assert data.stat().st_mode & 0o077 == 0
-    told = tell("member", "list")
-    assert told.out.splitlines() == ["slug  name            type", "acme  Acme Institute  industry"]
-    assert json.loads(tell("user", "list", "--json").out) == [{"name": "alice", "member": "acme", "role": "admin"}]
+    result = run_command("member", "list")
+    assert result.out.splitlines() == ["slug  name            type", "acme  Acme Institute  industry"]
+    assert json.loads(run_command("user", "list", "--json").out) == [
+        {"name": "alice", "member": "acme", "role": "admin"}
+    ]
 
 
-def test_a_created_token_is_all_that_is_printed_and_works_at_once(tell: Tell, data: Path) -> None:
-    start(tell)
-    told = tell("token", "create", "--user", "alice", "--project", "Acme_Tools", "--days", 3)
-    assert (told.status, told.err) == (0, "")
-    [token] = told.out.splitlines()
+def test_a_created_token_is_all_that_is_printed_and_works_at_once(run_command: RunCommand, data: Path) -> None:
+    start(run_command)
+    result = run_command("token", "create", "--user", "alice", "--project", "Acme_Tools", "--days", 3)
+    assert (result.status, result.err) == (0, "")
+    [token] = result.out.splitlines()
     with Database(f"sqlite:///{data / 'marketplace.db'}").reading() as session:
         assert authenticate(session, token).project == "acme-tools"
 
 
-def test_tokens_are_listed_without_their_secrets_and_revoked_by_number(tell: Tell) -> None:
-    start(tell)
-    secrets = [tell("token", "create", "--user", "alice").out.strip() for _ in range(2)]
-    told = tell("token", "list", "--user", "alice")
-    assert told.out.splitlines()[0].split() == ["id", "project", "created", "expires"]
-    assert not [secret for secret in secrets if secret in told.out or secret[-12:] in told.out]
-    assert tell("token", "revoke", 1).out == "revoked the token 1\n"
-    rows = json.loads(tell("token", "list", "--user", "alice", "--json").out)
+def test_tokens_are_listed_without_their_secrets_and_revoked_by_number(run_command: RunCommand) -> None:
+    start(run_command)
+    secrets = [run_command("token", "create", "--user", "alice").out.strip() for _ in range(2)]
+    result = run_command("token", "list", "--user", "alice")
+    assert result.out.splitlines()[0].split() == ["id", "project", "created", "expires"]
+    assert not [secret for secret in secrets if secret in result.out or secret[-12:] in result.out]
+    assert run_command("token", "revoke", 1).out == "revoked the token 1\n"
+    rows = json.loads(run_command("token", "list", "--user", "alice", "--json").out)
     assert [(row["id"], row["project"], row["expires"]) for row in rows] == [(2, None, None)]
 
 
-def test_empty_lists_say_how_to_begin(tell: Tell, tmp_path: Path) -> None:
+def test_empty_lists_say_how_to_begin(run_command: RunCommand, tmp_path: Path) -> None:
     make_market(tmp_path)
     for verb in ("member", "user"):
-        assert f"chimes-marketplace {verb} add" in tell(verb, "list").out
-        assert json.loads(tell(verb, "list", "--json").out) == []
-    start(tell)
-    assert "chimes-marketplace token create --user alice" in tell("token", "list", "--user", "alice").out
+        assert f"chimes-marketplace {verb} add" in run_command(verb, "list").out
+        assert json.loads(run_command(verb, "list", "--json").out) == []
+    start(run_command)
+    assert "chimes-marketplace token create --user alice" in run_command("token", "list", "--user", "alice").out
 
 
 @pytest.mark.parametrize(
@@ -70,27 +72,27 @@ def test_empty_lists_say_how_to_begin(tell: Tell, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_sentence_with_a_fix(
-    tell: Tell, arguments: tuple[str, ...], code: str
+    run_command: RunCommand, arguments: tuple[str, ...], code: str
 ) -> None:
-    start(tell)
-    told = tell(*arguments)
-    assert (told.status, told.out) == (2, "")
-    first, second = told.err.splitlines()
+    start(run_command)
+    result = run_command(*arguments)
+    assert (result.status, result.out) == (2, "")
+    first, second = result.err.splitlines()
     assert first.startswith(f"chimes-marketplace: {code}: ")
     assert second.startswith("  fix: ")
 
 
 def test_the_data_folder_may_be_named_before_the_verb_and_after_it(
-    tell: Tell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_command: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start(tell)
+    start(run_command)
     other = tmp_path / "other"
     for order in (("--data", other, "member", "list"), ("member", "list", "--data", other)):
-        told = tell(*order)
-        assert (told.status, f"no data folder {str(other)!r}" in told.err) == (2, True)
+        result = run_command(*order)
+        assert (result.status, f"no data folder {str(other)!r}" in result.err) == (2, True)
     assert not other.exists()
     monkeypatch.delenv("CHIMES_DATA_DIR")
-    assert "add --data DIR, or set CHIMES_DATA_DIR" in tell("member", "list").err
+    assert "add --data DIR, or set CHIMES_DATA_DIR" in run_command("member", "list").err
 
 
 @pytest.mark.parametrize(
@@ -106,55 +108,55 @@ def test_the_data_folder_may_be_named_before_the_verb_and_after_it(
         "submission approve 1 --reason x",
     ],
 )
-def test_only_serve_and_member_add_make_a_database(tell: Tell, data: Path, command: str) -> None:
+def test_only_serve_and_member_add_make_a_database(run_command: RunCommand, data: Path, command: str) -> None:
     data.mkdir()
-    told = tell(*command.split())
-    assert (told.status, "there is no database" in told.err) == (2, True)
-    assert "give --data the folder that the server uses" in told.err
+    result = run_command(*command.split())
+    assert (result.status, "there is no database" in result.err) == (2, True)
+    assert "give --data the folder that the server uses" in result.err
     assert not list(data.iterdir())
 
 
-def test_a_folder_whose_database_is_none_is_refused(tell: Tell, data: Path) -> None:
+def test_a_folder_whose_database_is_none_is_refused(run_command: RunCommand, data: Path) -> None:
     data.mkdir()
     (data / "marketplace.db").write_text("no database at all, but a long enough text" * 20)
-    told = tell("member", "list")
-    assert (told.status, "file is not a database" in told.err) == (2, True)
+    result = run_command("member", "list")
+    assert (result.status, "file is not a database" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("nonsense", "no address of a database"),
-        ("postgresql://alice:hush@host:port/x", "no address of a database"),
+        ("nonsense", "not the address of a database"),
+        ("postgresql://alice:hush@host:port/x", "not the address of a database"),
         ("nosuch://alice:hush@host/x", "no driver"),
     ],
 )
 def test_a_database_address_that_is_none_is_refused_without_its_password(
-    tell: Tell, data: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
+    run_command: RunCommand, data: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
 ) -> None:
     data.mkdir()
     monkeypatch.setenv("CHIMES_MARKETPLACE_DATABASE_URL", address)
-    told = tell("member", "list")
-    assert (told.status, reason in told.err, "hush" in told.err) == (2, True, False)
+    result = run_command("member", "list")
+    assert (result.status, reason in result.err, "hush" in result.err) == (2, True, False)
 
 
-def test_a_path_that_is_a_file_is_refused(tell: Tell, data: Path) -> None:
+def test_a_path_that_is_a_file_is_refused(run_command: RunCommand, data: Path) -> None:
     data.write_text("")
-    told = tell("member", "add", "acme", "--name", "Acme", "--type", "user")
-    assert told.status == 2
-    assert str(data) in told.err
-    assert "fix:" in told.err
+    result = run_command("member", "add", "acme", "--name", "Acme", "--type", "user")
+    assert result.status == 2
+    assert str(data) in result.err
+    assert "fix:" in result.err
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_command_shows_an_example(tell: Tell, verb: str) -> None:
-    helped = tell(verb, "--help")
+def test_every_command_shows_an_example(run_command: RunCommand, verb: str) -> None:
+    helped = run_command(verb, "--help")
     assert helped.status == 0
     inner = [line.split()[0] for line in helped.out.partition("Commands:\n")[2].splitlines() if line.strip()]
-    for text in [tell(verb, name, "--help").out for name in inner] or [helped.out]:
+    for text in [run_command(verb, name, "--help").out for name in inner] or [helped.out]:
         assert "Example" in text
         assert f"chimes-marketplace {verb}" in text.partition("Example")[2]
 
 
-def test_an_unknown_verb_is_refused(tell: Tell) -> None:
-    assert tell("frobnicate").status == 2
+def test_an_unknown_verb_is_refused(run_command: RunCommand) -> None:
+    assert run_command("frobnicate").status == 2

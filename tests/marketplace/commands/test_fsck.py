@@ -14,12 +14,12 @@ from chimes_marketplace.catalog.projects import add_project
 from chimes_marketplace.catalog.releases import add_release
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.database import Session
+from chimes_marketplace.lanes.runs import list_runs
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions.states import close, decide, get_submission, open_submission
-from chimes_marketplace.validation.runs import list_runs
-from chimes_marketplace.validation.tables import Run
 from chimes_marketplace.web.state import Market
+from command_results import RunCommand
 from market_factories import add_author, make_market, make_wheel
-from telling import Tell
 
 Break = Callable[[Market, Session, File], None]
 
@@ -59,12 +59,13 @@ def fill(folder: Path) -> Market:
 
 
 def damage(market: Market, digest: str) -> None:
-    market.blobs.path(digest).chmod(0o644)
-    market.blobs.path(digest).write_bytes(b"other")
+    with market.blobs.lend(digest) as path:
+        path.chmod(0o644)
+        path.write_bytes(b"other")
 
 
 def lose_wheel(market: Market, session: Session, file: File) -> None:
-    market.blobs.path(file.sha256).unlink()
+    market.blobs.delete(file.sha256)
 
 
 def damage_wheel(market: Market, session: Session, file: File) -> None:
@@ -72,7 +73,7 @@ def damage_wheel(market: Market, session: Session, file: File) -> None:
 
 
 def lose_documents(market: Market, session: Session, file: File) -> None:
-    market.blobs.path(str(list_runs(session, submission_id=file.submission_id)[0].verdict_sha256)).unlink()
+    market.blobs.delete(str(list_runs(session, submission_id=file.submission_id)[0].verdict_sha256))
 
 
 def change_metadata(market: Market, session: Session, file: File) -> None:
@@ -122,12 +123,12 @@ def foreign_run(market: Market, session: Session, file: File) -> None:
 
 
 def lay_strange_file(market: Market, session: Session, file: File) -> None:
-    (market.blobs.root / "sha256" / "notes.txt").write_text("mine")
+    (market.settings.data / "blobs/sha256" / "notes.txt").write_text("mine")
 
 
 def lay_misplaced_blob(market: Market, session: Session, file: File) -> None:
-    (market.blobs.root / "sha256" / "zz").mkdir()
-    (market.blobs.root / "sha256" / "zz" / file.sha256).write_bytes(market.blobs.read(file.sha256))
+    (market.settings.data / "blobs/sha256" / "zz").mkdir()
+    (market.settings.data / "blobs/sha256" / "zz" / file.sha256).write_bytes(market.blobs.read(file.sha256))
 
 
 def damage_unnamed_blob(market: Market, session: Session, file: File) -> None:
@@ -140,56 +141,56 @@ BREAKS: dict[str, Break] = {
     "verdict of run 1": lose_documents,
     "is not the wheel's METADATA": change_metadata,
     "has no METADATA blob": forget_metadata,
-    "the digest 'no digest' is none": change_digest,
+    "'no digest' is not a digest": change_digest,
     "bytes, not": change_size,
     "is listed, but submission 1 is rejected": unlist_submission,
     "is not listed, but submission 1 is listed": unlist_file,
-    "the state 'lost' is none": unknown_state,
+    "'lost' is not a state": unknown_state,
     "is of another release": other_release,
     "submission 2: has no file": empty_submission,
     "is done with the outcome none": no_outcome,
     "which is not of submission None": foreign_run,
-    "notes.txt: is no blob": lay_strange_file,
-    "is no blob": lay_misplaced_blob,
+    "notes.txt: is not a blob": lay_strange_file,
+    "is not a blob": lay_misplaced_blob,
     "has other bytes than its name says": damage_unnamed_blob,
 }
 
 
-def test_a_sound_marketplace_is_clean(tell: Tell, tmp_path: Path) -> None:
+def test_a_sound_marketplace_is_clean(run_command: RunCommand, tmp_path: Path) -> None:
     fill(tmp_path)
-    told = tell("fsck")
-    assert (told.status, told.out) == (0, "clean: 2 rows, 3 blobs\n")
+    result = run_command("fsck")
+    assert (result.status, result.out) == (0, "clean: 2 rows, 3 blobs\n")
 
 
 @pytest.mark.parametrize("said", BREAKS)
-def test_a_difference_is_named_with_what_to_do(tell: Tell, tmp_path: Path, said: str) -> None:
+def test_a_difference_is_named_with_what_to_do(run_command: RunCommand, tmp_path: Path, said: str) -> None:
     market = fill(tmp_path)
     with market.database.writing() as session:
         [file] = list_files(session)
         BREAKS[said](market, session, file)
         session.add(file)
-    told = tell("fsck", "--json")
-    found = json.loads(told.out)
-    assert (told.status, found["clean"]) == (1, False)
-    assert any(said in f"{each['where']}: {each['message']}" for each in found["differences"]), told.out
-    text = tell("fsck")
+    result = run_command("fsck", "--json")
+    found = json.loads(result.out)
+    assert (result.status, found["clean"]) == (1, False)
+    assert any(said in f"{each['where']}: {each['message']}" for each in found["differences"]), result.out
+    text = run_command("fsck")
     assert (text.status, text.out.count("  fix: ")) == (1, len(found["differences"]))
 
 
-def test_a_whole_blob_that_no_row_names_is_only_noted(tell: Tell, tmp_path: Path) -> None:
+def test_a_whole_blob_that_no_row_names_is_only_noted(run_command: RunCommand, tmp_path: Path) -> None:
     fill(tmp_path).blobs.put(b"an upload on its way")
-    told = tell("fsck")
-    assert (told.status, "note: " in told.out, "clean: " in told.out) == (0, True, True)
+    result = run_command("fsck")
+    assert (result.status, "note: " in result.out, "clean: " in result.out) == (0, True, True)
 
 
-def test_a_folder_that_is_none_is_refused(tell: Tell, data: Path) -> None:
-    assert tell("fsck").status == 2
+def test_a_folder_that_is_none_is_refused(run_command: RunCommand, data: Path) -> None:
+    assert run_command("fsck").status == 2
     assert not data.exists()
 
 
 @pytest.mark.parametrize("left", ["blobs", "nothing"])
 def test_a_folder_without_its_database_is_refused_and_left_as_it_is(
-    tell: Tell, tmp_path: Path, data: Path, left: str
+    run_command: RunCommand, tmp_path: Path, data: Path, left: str
 ) -> None:
     if left == "blobs":
         fill(tmp_path).database.close()
@@ -197,14 +198,14 @@ def test_a_folder_without_its_database_is_refused_and_left_as_it_is(
     else:
         data.mkdir()
     before = sorted(data.rglob("*"))
-    told = tell("fsck")
-    assert (told.status, told.out, f"no database '{data / 'marketplace.db'}'" in told.err) == (2, "", True)
-    assert "backup" in told.err
+    result = run_command("fsck")
+    assert (result.status, result.out, f"no database '{data / 'marketplace.db'}'" in result.err) == (2, "", True)
+    assert "backup" in result.err
     assert sorted(data.rglob("*")) == before
 
 
-def test_a_database_without_tables_is_refused(tell: Tell, data: Path) -> None:
+def test_a_database_without_tables_is_refused(run_command: RunCommand, data: Path) -> None:
     data.mkdir()
     (data / "marketplace.db").touch()
-    told = tell("fsck")
-    assert (told.status, "marketplace.db has no tables" in told.err) == (2, True)
+    result = run_command("fsck")
+    assert (result.status, "marketplace.db has no tables" in result.err) == (2, True)

@@ -8,7 +8,7 @@ import click
 from chimes.processes import run
 from chimes_marketplace.commands.line import group
 from market_factories import COMMAND, make_market, run_env
-from shelf_factories import put
+from release_factories import put
 
 ACCOUNTS = (
     "member add acme --name Acme --type industry",
@@ -27,7 +27,7 @@ DECISIONS = (
 )
 
 
-def tell(data: Path, command: str) -> None:
+def run_here(data: Path, command: str) -> None:
     done = run([str(COMMAND), *command.split(), "--data", str(data)], env=run_env(), timeout_s=60)
     assert (done.returncode, done.stderr) == (0, b""), command
     assert done.stdout, command
@@ -35,18 +35,21 @@ def tell(data: Path, command: str) -> None:
 
 def test_every_command_does_its_work_in_a_process_of_its_own(tmp_path: Path) -> None:
     for command in ACCOUNTS:
-        tell(tmp_path / "data", command)
+        run_here(tmp_path / "data", command)
     market = make_market(tmp_path)
     for version in ("1.0", "2.0"):
         put(market, version=version, state="held")
     for command in DECISIONS:
-        tell(tmp_path / "data", command)
+        run_here(tmp_path / "data", command)
 
 
-def test_every_command_but_the_server_is_told_here() -> None:
-    told = (*ACCOUNTS, *DECISIONS)
+def test_every_command_but_server_and_worker_is_listed_here() -> None:
+    commands = (*ACCOUNTS, *DECISIONS)
     context = click.Context(group)
     for verb in group.list_commands(context):
         command = group.get_command(context, verb)
         for name in command.commands if isinstance(command, click.Group) else ():
-            assert any(each.startswith(f"{verb} {name} ") or each == f"{verb} {name}" for each in told), (verb, name)
+            assert any(each.startswith(f"{verb} {name} ") or each == f"{verb} {name}" for each in commands), (
+                verb,
+                name,
+            )

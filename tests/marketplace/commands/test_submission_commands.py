@@ -9,8 +9,8 @@ import pytest
 from chimes_marketplace.catalog.projects import add_project
 from chimes_marketplace.catalog.releases import add_release
 from chimes_marketplace.submissions.states import close, decide, get_submission, open_submission, steps
+from command_results import RunCommand
 from market_factories import add_author, make_market
-from telling import Tell
 
 
 def hold(folder: Path, *, state: str = "held") -> int:
@@ -30,24 +30,24 @@ def hold(folder: Path, *, state: str = "held") -> int:
     return id_
 
 
-def test_held_submissions_are_listed(tell: Tell, tmp_path: Path) -> None:
+def test_held_submissions_are_listed(run_command: RunCommand, tmp_path: Path) -> None:
     id_ = hold(tmp_path)
-    [row] = json.loads(tell("submission", "list", "--state", "held", "--json").out)
+    [row] = json.loads(run_command("submission", "list", "--state", "held", "--json").out)
     assert (row["id"], row["project"], row["version"]) == (id_, "acme-tools", "1.0")
-    assert "looks like another" in tell("submission", "list").out
-    assert tell("submission", "list", "--state", "listed").out == "No submission is listed.\n"
+    assert "looks like another" in run_command("submission", "list").out
+    assert run_command("submission", "list", "--state", "listed").out == "No submission is listed.\n"
 
 
 @pytest.mark.parametrize(("verb", "state"), [("approve", "listed"), ("reject", "rejected")])
-def test_a_person_decides_what_was_held_once(tell: Tell, tmp_path: Path, verb: str, state: str) -> None:
+def test_a_person_decides_what_was_held_once(run_command: RunCommand, tmp_path: Path, verb: str, state: str) -> None:
     id_ = hold(tmp_path)
-    assert tell("submission", verb, id_, "--reason", "seen by a person").out == f"submission {id_} is {state}\n"
+    assert run_command("submission", verb, id_, "--reason", "seen by a person").out == f"submission {id_} is {state}\n"
     with make_market(tmp_path).database.reading() as session:
         assert get_submission(session, id=id_).state == state
         last = steps(session, id=id_)[-1]
         assert (last.actor, last.note) == ("operator", "seen by a person")
-    told = tell("submission", verb, id_, "--reason", "again")
-    assert (told.status, "conflict" in told.err) == (2, True)
+    result = run_command("submission", verb, id_, "--reason", "again")
+    assert (result.status, "conflict" in result.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_a_person_decides_what_was_held_once(tell: Tell, tmp_path: Path, verb: s
     [(("approve", "1", "--reason", " "), "bad-request"), (("reject", "9", "--reason", "x"), "not-found")],
 )
 def test_a_decision_that_cannot_be_is_refused(
-    tell: Tell, tmp_path: Path, arguments: tuple[str, ...], code: str
+    run_command: RunCommand, tmp_path: Path, arguments: tuple[str, ...], code: str
 ) -> None:
     hold(tmp_path)
-    told = tell("submission", *arguments)
-    assert (told.status, f": {code}: " in told.err) == (2, True)
+    result = run_command("submission", *arguments)
+    assert (result.status, f": {code}: " in result.err) == (2, True)
 
 
-def test_what_is_still_staged_cannot_be_approved(tell: Tell, tmp_path: Path) -> None:
-    told = tell("submission", "approve", hold(tmp_path, state="staged"), "--reason", "x")
-    assert (told.status, "close it first" in told.err) == (2, True)
+def test_what_is_still_staged_cannot_be_approved(run_command: RunCommand, tmp_path: Path) -> None:
+    result = run_command("submission", "approve", hold(tmp_path, state="staged"), "--reason", "x")
+    assert (result.status, "close it first" in result.err) == (2, True)

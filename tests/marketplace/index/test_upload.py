@@ -37,7 +37,7 @@ def client(market: Market) -> Iterator[TestClient[Any]]:
 
 def left_over(market: Market) -> list[Path]:
     """Files of uploads that did not end well."""
-    return list((market.blobs.root / "incoming").iterdir())
+    return list((market.settings.data / "blobs" / "incoming").iterdir())
 
 
 def test_wheel_is_taken_and_its_answer_says_where_to_look(
@@ -164,7 +164,7 @@ def test_unusable_form_is_refused_with_its_code_and_value(
     assert answer.json()["fix"]
     assert list_all_files(market) == []
     assert left_over(market) == []
-    assert list(market.blobs.paths()) == []
+    assert list(market.blobs.entries()) == []
 
 
 @pytest.mark.parametrize("digest", ["sha256_digest", "blake2_256_digest", "md5_digest"])
@@ -295,7 +295,7 @@ def test_full_disk_is_507_before_anything_is_kept(market: Market, token: str, tm
     full = Market(
         settings=market.settings,
         database=market.database,
-        blobs=Full(market.blobs.root),
+        blobs=Full(market.settings.data / "blobs"),
         arrivals=market.arrivals,
     )
     with client_of(full) as client:
@@ -365,7 +365,7 @@ def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tm
     watched = Market(
         settings=market.settings,
         database=market.database,
-        blobs=Watched(market.blobs.root),
+        blobs=Watched(market.settings.data / "blobs"),
         arrivals=market.arrivals,
     )
     with client_of(watched) as client:

@@ -13,7 +13,7 @@ from chimes_marketplace.pages.languages import choose
 from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
-from shelf_factories import FINDING, put
+from release_factories import FINDING, put
 
 PACKAGE = Path(chimes_marketplace.__file__).parent
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}

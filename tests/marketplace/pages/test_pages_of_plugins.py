@@ -6,7 +6,7 @@ from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic
-from shelf_factories import put
+from release_factories import put
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 

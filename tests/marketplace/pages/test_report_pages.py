@@ -9,7 +9,7 @@ from chimes_marketplace.web.state import Market
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic
-from shelf_factories import FINDING, put, verdict
+from release_factories import FINDING, put, verdict
 
 HOSTILE = "</pre><script>alert(1)</script>\x1b[2J"
 

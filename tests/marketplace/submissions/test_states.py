@@ -121,7 +121,7 @@ def test_every_state_that_is_not_an_end_can_be_left() -> None:
         assert reached & ends
 
 
-def test_a_retry_after_the_file_was_uploaded_anew_is_refused(tmp_path: Path) -> None:
+def test_a_retry_after_the_file_was_uploaded_again_is_refused(tmp_path: Path) -> None:
     bench, wheel = Bench(tmp_path), make_wheel(tmp_path)
     old = bench.submit(wheel)
     with bench.market.database.writing() as session:
@@ -130,7 +130,7 @@ def test_a_retry_after_the_file_was_uploaded_anew_is_refused(tmp_path: Path) -> 
     assert new != old
     with (
         bench.market.database.writing() as session,
-        pytest.raises(MarketplaceError, match=r"submission 1 cannot be tried again: acme_tools-.* was uploaded anew"),
+        pytest.raises(MarketplaceError, match=r"submission 1 cannot be retried: acme_tools-.* was uploaded again"),
     ):
         states.retry(session, id=old, actor="alice")
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from chimes.kinds.backend import JobState
 from chimes_marketplace.catalog.files import list_files
-from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import now
+from chimes_marketplace.lanes.documents import read_lock, read_log, read_record, read_verdict
+from chimes_marketplace.lanes.runs import find_position, list_runs
+from chimes_marketplace.lanes.tables import Run
+from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.submissions.states import cancel, retry, steps
-from chimes_marketplace.validation.documents import read_lock, read_log, read_record, read_verdict
-from chimes_marketplace.validation.outcome import AGAIN, decide_one
 from chimes_marketplace.validation.reconciler import Reconciler
-from chimes_marketplace.validation.runs import find_position, list_runs
-from chimes_marketplace.validation.tables import Run
+from chimes_marketplace.validation.submissions import RETRY_NOTE, decide_one
 from market_factories import add_author, make_sdist, make_wheel
 from scripted_lane import Script, ScriptedLane, ended, finding
 from sqlmodel import select
@@ -68,14 +68,14 @@ def test_a_clean_wheel_is_listed_with_its_documents(bench: Bench, tmp_path: Path
     blobs = bench.market.blobs
     with bench.market.database.reading() as session:
         assert all(file.listed_at for file in list_files(session, submission_id=id))
-        assert session.get_one(Project, 1).serial == 1
         (run,) = list_runs(session, submission_id=id)
         verdict, record = read_verdict(blobs, run), read_record(blobs, run)
         assert verdict is not None
-        assert verdict["file"] == "acme_tools-0.1.0-py3-none-any.whl"
+        assert verdict.file == "acme_tools-0.1.0-py3-none-any.whl"
         assert record is not None
-        assert record["check_s"] == 1.5
-        assert set(record["seconds"]) == {"queued", "run"}
+        assert (record.check_s, record.lane, record.attempt) == (1.5, "cpu-local", 1)
+        assert record.queued_s is not None
+        assert record.run_s == 0.0
         assert read_lock(blobs, run) is None
         assert "no sandbox" in read_log(blobs, run)
         assert [step.state for step in steps(session, id=id)] == ["staged", "validating", "listed"]
@@ -144,7 +144,7 @@ def test_a_lane_that_fails_its_control_run_is_blamed_and_tried_once_more(
     assert bench.see(id).state == "infra"
     assert all("strict" in name for name in lane.submitted)
     with bench.market.database.reading() as session:
-        assert [step.note for step in steps(session, id=id)].count(AGAIN) == 1
+        assert [step.note for step in steps(session, id=id)].count(RETRY_NOTE) == 1
 
 
 def test_after_the_lane_was_mended_the_second_try_lists(bench: Bench, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_what_was_uploaded_anew_meanwhile_is_not_tried_again(bench: Bench, tmp_p
     bench.stage(wheel(tmp_path))
     reconciler.step()
     assert bench.see(id).state == "infra"
-    assert reconciler.guard.failures == 0
+    assert reconciler.retries.failures == 0
 
 
 @pytest.mark.parametrize(("script", "times"), [(LOST, 2), (CRASH, 2), (LATE, 1)])
@@ -204,7 +204,10 @@ def test_the_second_run_counts(bench: Bench, tmp_path: Path) -> None:
 def test_an_exit_status_that_the_document_does_not_bear_out_is_infra(bench: Bench, tmp_path: Path) -> None:
     lane = ScriptedLane(lambda _, verdict: (ended(JobState.FAILED, 1), verdict))
     seen = bench.settle(bench.reconciler(lane=lane), bench.submit(wheel(tmp_path)))
-    assert (seen.state, seen.runs[0]["reason"]) == ("infra", "the run ended otherwise than its verdict document says")
+    assert (seen.state, seen.runs[0]["reason"]) == (
+        "infra",
+        "the exit status 1 contradicts the verdict document (clean)",
+    )
 
 
 def test_a_job_without_an_end_is_ended_at_the_deadline(bench: Bench, tmp_path: Path) -> None:
@@ -283,7 +286,8 @@ def test_a_quiet_submission_closes_unless_a_file_is_arriving(bench: Bench, tmp_p
     reconciler.step()
     assert bench.see(id).state == "staged"
     clock.ahead += timedelta(seconds=6)
-    with bench.market.arrivals.arriving("acme-tools", "0.1.0"):
+    arrivals = Arrivals(bench.market.database, expiry_s=60, clock=clock)
+    with arrivals.arriving("acme-tools", "0.1.0"):
         reconciler.step()
         assert bench.see(id).state == "staged"
     assert bench.settle(reconciler, id).state == "listed"
@@ -296,7 +300,7 @@ def test_a_lane_that_refuses_a_job_is_asked_again(bench: Bench, tmp_path: Path) 
     reconciler = bench.reconciler(lane=lane)
     lane.refusals = 2
     assert bench.settle(reconciler, bench.submit(wheel(tmp_path))).state == "listed"
-    assert reconciler.guard.failures == 2
+    assert reconciler.retries.failures == 2
 
 
 def test_what_fails_three_times_ends_infra_and_the_others_go_on(bench: Bench, tmp_path: Path) -> None:
@@ -305,7 +309,7 @@ def test_what_fails_three_times_ends_infra_and_the_others_go_on(bench: Bench, tm
     gone, sound = wheel(tmp_path, "b"), wheel(tmp_path, "c")
     first, second = bench.submit(gone), bench.submit(sound)
     with bench.market.database.reading() as session:
-        bench.market.blobs.path(list_files(session, submission_id=first)[0].sha256).unlink()
+        bench.market.blobs.delete(list_files(session, submission_id=first)[0].sha256)
     seen = bench.settle(reconciler, first)
     assert seen.state == "infra"
     assert "the marketplace could not carry it out" in (seen.reason or "")
@@ -339,8 +343,7 @@ def dropped_before_the_handle_was_kept(bench: Bench, reconciler: Reconciler, lan
     dropped_while_running(bench, reconciler, lane, id)
     with bench.market.database.writing() as session:
         (run,) = list_runs(session, submission_id=id)
-        assert run.job is not None
-        run.job = {"spec": run.job["spec"]}
+        run.handle = None
         session.add(run)
 
 

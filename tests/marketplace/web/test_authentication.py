@@ -17,7 +17,7 @@ from chimes_marketplace.web.state import Market
 from litestar import Request
 from litestar.testing import RequestFactory
 from market_factories import add_author, basic, make_market, make_wheel
-from shelf_factories import put
+from release_factories import put
 from uploads import client_of, send
 
 SECRET = "S3cret-q7Zx_w9"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from market_factories import add_author, make_market
-from shelf_factories import Shelved, put, verdict
+from release_factories import Shelved, put, verdict
 from uploads import client_of
 
 

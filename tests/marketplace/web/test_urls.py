@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chimes_marketplace.web.state import Market
 from market_factories import add_author, make_market
-from shelf_factories import put
+from release_factories import put
 from uploads import client_of
 
 NONE = ("[", "x][", "[x]", "[1.2]", "a b", "x@y", "x/y", "x?y", "x:99999", "x:0", "x:", ":1", '"><script>', "\xff")

@@ -31,7 +31,7 @@ def test_an_entry_for_the_version_passes(ask: Ask, make_wheel: Ask, text: str) -
 @pytest.mark.parametrize(
     "place", [IN_PACKAGE, "acme_model/changelog.md", f"{INFO}/extra_metadata/CHANGELOG.md", f"{INFO}/CHANGELOG.md"]
 )
-def test_it_may_lie_in_the_package_or_in_the_metadata(ask: Ask, make_wheel: Ask, place: str) -> None:
+def test_a_changelog_may_be_in_the_package_or_in_the_metadata(ask: Ask, make_wheel: Ask, place: str) -> None:
     wheel = make_wheel({IN_PACKAGE: None, place: "## 1.0\n\nNew."})
     assert ask("P03", wheel).verdict == "pass"  # type: ignore[attr-defined]
 
@@ -52,7 +52,7 @@ def test_it_may_lie_in_the_package_or_in_the_metadata(ask: Ask, make_wheel: Ask,
         ({IN_PACKAGE: "## 1.0\n\n### Added\n"}, "says nothing of the version '1.0'"),
     ],
 )
-def test_without_one_the_plugin_is_not_verified(
+def test_a_plugin_without_a_changelog_is_not_verified(
     ask: Ask, make_wheel: Ask, files: dict[str, str | None], phrase: str
 ) -> None:
     result = ask("P03", make_wheel(files))
@@ -61,7 +61,7 @@ def test_without_one_the_plugin_is_not_verified(
     assert phrase in finding.message
 
 
-def test_a_library_is_not_asked(ask: Ask, make_wheel: Ask) -> None:
+def test_a_library_needs_no_changelog(ask: Ask, make_wheel: Ask) -> None:
     library = make_wheel({IN_PACKAGE: None, f"{INFO}/entry_points.txt": None})
     assert ask("P03", library).verdict == "not_applicable"  # type: ignore[attr-defined]
 

@@ -32,7 +32,7 @@ def test_common_names_inside_a_package_are_fine(make_wheel: MakeFile, ask: Ask) 
     assert ask("A07", make_wheel(files)).verdict == "pass"
 
 
-def test_a_platlib_wheel_is_looked_at_where_it_installs(make_wheel: MakeFile, ask: Ask) -> None:
+def test_a_platlib_wheel_is_checked_by_its_installed_paths(make_wheel: MakeFile, ask: Ask) -> None:
     wheel = "Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: py3-none-any\n"
     assert ask("A07", make_wheel({"tests/x.py": b""}, wheel=wheel)).verdict == "fail"
 
@@ -51,7 +51,7 @@ def test_an_unimportable_module_is_a_warning(path: str, make_wheel: MakeFile, as
     assert "a module that no import can name" in said(result)
 
 
-def test_bundled_libraries_are_no_modules_and_many_files_are_counted(
+def test_bundled_libraries_are_not_modules_and_many_files_are_counted(
     make_wheel: MakeFile, ask: Ask, said: Said
 ) -> None:
     assert ask("A08", make_wheel({"acme_model.libs/libx-1a2b.so": b""})).verdict == "pass"
@@ -90,7 +90,7 @@ def test_code_at_start_is_refused_in_a_plugin_and_a_warning_in_a_library(
     assert ask("A09", library).verdict == "not_applicable"
 
 
-def test_paths_and_inner_files_are_no_code_at_start(make_wheel: MakeFile, ask: Ask) -> None:
+def test_paths_and_inner_files_are_not_code_at_start(make_wheel: MakeFile, ask: Ask) -> None:
     files = {
         "acme.pth": b"# import nothing\nacme_model/vendor\n",
         "acme_model/inner.pth": b"import os\n",
@@ -129,7 +129,7 @@ def test_a_command_that_shadows_another_is_refused(
     assert words in said(result)
 
 
-def test_a_commands_owner_may_bring_it_and_other_scripts_are_fine(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_the_owner_may_ship_a_command_and_others_may_ship_scripts(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     fine = make_wheel({f"{DATA}/scripts/acme": b"", f"{DATA}/data/share/pip": b"", f"{DATA}/scripts/deep/pip": b""})
     assert ask("A11", fine).verdict == "pass"
     own = {"pip-24.0.data/scripts/pip3.11": b""}
@@ -147,7 +147,7 @@ def test_a_commands_owner_may_bring_it_and_other_scripts_are_fine(make_wheel: Ma
         "",
     ],
 )
-def test_entry_points_that_hold_pass(text: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_valid_entry_points_pass(text: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     result = ask("A15", make_wheel({POINTS: text}))
     assert result.verdict == "pass", said(result)
 
@@ -178,9 +178,7 @@ def test_a_compiled_module_is_a_module(make_wheel: MakeFile, ask: Ask) -> None:
         ("[chimes]\nnonsense\n", "neither a group nor name = value"),
     ],
 )
-def test_entry_points_that_do_not_hold_are_named(
-    text: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said
-) -> None:
+def test_invalid_entry_points_are_named(text: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     result = ask("A15", make_wheel({POINTS: text}))
     assert result.verdict == "fail"
     assert words in said(result)

@@ -34,7 +34,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("metadata", GOOD.values(), ids=GOOD)
-def test_good_metadata_pass(metadata: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_valid_metadata_pass(metadata: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     result = ask("A04", make_wheel(metadata=metadata))
     assert result.verdict == "pass", said(result)
 
@@ -49,7 +49,7 @@ BAD = {
     "nothing": ("\nbody\n", "the field Name is missing"),
     "no name": ("Metadata-Version: 2.4\nVersion: 1.0\n", "the field Name is missing"),
     "empty version": ("Metadata-Version: 2.4\nName: acme-model\nVersion:\n", "the field Version is missing"),
-    "two names": (START + "Name: other\n", "the field Name stands 2 times"),
+    "two names": (START + "Name: other\n", "the field Name is there 2 times"),
     "metadata version": (START.replace("2.4", "9.9"), "Metadata-Version '9.9' is not valid"),
     "name": (START.replace("acme-model", "-acme-"), "Name '-acme-' is not valid"),
     "version": (START.replace("1.0", "one"), "Version 'one' is not valid"),
@@ -59,7 +59,7 @@ BAD = {
     "mail's own field": (START + "Content-Type: multipart/mixed; boundary=x\n\n--x\n", "'content-type' is not a field"),
     "newer field": (START.replace("2.4", "2.1") + "Dynamic: Summary\n", "Dynamic is newer than Metadata-Version 2.1"),
     "newer licence": (START.replace("2.4", "2.3") + "License-Expression: MIT\n", "License-Expression is newer"),
-    "two licences": (START + "License: MIT\nLicense-Expression: MIT\n", "License stands beside License-Expression"),
+    "two licences": (START + "License: MIT\nLicense-Expression: MIT\n", "both License and License-Expression"),
     "unknown licence": (START + "License-Expression: Use-It\n", "License-Expression 'Use-It' is not valid"),
     "broken licence": (START + "License-Expression: (MIT\n", "is not valid .* use SPDX identifiers"),
     "deep licence": (START + f"License-Expression: {'(' * 400}MIT{')' * 400}\n", "License-Expression .* is not valid"),
@@ -98,14 +98,14 @@ BAD = {
 
 
 @pytest.mark.parametrize(("metadata", "words"), BAD.values(), ids=BAD)
-def test_bad_metadata_are_named(metadata: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_invalid_metadata_are_named(metadata: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     result = ask("A04", make_wheel(metadata=metadata))
     assert result.verdict == "fail"
     assert len(result.findings) <= 101
     assert re.search(words, said(result)), said(result)
 
 
-def test_metadata_that_are_not_text_or_not_there_are_named(
+def test_unreadable_or_missing_metadata_are_named(
     make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said
 ) -> None:
     latin = make_wheel({f"{INFO}/METADATA": START.encode() + b"Summary: \xe4\n"})
@@ -117,14 +117,14 @@ def test_metadata_that_are_not_text_or_not_there_are_named(
     assert "there is no readable 'PKG-INFO'" in said(ask("A04", make_sdist({"other/a.py": b""})))
 
 
-def test_all_problems_are_told_at_once_up_to_a_hundred(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_up_to_a_hundred_problems_are_reported_at_once(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     metadata = START + "Classifier: Nonsense :: No\n" * 300 + "Requires-Python: three\n"
     result = ask("A04", make_wheel(metadata=metadata))
     assert len(result.findings) == 101
     assert "201 more problems" in said(result)
 
 
-def test_the_licence_files_of_an_sdist_are_looked_for_in_its_folder(make_sdist: MakeFile, ask: Ask, said: Said) -> None:
+def test_the_licence_files_of_an_sdist_are_in_its_folder(make_sdist: MakeFile, ask: Ask, said: Said) -> None:
     assert ask("A04", make_sdist()).verdict == "pass"
     gone = ask("A04", make_sdist({"acme_model-1.0/LICENSE": None}))
     assert "'LICENSE' is not in the archive" in said(gone)

@@ -27,9 +27,7 @@ def moved(folder: str) -> dict[str, bytes | None]:
 
 
 @pytest.mark.parametrize("folder", ["Acme.Model-1.0.dist-info", "acme_model-1.0.0.dist-info"])
-def test_a_dist_info_spelt_differently_but_equal_is_fine(
-    folder: str, make_wheel: MakeFile, ask: Ask, said: Said
-) -> None:
+def test_a_dist_info_folder_in_another_spelling_passes(folder: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
     result = ask("A03", make_wheel({**moved(folder), f"{folder}/RECORD": b""}))
     assert result.verdict == "pass", said(result)
 
@@ -202,7 +200,7 @@ def test_a_wheel_that_brings_a_package_of_another_owner_is_refused(make_wheel: M
     assert "brings the package 'chimes', which belongs to 'chimes'" in said(result)
 
 
-def test_files_for_one_centre_are_noted_and_nothing_is_blocked(
+def test_files_for_one_centre_get_a_note_that_blocks_nothing(
     make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said
 ) -> None:
     assert ask("A16", make_wheel()).findings == ()

@@ -54,20 +54,20 @@ def test_a_description_that_does_not_render_is_a_warning(
     assert words in said(result)
 
 
-def test_what_the_renderer_says_stays_out_of_the_message(make_wheel: MakeFile, ask: Ask) -> None:
+def test_the_text_of_the_renderer_is_not_in_the_message(make_wheel: MakeFile, ask: Ask) -> None:
     (finding,) = ask("A05", make_wheel(metadata=RST + ".. nonsense:: x\n")).findings
     assert "nonsense" not in finding.message
     assert "nonsense" in (finding.said or "")
 
 
-def test_a_description_that_costs_too_much_ends_in_time(make_wheel: MakeFile, ask: Ask) -> None:
+def test_rendering_an_expensive_description_is_stopped(make_wheel: MakeFile, ask: Ask) -> None:
     began = time.monotonic()
     result = ask("A05", make_wheel(metadata=RST + "* " * 4000 + "x\n"))
     assert result.verdict in ("pass", "warn")
     assert time.monotonic() - began < 70
 
 
-def test_rendering_in_this_process_says_where_and_why() -> None:
+def test_rendering_returns_the_line_and_the_problem() -> None:
     assert render("fine\n", RST_TYPE) == {"html": "<p>fine</p>\n", "line": None, "problem": ""}
     broken = render("fine\n\n.. nonsense:: x\n", RST_TYPE)
     assert (broken["html"], broken["line"]) == (None, 3)

@@ -179,7 +179,7 @@ def test_a_broken_end_is_named(content: bytes, behind: bytes, words: str, tmp_pa
     assert words in said(result)
 
 
-def test_what_is_not_gzip_is_refused(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_file_that_is_not_gzip_is_refused(tmp_path: Path, ask: Ask, said: Said) -> None:
     path = tmp_path / f"{TOP}.tar.gz"
     path.write_bytes(FIRST + END)
     assert "not gzip-compressed" in said(ask("A01", path))
@@ -220,7 +220,7 @@ def test_a_zip_that_hides_in_a_gzip_is_refused(tmp_path: Path, ask: Ask, said: S
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
-def test_what_the_standard_library_writes_is_sound(form: int, tmp_path: Path) -> None:
+def test_a_tar_of_the_standard_library_has_no_defects(form: int, tmp_path: Path) -> None:
     names = [f"{TOP}/PKG-INFO", f"{TOP}/ä.py", LONG if form != tarfile.USTAR_FORMAT else f"{TOP}/{'n' * 90}/a.py"]
     path = tmp_path / f"{TOP}.tar.gz"
     with tarfile.open(path, "w:gz", format=form) as archive:

@@ -251,7 +251,7 @@ def test_a_bomb_is_refused_by_what_it_declares(tmp_path: Path, ask: Ask, said: S
     assert "unpacks to more than 10485760 bytes" in said(ask("A01", path))
 
 
-def test_many_broken_members_are_counted_and_not_all_told(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_many_broken_members_are_counted_and_not_all_listed(tmp_path: Path, ask: Ask, said: Said) -> None:
     path = tmp_path / "acme-1.0-py3-none-any.whl"
     path.write_bytes(build(*[Entry(name=b"/%d" % number) for number in range(50)]))
     result = ask("A01", path)

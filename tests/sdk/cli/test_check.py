@@ -30,7 +30,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return strict_wheel("model", tmp_path_factory.mktemp("bad"), mutant.edits)
 
 
-def test_a_clean_plugin_exits_0_and_says_that_it_ran_without_a_sandbox(good: Path) -> None:
+def test_a_clean_plugin_exits_0_with_a_note_that_there_was_no_sandbox(good: Path) -> None:
     done = chimes("check", good)
     assert done.returncode == 0, done.text
     assert "clean" in done.stdout.decode()
@@ -102,7 +102,7 @@ def test_a_folder_for_the_report_gets_plan_verdict_and_run_record(good: Path, tm
         (["x" * 300], "File name too long"),
     ],
 )
-def test_what_cannot_be_checked_exits_2_with_one_sentence_and_a_fix(
+def test_input_that_cannot_be_checked_exits_2_with_one_sentence_and_a_fix(
     good: Path, tmp_path: Path, arguments: list[str], phrase: str
 ) -> None:
     done = chimes("check", *(argument.format(good=good, empty=tmp_path) for argument in arguments))
@@ -119,7 +119,7 @@ def test_a_sandbox_without_bubblewrap_exits_2_with_the_fix(good: Path, tmp_path:
     assert "fix:" in done.text
 
 
-def test_a_file_that_is_no_archive_is_a_finding(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_a_finding(tmp_path: Path) -> None:
     file = tmp_path / "acme-1.0-py3-none-any.whl"
     file.write_bytes(b"not a wheel")
     done = chimes("check", file, "--json")
@@ -150,7 +150,7 @@ def test_list_says_that_the_rescue_switch_hides_all(only: str) -> None:
     assert "unset it" in done.stdout.decode()
 
 
-def test_a_library_is_told_what_was_not_run(tmp_path: Path) -> None:
+def test_the_checks_that_a_library_skips_are_listed(tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path, name="acme-lib", version="1.0", files={"acme_lib.py": b""})
     done = chimes("check", wheel)
     assert done.returncode == 0, done.text

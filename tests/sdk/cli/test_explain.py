@@ -16,12 +16,12 @@ from chimes.processes import Completed, run
 CODES = [check.code for check in (*FILE_CHECKS, *CHECKS)]
 
 
-def told(*arguments: str) -> Completed:
+def run_explain(*arguments: str) -> Completed:
     return run([sys.executable, "-c", "from chimes.cli import main; main()", "explain", *arguments])
 
 
-def test_a_check_is_explained_in_its_own_words() -> None:
-    completed = told("m11")
+def test_a_check_is_explained_by_its_docstring() -> None:
+    completed = run_explain("m11")
     assert completed.returncode == 0, completed.text
     lines = completed.stdout.decode().splitlines()
     assert lines[0].startswith("M11  Does a row's output not depend on what else is in its batch")
@@ -31,7 +31,7 @@ def test_a_check_is_explained_in_its_own_words() -> None:
 
 
 def test_an_error_is_explained_with_its_fault() -> None:
-    completed = told("device-unavailable")
+    completed = run_explain("device-unavailable")
     lines = completed.stdout.decode().splitlines()
     assert lines[0] == "device-unavailable  DeviceUnavailableError"
     assert "no other device was tried" in completed.text
@@ -39,13 +39,13 @@ def test_an_error_is_explained_with_its_fault() -> None:
 
 
 def test_a_program_gets_one_json_object() -> None:
-    found = json.loads(told("rate-limited", "--json").stdout)
+    found = json.loads(run_explain("rate-limited", "--json").stdout)
     assert (found["type"], found["fault"], found["retryable"]) == ("error", "infrastructure", True)
 
 
 @pytest.mark.parametrize(("code", "near"), [("M1", "M11"), ("device-unavailible", "device-unavailable")])
 def test_an_unknown_code_is_refused_with_near_ones(code: str, near: str) -> None:
-    completed = told(code)
+    completed = run_explain(code)
     assert completed.returncode == 2
     assert f"not-found: there is no check and no error with the code {code!r}" in completed.text
     assert near in completed.text
@@ -59,7 +59,7 @@ def test_a_code_like_no_other_gets_the_list() -> None:
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_check_asks_a_question(code: str) -> None:
+def test_every_title_of_a_check_is_a_question(code: str) -> None:
     found = explain(code)
     assert (found["type"], found["code"]) == ("check", code)
     assert found["title"].endswith("?")

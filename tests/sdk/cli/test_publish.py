@@ -54,7 +54,7 @@ def ending(state: str, **more: Any) -> Any:
     return answer
 
 
-def test_a_release_is_uploaded_closed_and_followed_to_its_listing(wheel: Path) -> None:
+def test_a_release_is_uploaded_closed_and_polled_until_it_is_listed(wheel: Path) -> None:
     with serving(ending("listed")) as stall:
         done = chimes(stall.url, "publish", wheel)
     assert done.returncode == 0, done.text
@@ -81,7 +81,7 @@ def test_a_release_is_uploaded_closed_and_followed_to_its_listing(wheel: Path) -
         ("infra", 2, "by no fault of yours: chimes retry 7"),
     ],
 )
-def test_the_exit_status_says_how_it_ended(wheel: Path, state: str, status: int, word: str) -> None:
+def test_the_exit_status_follows_from_the_state(wheel: Path, state: str, status: int, word: str) -> None:
     with serving(ending(state, findings=[FINDING], reason="because")) as stall:
         done = chimes(stall.url, "publish", wheel)
     out = done.stdout.decode()
@@ -95,9 +95,9 @@ def test_the_exit_status_says_how_it_ended(wheel: Path, state: str, status: int,
 def test_json_is_one_object_on_standard_output(wheel: Path) -> None:
     with serving(ending("rejected", findings=[FINDING])) as stall:
         done = chimes(stall.url, "publish", wheel, "--json")
-    told = json.loads(done.stdout)
+    answer = json.loads(done.stdout)
     assert done.returncode == 1
-    assert (told["submission"], told["state"], told["findings"][0]["code"]) == (7, "rejected", "M07")
+    assert (answer["submission"], answer["state"], answer["findings"][0]["code"]) == (7, "rejected", "M07")
 
 
 def test_without_waiting_it_ends_when_the_validation_begins(wheel: Path) -> None:
@@ -108,7 +108,7 @@ def test_without_waiting_it_ends_when_the_validation_begins(wheel: Path) -> None
     assert "validating" in done.stdout.decode()
 
 
-def test_what_is_listed_already_is_not_closed_again(wheel: Path) -> None:
+def test_a_listed_release_is_not_closed_again(wheel: Path) -> None:
     def answer(asked: Asked) -> Answer:
         return 200, accepted(asked, "listed") if asked.path == "/legacy/" else submission("listed")
 
@@ -130,15 +130,15 @@ def test_a_close_that_comes_too_late_changes_nothing(wheel: Path) -> None:
         assert chimes(stall.url, "publish", wheel).returncode == 0
 
 
-def test_findings_of_the_file_are_shown_before_anything_is_sent(tmp_path: Path) -> None:
+def test_findings_of_the_file_stop_the_upload(tmp_path: Path) -> None:
     (tmp_path / "acme-1.0-py3-none-any.whl").write_bytes(b"not a wheel")
     with serving(ending("listed")) as stall:
         done = chimes(stall.url, "publish", tmp_path)
-        told = json.loads(chimes(stall.url, "publish", tmp_path, "--json").stdout)
+        answer = json.loads(chimes(stall.url, "publish", tmp_path, "--json").stdout)
     assert done.returncode == 1
     assert "not uploaded" in done.stdout.decode()
     assert "A01" in done.stdout.decode()
-    assert (told["state"], told["submission"]) == ("refused", None)
+    assert (answer["state"], answer["submission"]) == ("refused", None)
     assert stall.asked == []
 
 
@@ -151,7 +151,7 @@ def test_checks_can_be_left_to_the_marketplace(wheel: Path, tmp_path: Path) -> N
     assert stall.asked[0].filename == reserved.name
 
 
-def test_what_twine_cannot_read_exits_2(tmp_path: Path) -> None:
+def test_a_file_that_twine_cannot_read_exits_2(tmp_path: Path) -> None:
     (tmp_path / "acme-1.0-py3-none-any.whl").write_bytes(b"not a wheel")
     with serving(ending("listed")) as stall:
         done = chimes(stall.url, "publish", tmp_path, "--skip-checks")
@@ -166,23 +166,23 @@ def refusing(second_only: bool = False) -> Any:
             return 200, submission("cancelled")
         if second_only and asked.filename is not None and asked.filename.endswith(".whl"):
             return 200, accepted(asked)
-        told = {"code": "immutable", "message": "other bytes are listed", "fix": "raise the version", "findings": []}
-        return 400, told
+        answer = {"code": "immutable", "message": "other bytes are listed", "fix": "raise the version", "findings": []}
+        return 400, answer
 
     return answer
 
 
-def test_a_refused_upload_shows_what_the_marketplace_said(wheel: Path) -> None:
+def test_a_refused_upload_shows_the_answer_of_the_marketplace(wheel: Path) -> None:
     with serving(refusing()) as stall:
         done = chimes(stall.url, "publish", wheel)
-        told = json.loads(chimes(stall.url, "publish", wheel, "--json").stdout)
+        answer = json.loads(chimes(stall.url, "publish", wheel, "--json").stdout)
     assert done.returncode == 1, done.text
     assert "other bytes are listed" in done.stdout.decode()
     assert "fix: raise the version" in done.stdout.decode()
-    assert told["findings"][0]["code"] == "immutable"
+    assert answer["findings"][0]["code"] == "immutable"
 
 
-def test_where_one_file_is_refused_the_others_are_given_up(tmp_path: Path) -> None:
+def test_one_refused_file_cancels_the_others(tmp_path: Path) -> None:
     project = tmp_path / "rain-model"
     assert run([CHIMES, "new", "model", str(project), "--no-input"]).returncode == 0
     with serving(refusing(second_only=True)) as stall:
@@ -205,7 +205,7 @@ def test_a_project_folder_is_built_and_is_clean(tmp_path: Path) -> None:
     assert stall.paths().count("POST /legacy/") == 2
 
 
-def test_a_server_that_stumbles_is_asked_again(wheel: Path) -> None:
+def test_a_request_is_repeated_after_a_server_error(wheel: Path) -> None:
     follow, seen = ending("listed"), set[str]()
 
     def answer(asked: Asked) -> Answer:
@@ -221,7 +221,7 @@ def test_a_server_that_stumbles_is_asked_again(wheel: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "phrase"),
+    ("status", "answer", "phrase"),
     [
         (
             401,
@@ -234,8 +234,8 @@ def test_a_server_that_stumbles_is_asked_again(wheel: Path) -> None:
         (302, "", "does not answer like a Chimes marketplace"),
     ],
 )
-def test_what_is_no_answer_about_the_file_exits_2(wheel: Path, status: int, told: Any, phrase: str) -> None:
-    with serving(lambda _: (status, told)) as stall:
+def test_an_answer_that_is_not_about_the_file_exits_2(wheel: Path, status: int, answer: Any, phrase: str) -> None:
+    with serving(lambda _: (status, answer)) as stall:
         done = chimes(stall.url, "publish", wheel)
     assert done.returncode == 2, done.text
     assert phrase in done.stderr.decode()
@@ -265,7 +265,7 @@ def test_a_refused_token_exits_2_and_is_not_shown(wheel: Path) -> None:
         ([], "http://127.0.0.1:1", TOKEN, "Missing argument"),
     ],
 )
-def test_what_cannot_be_published_exits_2(
+def test_input_that_cannot_be_published_exits_2(
     wheel: Path, tmp_path: Path, arguments: list[str], url: str, token: str, phrase: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -279,7 +279,7 @@ def test_what_cannot_be_published_exits_2(
     assert "Traceback" not in done.text
 
 
-def test_a_server_that_is_not_there_exits_2(wheel: Path) -> None:
+def test_an_unreachable_server_exits_2(wheel: Path) -> None:
     done = chimes("http://127.0.0.1:1", "publish", wheel, "--json")
     assert done.returncode == 2
     assert "cannot be reached: Connection refused" in done.stderr.decode()
@@ -309,16 +309,16 @@ def test_a_submission_is_cancelled(wheel: Path) -> None:
     assert "chimes retry 7" in done.stdout.decode()
 
 
-def test_what_is_decided_cannot_be_cancelled() -> None:
-    told = {"code": "conflict", "message": "submission 7 is listed", "fix": "yank it", "findings": []}
-    with serving(lambda _: (409, told)) as stall:
+def test_a_decided_submission_cannot_be_cancelled() -> None:
+    answer = {"code": "conflict", "message": "submission 7 is listed", "fix": "yank it", "findings": []}
+    with serving(lambda _: (409, answer)) as stall:
         done = chimes(stall.url, "cancel", "7")
     assert done.returncode == 2
     assert "conflict: submission 7 is listed" in done.text
     assert "fix: yank it" in done.text
 
 
-def test_a_submission_is_tried_again_and_followed() -> None:
+def test_a_submission_is_retried_and_polled() -> None:
     with serving(ending("listed")) as stall:
         done = chimes(stall.url, "retry", "7")
         left = chimes(stall.url, "retry", "7", "--no-wait", "--json")

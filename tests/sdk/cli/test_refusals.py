@@ -74,7 +74,7 @@ def test_a_fault_of_chimes_is_one_sentence_and_its_traceback_on_demand() -> None
     assert "Traceback (most recent call last)" in chimes(argv=argv, CHIMES_DEBUG="1").text
 
 
-def test_what_a_build_backend_says_steers_no_terminal(tmp_path: Path) -> None:
+def test_output_of_a_build_backend_is_escaped(tmp_path: Path) -> None:
     (tmp_path / "backend.py").write_text(BACKEND)
     (tmp_path / "pyproject.toml").write_text(PROJECT)
     done = chimes("check", tmp_path)

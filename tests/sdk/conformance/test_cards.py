@@ -23,7 +23,7 @@ def test_a_plugin_with_one_component_has_one_card_wherever_the_headings_are() ->
     assert set(cards_of(readme, ["rain"])["rain"]) == set(CORE)
 
 
-def test_a_heading_that_is_followed_by_nothing_is_no_part() -> None:
+def test_a_heading_without_text_is_not_a_part() -> None:
     readme = "## Purpose\n\n## Inputs\n\nTODO\n\n## Outputs\n\n### Columns\n\nx\n\n## Limits\n\nNone.\n"
     assert set(cards_of(readme, ["rain"])["rain"]) == {"Outputs", "Limits"}
 
@@ -39,7 +39,7 @@ def test_a_heading_for_each_of_several_components_holds_its_parts_and_the_rest_i
     assert (cards["rain"]["Contact"], cards["snow"]["Contact"]) == ("Text of Contact.", "shared")
 
 
-def test_a_name_inside_another_word_is_no_name() -> None:
+def test_a_name_inside_another_name_does_not_count() -> None:
     readme = f"## rain-radar\n\n{card('Purpose', level=3)}\n## rain\n\n{card('Inputs', level=3)}\n"
     cards = cards_of(readme, ["rain", "rain-radar"])
     assert (set(cards["rain"]), set(cards["rain-radar"])) == ({"Inputs"}, {"Purpose"})

@@ -52,21 +52,21 @@ def test_without_a_sandbox_a_library_is_not_imported(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_an_import_that_nothing_declared_brings_fails_s21(tmp_path: Path) -> None:
+def test_an_import_of_an_undeclared_dependency_fails_s21(tmp_path: Path) -> None:
     (finding,) = check(library(tmp_path, {"acme_lib.py": "import pydantic\n"})).findings
     assert (finding.code, finding.where) == ("S21", "acme_lib")
     assert "needs a module that nothing declared brings" in finding.message
     assert "pydantic" in (finding.said or "")
 
 
-def test_what_is_declared_is_there_and_the_sdk_is_the_judges_own(tmp_path: Path) -> None:
+def test_declared_dependencies_are_installed_and_the_sdk_is_the_one_of_the_suite(tmp_path: Path) -> None:
     wheel = library(tmp_path, {"acme_lib.py": "import chimes\nchimes.Model\n"}, "chimes>=0.1,<1")
     report = check(wheel)
     assert report.is_clean, report.findings
     assert "chimes" in {line.split()[0] for line in report.lock}
 
 
-def test_a_library_that_raises_or_leaves_when_it_is_imported_is_failed(tmp_path: Path) -> None:
+def test_a_library_that_raises_or_exits_at_import_is_failed(tmp_path: Path) -> None:
     (finding,) = check(library(tmp_path / "a", {"acme_lib.py": "raise SystemExit(3)\n"})).findings
     assert (finding.code, finding.message.rpartition(": ")[2]) == ("S21", "it raises an error")
     left = check(library(tmp_path / "b", {"acme_lib.py": "import os\nos._exit(0)\n"}))
@@ -83,12 +83,12 @@ def test_dependencies_that_do_not_exist_fail_s21_and_nothing_is_imported(tmp_pat
     }
 
 
-def test_a_library_may_import_what_asks_for_ipv6_and_makes_a_lock(tmp_path: Path) -> None:
+def test_a_library_may_import_packages_that_test_ipv6_or_make_a_lock(tmp_path: Path) -> None:
     report = check(library(tmp_path, {"acme_lib.py": "import joblib\nimport requests\n"}, "joblib", "requests"))
     assert report.is_clean, [(finding.code, finding.message, finding.said) for finding in report.findings]
 
 
-def test_what_the_library_itself_changes_beside_its_dependencies_is_its_own(tmp_path: Path) -> None:
+def test_changes_of_the_library_are_told_apart_from_those_of_its_dependencies(tmp_path: Path) -> None:
     changes = "import joblib, os\nos.environ['ACME_LIB'] = '1'\n"
     report = check(library(tmp_path, {"acme_lib/__init__.py": changes}, "joblib"))
     (finding,) = report.findings
@@ -99,7 +99,7 @@ def test_what_the_library_itself_changes_beside_its_dependencies_is_its_own(tmp_
     "more",
     ["s.bind(('::1', 5353))", "s.connect_ex(('::1', 80))", "socket.socket()"],
 )
-def test_a_library_that_asks_for_more_than_ipv6_opens_a_socket(tmp_path: Path, more: str) -> None:
+def test_a_library_that_does_more_than_test_ipv6_opens_a_socket(tmp_path: Path, more: str) -> None:
     probe = "import socket\ns = socket.socket(socket.AF_INET6)\n"
     bind = "" if more.startswith("s.bind") else "s.bind(('::1', 0))\n"
     report = check(library(tmp_path, {"acme_lib.py": f"{probe}{bind}{more}\n"}))
@@ -128,7 +128,7 @@ def test_the_sdk_is_a_library_like_any_other(tmp_path: Path) -> None:
         (["acme_lib-1.0.data/purelib/a.py", "acme_lib-1.0.data/scripts/b.py"], ("a",)),
     ],
 )
-def test_what_lies_at_the_top_of_a_wheel_is_imported(
+def test_the_top_level_modules_of_a_wheel_are_imported(
     tmp_path: Path, files: list[str], modules: tuple[str, ...]
 ) -> None:
     assert importable(library(tmp_path, dict.fromkeys(files, ""))) == modules

@@ -69,7 +69,7 @@ def test_what_bears_no_seal_is_thrown_away_and_noticed(pipe: tuple[int, int]) ->
     assert receiver.has_rest()
 
 
-def test_either_of_two_seals_is_told(pipe: tuple[int, int]) -> None:
+def test_either_of_two_seals_is_accepted(pipe: tuple[int, int]) -> None:
     write_frame(pipe[1], {"ended": 0}, seal=OTHER)
     assert Receiver(pipe[0]).receive(SEAL, OTHER, deadline=soon())[0] == OTHER
 
@@ -218,14 +218,14 @@ def test_a_dictionary_that_is_too_small_is_the_schemas_fault() -> None:
         random_batch(schema, 2000, random.Random(1))
 
 
-def told(**changes: Any) -> dict[str, Any]:
+def entry(**changes: Any) -> dict[str, Any]:
     item = {"kind": "model", "failure": None, "registration": REGISTRATION}
     return {"failure": None, "components": [item], "modules": ["acme"], "changed": [], **changes}
 
 
 def test_what_an_entry_module_registers_is_read() -> None:
-    entry = read_entry("importing", told())
-    assert [found.registration.name for found in entry.components] == ["rain"]
+    found = read_entry("importing", entry())
+    assert [each.registration.name for each in found.components] == ["rain"]
 
 
 @pytest.mark.parametrize(
@@ -234,19 +234,19 @@ def test_what_an_entry_module_registers_is_read() -> None:
         None,
         True,
         [],
-        told(components=5),
-        told(modules=None),
-        told(components=[1]),
-        told(components=[{}] * 101),
-        told(modules=[""] * 30_000),
-        told(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]),
-        told(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
+        entry(components=5),
+        entry(modules=None),
+        entry(components=[1]),
+        entry(components=[{}] * 101),
+        entry(modules=[""] * 30_000),
+        entry(components=[{"kind": "spy", "failure": None, "registration": REGISTRATION}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "more": 1}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "name": [1]}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": ["\ud800"]}}]),
+        entry(components=[{"kind": "model", "failure": None, "registration": {**REGISTRATION, "devices": 7}}]),
     ],
 )
-def test_an_answer_that_is_no_entry_fails_the_step(answer: Any) -> None:
+def test_an_invalid_entry_fails_the_step(answer: Any) -> None:
     with pytest.raises(StepFailedError, match="importing"):
         read_entry("importing", answer)
 
@@ -263,7 +263,7 @@ def test_an_answer_that_is_no_entry_fails_the_step(answer: Any) -> None:
         [{"name": str(n), "config": {}} for n in range(200)],
     ],
 )
-def test_an_answer_that_holds_no_cases_fails_the_step(answer: Any) -> None:
+def test_invalid_cases_fail_the_step(answer: Any) -> None:
     with pytest.raises(StepFailedError):
         read_cases("cases", answer)
 
@@ -275,11 +275,11 @@ def test_offers_are_a_list() -> None:
 
 
 @pytest.mark.parametrize("events", [None, 5, [5], [["write", "open"]], [["write", "open", 7]], [["x", "y", "z"]]])
-def test_events_that_are_none_are_left_out(events: Any) -> None:
+def test_invalid_events_are_left_out(events: Any) -> None:
     assert audited(events) == []
     assert audited([["write", "open", "/x"]]) == [Event("write", "open", "/x", False)]
 
 
-def test_text_for_a_person_is_one_line_without_commands_to_the_terminal() -> None:
+def test_escaped_text_is_one_line_without_control_characters() -> None:
     assert escape("\x1b[2K\rclean\nü 编鐘 \ud800") == "\\x1b[2K clean ü 编鐘 \\ud800"
     assert len(escape("x" * 10_000, limit=500)) == 500

@@ -66,7 +66,7 @@ def test_a_backend_that_is_not_installed_is_fetched(
         build_wheel(project(pyproject), tmp_path / "out")
 
 
-def test_build_requirements_that_cannot_be_fetched_are_nobodys_fault_in_the_project(
+def test_build_requirements_that_cannot_be_fetched_are_an_infrastructure_error(
     caches: Path, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")
@@ -110,7 +110,7 @@ def test_a_project_that_does_not_say_how_it_is_built_is_told_what_to_write(
     assert caught.value.hint
 
 
-def test_a_pyproject_that_is_no_file_is_refused(project: Project) -> None:
+def test_a_pyproject_that_is_not_a_file_is_refused(project: Project) -> None:
     folder = project(None)
     (folder / "pyproject.toml").mkdir()
     with pytest.raises(BuildError, match="not a regular file"):

@@ -62,7 +62,7 @@ def test_asking_for_a_folder_keeps_it(shelf: Path) -> None:
     assert {path.name for path in shelf.iterdir() if path.is_dir()} == {"11", "33"}
 
 
-def test_what_a_killed_process_left_behind_is_removed(shelf: Path) -> None:
+def test_folders_that_a_killed_process_left_are_removed(shelf: Path) -> None:
     put("11", idle_s=0)
     for name in (".new-22", ".new-33"):
         filled(shelf / name)

@@ -228,7 +228,7 @@ def test_an_index_that_does_not_answer_is_an_infrastructure_error(
         resolve_requirements(["rain-units"], tmp_path / "pylock.toml")
 
 
-def test_an_index_that_fell_silent_is_answered_from_the_cache(
+def test_the_cache_answers_for_an_index_that_stopped(
     add_wheel: Make, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_wheel("rain-units")

@@ -102,7 +102,7 @@ def test_the_plugin_is_added_to_hard_links(base: Path, plugin: Make, tmp_path: P
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".environment")] == []
 
 
-def test_what_a_plugin_overwrites_stays_as_it_is_in_the_base(base: Path, plugin: Make, tmp_path: Path) -> None:
+def test_files_that_a_plugin_overwrites_do_not_change_in_the_base(base: Path, plugin: Make, tmp_path: Path) -> None:
     shared = site_packages(base) / "click" / "__init__.py"
     before = {path: path.read_bytes() for path in base.rglob("*") if path.is_file()}
     files = {"acme_rain.py": b"", "click/__init__.py": b"__version__ = 'mine'\n"}
@@ -144,7 +144,7 @@ def test_a_library_cannot_bring_its_own_interpreter(fresh_caches: Path, add_whee
     assert [path for path in (fresh_caches / "chimes" / "environments").iterdir() if path.is_dir()] == []
 
 
-def test_source_that_does_not_compile_is_left_to_its_importer(add_wheel: Make, tmp_path: Path) -> None:
+def test_source_that_does_not_compile_is_kept(add_wheel: Make, tmp_path: Path) -> None:
     add_wheel(
         "dark-rain", files={"dark_rain/__init__.py": b"import\n", "dark_rain/good.py": b"", "deep.py": b"(" * 100_000}
     )
@@ -152,13 +152,13 @@ def test_source_that_does_not_compile_is_left_to_its_importer(add_wheel: Make, t
     assert len(list((site_packages(environment) / "dark_rain" / "__pycache__").iterdir())) == 1
 
 
-def test_other_bytes_than_the_lock_names_are_refused(add_wheel: Make, tmp_path: Path) -> None:
+def test_a_wheel_with_another_digest_than_in_the_lock_is_refused(add_wheel: Make, tmp_path: Path) -> None:
     add_wheel("rain-units")
     with pytest.raises(InfrastructureError, match="rain-units"):
         base_environment(Lock(tmp_path / "pylock.toml", (f"rain-units 1.0 {'0' * 64}",)))
 
 
-def test_wheels_that_cannot_be_fetched_are_nobodys_fault_in_the_plugin(
+def test_wheels_that_cannot_be_fetched_are_an_infrastructure_error(
     caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple/")

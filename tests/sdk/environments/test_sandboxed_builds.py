@@ -120,7 +120,7 @@ def test_what_the_backend_asks_for_is_staged(add_wheel: Callable[..., Path], pro
 
 
 @pytest.mark.parametrize("answer", ['["x @ https://example.org/x.whl"]', '["--index-url=x"]', '["a"] * 1000', "[1]"])
-def test_nonsense_that_the_backend_asks_for_is_refused(project: Project, tmp_path: Path, answer: str) -> None:
+def test_invalid_requirements_of_the_backend_are_refused(project: Project, tmp_path: Path, answer: str) -> None:
     before = f"def get_requires_for_build_wheel(settings=None):\n    return {answer}\n"
     with pytest.raises(BuildError):
         build_in_sandbox(project(GOOD, before=before), tmp_path / "out")
@@ -212,7 +212,7 @@ def judged(folder: Path) -> CheckResult:
     return next(result for result in check_path(folder, Options(sandbox=True)).checks if result.code == "S22")
 
 
-def test_what_a_build_does_besides_building_is_named(project: Project) -> None:
+def test_side_effects_of_a_build_are_named(project: Project) -> None:
     result = judged(project(GOOD, before=BESIDES))
     assert (result.verdict, result.cause) == ("fail", "killed")
     assert {finding.blocks for finding in result.findings} == {"verified"}
@@ -228,7 +228,7 @@ def test_a_build_that_only_builds_passes(project: Project) -> None:
     assert judged(project(GOOD)).verdict == "pass"
 
 
-def test_the_rules_bound_a_build(project: Project) -> None:
+def test_the_limits_of_the_rules_apply_to_a_build(project: Project) -> None:
     folder = project(hostile("time.sleep(600)\n"))
     with pytest.raises(BuildError, match="did not finish in 2 s"):
         check_path(folder, Options(sandbox=True, rules=Rules(limits=RunLimits(wall_s=2))))

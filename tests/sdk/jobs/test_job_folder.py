@@ -81,13 +81,13 @@ def test_the_record_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     assert (folder / "job.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_root_that_is_a_file_is_said_so(tmp_path: Path) -> None:
+def test_a_root_that_is_a_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InfrastructureError, match="cannot record a job"):
         jobfolder.create(tmp_path / "file", key="k", spec_sha256="s", job={})
 
 
-def test_a_damaged_record_is_said_so(tmp_path: Path) -> None:
+def test_a_damaged_record_is_an_error(tmp_path: Path) -> None:
     folder = jobfolder.create(tmp_path, key="k", spec_sha256="s", job={})
     (folder / "job.json").write_text("{")
     with pytest.raises(InfrastructureError, match="holds no job"):
@@ -97,7 +97,7 @@ def test_a_damaged_record_is_said_so(tmp_path: Path) -> None:
     assert read_status(folder)["state"] == "lost"
 
 
-def test_a_submitter_that_dies_holding_the_launch_gives_it_to_the_next(tmp_path: Path, until: Until) -> None:
+def test_a_submitter_that_dies_with_the_launch_lock_releases_it(tmp_path: Path, until: Until) -> None:
     folder = jobfolder.create(tmp_path, key="k", spec_sha256="s", job={})
     program = (
         "import sys, os, signal\nfrom pathlib import Path\nfrom chimes.jobs import folder as jobfolder\n"
@@ -108,7 +108,7 @@ def test_a_submitter_that_dies_holding_the_launch_gives_it_to_the_next(tmp_path:
         assert is_needed
 
 
-def test_a_job_that_was_recorded_and_never_started_is_lost_in_the_end(jobs: Any) -> None:
+def test_a_recorded_job_that_never_starts_becomes_lost(jobs: Any) -> None:
     folder = jobs.record("true")
     assert read_status(folder)["state"] == "queued"
     grow_old(folder / "job.json", 3600)
@@ -130,7 +130,7 @@ def test_a_job_on_a_machine_that_has_rebooted_is_lost_with_its_node(running: Pat
 
 
 @pytest.mark.parametrize("place", [{"boot": "another", "host": "another"}, {"namespace": "pid:[1]"}])
-def test_a_job_elsewhere_lives_as_long_as_its_heart_beats(jobs: Any, place: dict[str, str]) -> None:
+def test_a_job_on_another_machine_is_alive_while_its_heartbeat_is_fresh(jobs: Any, place: dict[str, str]) -> None:
     folder = jobs.record("true", heartbeat_s=5)
     jobfolder.claim(folder)
     jobfolder.write_record(folder, "started.json", {"started_at": jobfolder.now()})
@@ -144,14 +144,14 @@ def test_a_job_elsewhere_lives_as_long_as_its_heart_beats(jobs: Any, place: dict
     assert jobfolder.requested_grace(folder) == 1
 
 
-def test_records_that_lie_about_the_wrapper_make_the_job_lost(running: Path) -> None:
+def test_false_records_of_the_wrapper_make_the_job_lost(running: Path) -> None:
     for lie in ({"pid": None, "start_ticks": None}, {"pid": -1}, {"pid": "1"}, {"pid": 2**40}):
         rewrite(running, "wrapper.json", **lie)
         jobfolder.request_cancel(running, grace_s=1)
         assert read_status(running)["state"] == "lost"
 
 
-def test_what_is_no_job_is_lost_and_cancelling_it_does_nothing(tmp_path: Path) -> None:
+def test_a_folder_without_a_job_is_lost_and_cannot_be_cancelled(tmp_path: Path) -> None:
     assert read_status(tmp_path / "nowhere")["state"] == "lost"
     jobfolder.request_cancel(tmp_path / "nowhere", grace_s=1)
     assert list(tmp_path.iterdir()) == []

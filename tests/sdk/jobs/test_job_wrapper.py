@@ -85,7 +85,7 @@ def test_a_command_that_crashes_is_failed_with_its_signal(jobs: Any) -> None:
     )
 
 
-def test_a_command_killed_by_nobody_knows_whom_says_unknown(jobs: Any) -> None:
+def test_a_command_killed_from_outside_has_the_reason_unknown(jobs: Any) -> None:
     status = jobs.run("sh", "-c", "kill -KILL $$")
     assert (status["state"], status["signal"], status["reason"], status["fault"]) == ("failed", 9, "unknown", None)
 
@@ -106,7 +106,7 @@ def test_the_command_reads_nothing_starts_in_a_fresh_folder_and_leads_its_sessio
     assert (folder / "stdout").read_text() == f"True {folder / 'work'} [] True\n"
 
 
-def test_what_the_client_ignored_and_blocked_does_not_reach_the_command(jobs: Any) -> None:
+def test_signals_that_the_client_ignored_or_blocked_are_reset_for_the_command(jobs: Any) -> None:
     folder = jobs.record("/usr/bin/python3", "-c", "print(open('/proc/self/status').read())")
     program = (
         "import os, signal, sys\n"
@@ -118,12 +118,12 @@ def test_what_the_client_ignored_and_blocked_does_not_reach_the_command(jobs: An
     assert run([sys.executable, "-c", program, str(folder)], timeout_s=30).returncode == 0
     masks = dict(line.split(":\t") for line in (folder / "stdout").read_text().splitlines() if line.startswith("Sig"))
     # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in the command; 32 and 33 are the C library's own, which
-    # its posix_spawn (make uses it) leaves ignored and nobody can reset.
+    # its posix_spawn (make uses it) leaves ignored and no program can reset.
     assert int(masks["SigBlk"], 16) == 0
     assert int(masks["SigIgn"], 16) & ~(0b11 << 31) == (1 << 12) | (1 << 24)
 
 
-def test_a_missing_executable_is_a_failure_that_says_so(jobs: Any) -> None:
+def test_a_missing_executable_is_a_failure_that_names_it(jobs: Any) -> None:
     folder = jobs.start("no-such-tool")
     status = jobs.end(folder)
     assert (status["state"], status["reason"], status["fault"], status["exit_code"]) == (
@@ -222,7 +222,7 @@ def test_a_cancelled_jobs_tree_is_gone_with_what_left_the_session(jobs: Any, unt
     assert not is_alive(child)
 
 
-def test_what_outlives_its_command_is_ended_and_the_result_stays(jobs: Any) -> None:
+def test_processes_that_outlive_their_command_are_ended_and_the_result_stays(jobs: Any) -> None:
     folder = jobs.start("sh", "-c", f"{LATE_CHILD}; exit 3")
     status = jobs.end(folder)
     assert (status["state"], status["exit_code"], status["reason"]) == ("failed", 3, "exit_code")
@@ -286,7 +286,7 @@ def test_a_detached_wrapper_holds_none_of_its_starters_streams(jobs: Any, until:
     assert jobs.end(folder)["state"] == "cancelled"
 
 
-def test_the_wrapper_refuses_what_is_no_job(tmp_path: Path) -> None:
+def test_the_wrapper_refuses_a_folder_without_a_job(tmp_path: Path) -> None:
     nothing = run([sys.executable, "-m", "chimes.jobs.wrapper", str(tmp_path)], timeout_s=30)
     assert nothing.returncode == 2
     assert "not-found" in nothing.text

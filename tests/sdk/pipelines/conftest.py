@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from chimes.errors import CompositionError, Problem
-from chimes.pipelines.compose import Composition, compose
-from chimes.pipelines.launch import RetryPolicy, RunReport, run
+from chimes.pipelines.composition import Composition, compose
+from chimes.pipelines.launcher import RetryPolicy, RunReport, run
 from chimes.pipelines.spec import Pipeline
 from chimes.registry import Registry
 

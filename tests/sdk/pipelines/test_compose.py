@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chimes.errors import CompositionError, Problem
-from chimes.pipelines.compose import Composition, compose
+from chimes.pipelines.composition import Composition, compose
 from chimes.pipelines.spec import Pipeline
 from chimes.registry import Registry
 

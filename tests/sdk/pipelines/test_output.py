@@ -119,18 +119,12 @@ def test_a_suffix_that_is_not_known_is_refused() -> None:
 
 CASES = [(name, suffix) for name in COLUMNS for suffix in SUFFIXES]
 UNWRITABLE = {
-    ".parquet": lambda name: (
-        "union" in name or "interval" in name or "struct<>" in name or "list<item: run_end" in name
-    ),
-    ".arrow": lambda name: False,
-    ".csv": lambda name: (
-        name.startswith(("list", "large_list", "fixed_size_list", "struct", "map", "sparse", "dense"))
-        or "interval" in name
-        or "<values=list" in name
-        or "tensor" in name
-    ),
-    ".jsonl": lambda name: "union" in name or name == "struct<a: int64, a: int64>",
+    ".parquet": r"union|interval|struct<>|list<item: run_end",
+    ".arrow": r"(?!)",
+    ".csv": r"^(list|large_list|fixed_size_list|struct|map|sparse|dense)|interval|values=list|tensor",
+    ".jsonl": r"union|^struct<a: int64, a: int64>",
 }
+"""By suffix: what the text of a type holds that is refused."""
 
 
 @pytest.mark.parametrize(("name", "suffix"), CASES)
@@ -139,7 +133,7 @@ def test_every_value_of_every_type_is_written_or_its_type_is_refused(tmp_path: P
     schema = pa.schema([("id", pa.int64()), ("x", column.type)])
     batch = pa.RecordBatch.from_arrays([pa.array(range(len(column))), column], schema=schema)
     path = tmp_path / f"out{suffix}"
-    if UNWRITABLE[suffix](name):
+    if re.search(UNWRITABLE[suffix], name):
         with pytest.raises(SchemaMismatchError) as caught:
             check_format(path, schema)
         assert str(caught.value) == f"a {suffix} file cannot hold column 'x' of type {column.type}"
@@ -177,8 +171,9 @@ def decode(value: Any, dtype: pa.DataType) -> object:
     if value is None:
         return None
     if isinstance(dtype, pa.BaseExtensionType):
-        special = {"arrow.uuid": lambda: uuid.UUID(value).bytes, "arrow.bool8": lambda: int(value in (True, "true"))}
-        return special.get(dtype.extension_name, lambda: decode(value, dtype.storage_type))()
+        if dtype.equals(pa.uuid()):
+            return uuid.UUID(value).bytes
+        return int(value in (True, "true")) if dtype.equals(pa.bool8()) else decode(value, dtype.storage_type)
     if pa.types.is_dictionary(dtype) or pa.types.is_run_end_encoded(dtype):
         return decode(value, dtype.value_type)
     if pa.types.is_struct(dtype):

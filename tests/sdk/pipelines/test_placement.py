@@ -103,7 +103,15 @@ def test_every_rule_of_a_schema_is_checked_and_named(params: dict[str, Any], whe
 
 
 def test_parameters_that_keep_every_rule_have_no_problem() -> None:
-    params = {"ratio": 0.5, "steps": 5, "window": {"size": 1}, "either": None, "x_a": 1.5, "common": "c", "labels": []}
+    params: dict[str, Any] = {
+        "ratio": 0.5,
+        "steps": 5,
+        "window": {"size": 1},
+        "either": None,
+        "x_a": 1.5,
+        "common": "c",
+        "labels": [],
+    }
     assert check_params(RULES, params) == ()
 
 
@@ -242,9 +250,7 @@ class Archive(Config):
     hidden: SecretStr = SecretStr("env:HIDDEN")
     login: Login = Login()
     logins: tuple[Login, ...] = (Login(password="env:SECOND"),)
-    by_name: dict[str, Login | str] = Field(
-        default_factory=lambda: {"a": Login(password="env:THIRD"), "b": "env:FOURTH"}
-    )
+    by_name: dict[str, Login | str] = Field({"a": Login(password="env:THIRD"), "b": "env:FOURTH"})
     union: int | list[str] = Field(default_factory=lambda: ["env:FIFTH"])
     mirror: Mirror = Mirror()
     unset: str | None = None

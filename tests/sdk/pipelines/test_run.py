@@ -16,10 +16,10 @@ import pytest
 from chimes.context import CancelToken
 from chimes.kinds.backend import JobState
 from chimes.pipelines import worker
-from chimes.pipelines.compose import Composition
-from chimes.pipelines.launch import RetryPolicy, RunReport, run
+from chimes.pipelines.composition import Composition
+from chimes.pipelines.launcher import RetryPolicy, RunReport, run
 from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged
-from chimes.pipelines.outcome import Failure, RunFolder, RunResult, read_value, write_value
+from chimes.pipelines.result import Failure, RunFolder, RunResult, read_value, write_value
 from chimes.registry import Registry
 
 Ran = Callable[..., RunReport]

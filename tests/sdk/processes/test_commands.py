@@ -34,7 +34,7 @@ def test_input_reaches_the_command() -> None:
     assert run(["cat"], stdin=b"hello").stdout == b"hello"
 
 
-def test_output_beyond_the_cap_is_dropped_and_said() -> None:
+def test_output_beyond_the_limit_is_dropped_and_reported() -> None:
     done = run([sys.executable, "-c", "print('x' * 100_000)"], max_output_bytes=1000)
     assert done.truncated
     assert len(done.stdout) == 1000
@@ -46,7 +46,7 @@ def test_a_command_that_takes_too_long_is_ended() -> None:
     assert done.returncode < 0
 
 
-def test_a_command_that_is_not_there_is_an_error_with_a_fix() -> None:
+def test_a_missing_command_is_an_error_with_a_fix() -> None:
     with pytest.raises(InfrastructureError, match="no-such-command") as caught:
         run(["no-such-command-anywhere"])
     assert caught.value.hint
@@ -74,7 +74,7 @@ time.sleep(60)
 """
 
 
-def test_who_ignores_the_term_and_loses_its_parent_by_it_is_killed_after_the_grace() -> None:
+def test_a_process_that_ignores_sigterm_and_loses_its_parent_is_killed_after_the_grace() -> None:
     process = Process([sys.executable, "-c", STUBBORN], stdout=PIPE)
     grandchild = int(process.stdout.readline())
     kill_tree(process.pid, grace_s=0.3)

@@ -66,7 +66,7 @@ SLEEPING_BOMB = """
 
 
 @pytest.mark.parametrize("trace", [True, False])
-def test_code_that_fills_memory_is_ended_for_memory(inside: Inside, trace: bool) -> None:
+def test_code_that_fills_memory_is_ended_with_the_cause_memory(inside: Inside, trace: bool) -> None:
     code = """
         kept = []
         while True:
@@ -122,7 +122,7 @@ def test_what_the_kernel_keeps_in_sockets_and_pipes_counts(
     assert inside(code, limits=limits, trace=trace).cause == "memory"
 
 
-def test_many_sockets_and_pipes_that_are_used_as_usual_are_nobodys_fault(inside: Inside) -> None:
+def test_many_sockets_and_pipes_in_normal_use_end_nothing(inside: Inside) -> None:
     code = """
         import asyncio, multiprocessing, socket
         from concurrent.futures import ThreadPoolExecutor
@@ -140,14 +140,14 @@ def test_many_sockets_and_pipes_that_are_used_as_usual_are_nobodys_fault(inside:
 
 
 @pytest.mark.parametrize("turn", range(5))
-def test_a_fork_bomb_is_ended_for_processes_every_time(inside: Inside, turn: int) -> None:
+def test_a_fork_bomb_is_always_ended_with_the_cause_processes(inside: Inside, turn: int) -> None:
     outcome = inside(FORK_BOMB, limits=Limits(processes=40, memory_bytes=400 * MIB))
     assert (outcome.status, outcome.cause) == (137, "processes")
     assert ("fork", "", True) in outcome.of("process")
 
 
 @pytest.mark.parametrize("trace", [True, False])
-def test_a_fork_bomb_of_sleepers_is_ended_for_processes(inside: Inside, trace: bool) -> None:
+def test_a_fork_bomb_of_sleeping_processes_is_ended(inside: Inside, trace: bool) -> None:
     outcome = inside(SLEEPING_BOMB, limits=Limits(processes=30), trace=trace)
     assert (outcome.status, outcome.cause) == (137, "processes")
 
@@ -161,7 +161,7 @@ def test_threads_count_as_processes(inside: Inside) -> None:
     assert inside(code, limits=Limits(processes=20)).cause == "processes"
 
 
-def test_a_full_disk_is_the_cause_though_the_error_is_swallowed_and_the_file_removed(inside: Inside) -> None:
+def test_a_full_disk_is_the_cause_even_if_the_error_is_caught_and_the_file_removed(inside: Inside) -> None:
     code = """
         import os
         try:
@@ -190,30 +190,30 @@ def test_a_disk_that_stays_full_is_seen_without_a_trace(inside: Inside) -> None:
     assert inside(code, limits=limits, trace=False).cause == "disk"
 
 
-def test_a_file_that_grows_too_large_is_a_matter_of_the_disk(inside: Inside) -> None:
+def test_a_file_that_grows_too_large_has_the_cause_disk(inside: Inside) -> None:
     code = "open('/work/big', 'wb').write(bytes(2 << 20))"
     assert inside(code, limits=Limits(file_bytes=MIB)).cause == "disk"
 
 
 @pytest.mark.parametrize("make", ["open(f'/tmp/{number}', 'w').close()", "os.mkdir(f'/work/{number}')"])
 @pytest.mark.parametrize("trace", [True, False])
-def test_files_without_number_are_a_matter_of_the_disk_however_small(inside: Inside, make: str, trace: bool) -> None:
+def test_too_many_small_files_have_the_cause_disk(inside: Inside, make: str, trace: bool) -> None:
     outcome = inside(f"import os\nfor number in range(1 << 30): {make}", limits=Limits(disk_bytes=8 * MIB), trace=trace)
     assert (outcome.status, outcome.cause) == (137, "disk")
     assert outcome.of("disk") == ({("write", "ENOSPC", True)} if trace else set())
 
 
 @pytest.mark.parametrize("trace", [True, False])
-def test_an_endless_sleep_is_ended_for_time(inside: Inside, trace: bool) -> None:
+def test_an_endless_sleep_is_ended_with_the_cause_time(inside: Inside, trace: bool) -> None:
     outcome = inside("import time; time.sleep(1000)", limits=Limits(wall_s=0.3), trace=trace)
     assert (outcome.status, outcome.cause) == (137, "time")
 
 
-def test_an_endless_computation_is_ended_for_time(inside: Inside) -> None:
+def test_an_endless_computation_is_ended_with_the_cause_time(inside: Inside) -> None:
     assert inside("while True: pass", limits=Limits(cpu_s=1)).cause == "time"
 
 
-def test_the_cause_with_precedence_wins_whatever_ends_the_sandbox(inside: Inside) -> None:
+def test_of_several_causes_the_first_in_precedence_is_reported(inside: Inside) -> None:
     code = """
         import time
         file = open("/tmp/big", "wb", buffering=0)
@@ -263,7 +263,7 @@ def test_an_attack_on_the_first_process_is_named(inside: Inside) -> None:
     assert {target for _, target, _ in outcome.of("signal")} == {"1"}
 
 
-def test_who_ends_its_own_children_attacks_nobody(inside: Inside) -> None:
+def test_a_process_may_end_its_own_children(inside: Inside) -> None:
     outcome = inside("""
         import os, signal, subprocess
         child = subprocess.Popen(["/usr/bin/sleep", "1000"])
@@ -275,7 +275,7 @@ def test_who_ends_its_own_children_attacks_nobody(inside: Inside) -> None:
     assert outcome.of("signal") >= {("kill", "other", False)}
 
 
-def test_who_limits_or_orders_itself_and_its_children_attacks_nobody(inside: Inside) -> None:
+def test_a_process_may_limit_and_schedule_itself_and_its_children(inside: Inside) -> None:
     outcome = inside("""
         import os, resource, subprocess, threading
         child = subprocess.Popen(["/usr/bin/sleep", "1000"])
@@ -299,7 +299,7 @@ def test_who_limits_or_orders_itself_and_its_children_attacks_nobody(inside: Ins
         "fcntl.ioctl(reader, 0x8901, os.getppid().to_bytes(4, 'little'))",
     ],
 )
-def test_nobody_is_ended_by_the_signals_of_a_descriptor(inside: Inside, owner: str) -> None:
+def test_signals_of_a_descriptor_reach_no_other_process(inside: Inside, owner: str) -> None:
     outcome = inside(f"""
         import fcntl, os
         reader, writer = os.pipe()
@@ -317,7 +317,7 @@ def test_nobody_is_ended_by_the_signals_of_a_descriptor(inside: Inside, owner: s
     assert (outcome.said, outcome.status, outcome.cause) == ("refused\n", 0, None)
 
 
-def test_a_thread_that_aborts_attacks_nobody(inside: Inside) -> None:
+def test_a_thread_that_aborts_is_no_attack(inside: Inside) -> None:
     outcome = inside("import os, threading; threading.Thread(target=os.abort).start()")
     assert (outcome.status, outcome.cause) == (134, None)
 

@@ -93,7 +93,7 @@ def test_processes_of_the_host_are_not_visible(inside: Inside) -> None:
         ("fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)", "EPERM"),
     ],
 )
-def test_what_would_pass_by_the_limits_or_the_trace_is_absent(inside: Inside, call: str, refusal: str) -> None:
+def test_calls_that_bypass_the_limits_or_the_trace_are_absent(inside: Inside, call: str, refusal: str) -> None:
     outcome = inside(f"""
         import ctypes, errno, fcntl, os
         libc = ctypes.CDLL(None, use_errno=True)

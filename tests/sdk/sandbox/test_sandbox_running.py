@@ -47,12 +47,12 @@ def test_pipes_carry_bytes_both_ways(trace: bool) -> None:
 
 @pytest.mark.parametrize("trace", [True, False])
 @pytest.mark.parametrize(("code", "status"), [("raise SystemExit(3)", 3), ("import os; os.abort()", 134)])
-def test_the_status_is_told_as_a_shell_does(inside: Inside, code: str, status: int, trace: bool) -> None:
+def test_the_exit_status_is_that_of_a_shell(inside: Inside, code: str, status: int, trace: bool) -> None:
     outcome = inside(code, trace=trace)
     assert (outcome.status, outcome.cause) == (status, None)
 
 
-def test_a_status_that_looks_like_a_kill_is_nobodys_kill(inside: Inside) -> None:
+def test_an_exit_status_like_that_of_a_kill_is_not_taken_for_a_kill(inside: Inside) -> None:
     outcome = inside("raise SystemExit(137)")
     assert (outcome.status, outcome.cause) == (137, None)
 

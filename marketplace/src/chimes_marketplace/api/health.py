@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -47,6 +46,6 @@ def _database(market: Market) -> str | None:
 
 
 def _disk(market: Market) -> str | None:
-    if not os.access(market.blobs.root, os.W_OK):
+    if not market.blobs.is_writable():
         return "cannot be written"
     return None if market.blobs.free_bytes() >= FREE_BYTES else "is full"

@@ -11,8 +11,8 @@ from litestar.params import FromPath, QueryParameter
 
 from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
+from chimes_marketplace.catalog.listing import Item, list_shelf, search
 from chimes_marketplace.catalog.releases import list_releases
-from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.access import get_named, project_object

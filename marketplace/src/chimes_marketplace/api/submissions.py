@@ -14,11 +14,11 @@ from litestar.params import PathParameter
 from chimes_marketplace.accounts.policy import can, require, require_user
 from chimes_marketplace.api.releases import file_answer
 from chimes_marketplace.api.schemas import READING, WRITING, Answer, FileAnswer
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.tables import Step
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
-from chimes_marketplace.validation.tables import Run
 from chimes_marketplace.web.access import submission_object
 from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.state import Market

@@ -1,4 +1,4 @@
-"""Files of the catalogue, and the moment in which they become public."""
+"""Files of the catalogue, and how they become public."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.catalog.components import LEVELS
+from chimes_marketplace.catalog.tables import File, Release
 
-__all__ = ["LEVELS", "list_files", "list_named", "list_them"]
-
-LEVELS = ("verified", "certified")
-"""Lowest first."""
+__all__ = ["list_files", "list_named", "publish_files"]
 
 
 def list_files(
@@ -24,7 +22,7 @@ def list_files(
     project_id: int | None = None,
     listed: bool | None = None,
 ) -> list[File]:
-    """The files of a release, a submission, a project or all, by name; listed ones, others, or both."""
+    """The files of a release, a submission, a project or all, by name; ``listed`` None means listed or not."""
     query = select(File)
     if release_id is not None:
         query = query.where(File.release_id == release_id)
@@ -40,20 +38,20 @@ def list_files(
 
 
 def list_named(session: Session, *, filename: str, sha256: str) -> list[File]:
-    """The files of that name with these bytes, oldest first: the same may have come in several submissions."""
+    """The files of that name with these bytes, oldest first: several submissions may contain the same file."""
     query = select(File).where(File.filename == filename, File.sha256 == sha256)
     return list(session.exec(query.order_by(col(File.id))))
 
 
-def list_them(
+def publish_files(
     session: Session, *, submission_id: int, at: datetime, components: Sequence[dict[str, Any]], level: str
 ) -> None:
     """Make all files of a submission public at once.
 
-    These components join the release's (of one that it had, the new result counts), its level is the lowest that
-    any of its submissions was listed with, and the project's serial rises. What is listed first says what the release
-    is about. A file that is listed already keeps its moment. Raises IntegrityError when another file of the name was
-    listed before.
+    ``components`` are added to the release's; a new result replaces an older one of the same component. The release's
+    level is the lowest with which any of its submissions was listed. The metadata of the files that are listed first
+    become the release's. A file that is listed already keeps its ``listed_at``. Raises IntegrityError where another
+    file of the same name is listed.
     """
     files = list_files(session, submission_id=submission_id)
     new = {file.release_id for file in files if not list_files(session, release_id=file.release_id, listed=True)}
@@ -65,15 +63,13 @@ def list_them(
         if release_id in new:
             _describe(release, [file for file in files if file.release_id == release_id])
         release.components = _joined(release.components, components)
-        release.level = min(release.level or level, level, key=LEVELS.index)
-        project = session.get_one(Project, release.project_id, with_for_update=True)
-        project.serial += 1
-        session.add_all([release, project])
+        release.level = next(each for each in LEVELS if each in (release.level or level, level))
+        session.add(release)
     session.flush()
 
 
 def _describe(release: Release, files: Sequence[File]) -> None:
-    # A wheel says what it is and requires; an sdist may leave that open.
+    # An sdist may leave its type and its requirements open; a wheel states both.
     file = next((file for file in files if file.form == "wheel"), files[0])
     release.about = file.about or release.about
     release.type = file.type or release.type

@@ -14,16 +14,15 @@ __all__ = ["File", "Project", "Release"]
 
 
 class Project(SQLModel, table=True):
-    """A name and the member that owns it. ``serial`` rises with every change of what readers see."""
+    """A name and the member that owns it."""
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
     """Normalised (PEP 503)."""
     display_name: str
     lookalike: str = Field(index=True)
-    """What the name looks like: equal for names that a person confuses."""
+    """The same for names that a person confuses."""
     member_id: int = Field(foreign_key="member.id", index=True)
-    serial: int = 0
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 
 

@@ -11,21 +11,21 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """The console script. A server ends with status 0 whenever it is told to, so it listens before all else."""
-    if _is_serve(sys.argv[1:]):
+    """The console script. Servers and workers end with status 0 at any signal, also while they are starting."""
+    if _verb(sys.argv[1:]) in ("serve", "worker"):
         end_at_once()
-    # Click alone takes longer than the interpreter: whoever starts a server may have changed his mind meanwhile.
+    # Importing click takes longer than starting the interpreter, and a signal may come meanwhile.
     from chimes_marketplace.commands.line import call  # noqa: PLC0415
 
     call()
 
 
-def _is_serve(arguments: Iterable[str]) -> bool:
-    """Whether that is the verb; before it only ``--data DIR`` may stand."""
+def _verb(arguments: Iterable[str]) -> str | None:
+    """The verb; before it only ``--data DIR`` may stand."""
     words = iter(arguments)
     for word in words:
         if word == "--data":
             next(words, None)
         elif not word.startswith("-"):
-            return word == "serve"
-    return False
+            return word
+    return None

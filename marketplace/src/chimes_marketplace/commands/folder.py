@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-# A table refers to those of other areas: whoever writes rows needs all of them, not only those of its verb.
+# A table refers to those of other packages: all have to be imported before rows are written.
 import chimes_marketplace.tables  # noqa: F401
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
@@ -73,7 +73,7 @@ def _connected(settings: Settings) -> Database:
     except (ImportError, NoSuchModuleError) as error:
         raise _unusable(settings, "there is no driver for it") from error
     except (ArgumentError, ValueError) as error:
-        raise _unusable(settings, "it is no address of a database") from error
+        raise _unusable(settings, "it is not the address of a database") from error
 
 
 def _check_file(settings: Settings, database: Database) -> None:
@@ -82,7 +82,7 @@ def _check_file(settings: Settings, database: Database) -> None:
     if url.get_backend_name() != "sqlite" or name.startswith(("file:", ":memory:")) or Path(name).exists():
         return
     # SQLite would make an empty one.
-    message = f"there is no database {name!r}, so {str(settings.data)!r} is no data folder, or its database is lost"
+    message = f"there is no database {name!r}, so {str(settings.data)!r} is not a data folder, or its database is lost"
     raise MarketplaceError("not-found", message, fix=f"{USED}; restore a lost one from a backup")
 
 

@@ -11,7 +11,7 @@ import click
 
 from chimes_marketplace.commands.folder import data_option, opened, read_settings
 from chimes_marketplace.storage.local import LocalBlobs
-from chimes_marketplace.validation.soundness import Soundness, compare
+from chimes_marketplace.validation.consistency import Comparison, compare
 
 __all__ = ["command"]
 
@@ -45,7 +45,7 @@ def command(as_json: bool, data: Path) -> None:
     sys.exit(1 if found.differences else 0)
 
 
-def _show(found: Soundness) -> None:
+def _show(found: Comparison) -> None:
     for each in found.differences:
         click.echo(f"{each.where}: {each.message}\n  fix: {each.fix}")
     for each in found.notes:

@@ -1,13 +1,13 @@
-"""The verbs of the command line, and what becomes of their errors."""
+"""The verbs of the command line, and how their errors are shown."""
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 import click
+from chimes.cli.lazy import LazyGroup
 from chimes.errors import ChimesError
 
 from chimes_marketplace import __version__
@@ -15,9 +15,10 @@ from chimes_marketplace.errors import MarketplaceError
 
 __all__ = ["VERBS", "call", "group"]
 
-# The lazy list: verb -> one line of help. The verb's command is `command` in chimes_marketplace.commands.<verb>.
+# Verb -> one line of help. The verb's command is `command` in chimes_marketplace.commands.<verb>.
 VERBS = {
     "serve": "Run the marketplace on this machine.",
+    "worker": "Validate in a process of its own, beside a server.",
     "member": "Members: add, list.",
     "user": "Users of members: add, list.",
     "token": "Upload tokens: create, list, revoke.",
@@ -37,27 +38,13 @@ Exit status: 0 done, 1 the subject failed, 2 the command could not do its work.
 """
 
 
-class LazyGroup(click.Group):
-    """Knows the verbs by name and imports a verb's module when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs in the order people meet them."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb."""
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = importlib.import_module(f"chimes_marketplace.commands.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Print the list without importing any verb."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    verbs=VERBS,
+    package="chimes_marketplace.commands",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="chimes-marketplace")
 @click.option("--data", type=click.Path(path_type=Path), help="The data folder, for the command that follows.")
 @click.pass_context
@@ -67,7 +54,7 @@ def group(ctx: click.Context, data: Path | None) -> None:
 
 
 def call() -> None:
-    """Do what the arguments say: what cannot be done becomes a code, one sentence and one fix, with exit status 2."""
+    """Run the command. An error is printed with its code, a message and a fix; the exit status is then 2."""
     try:
         group(prog_name="chimes-marketplace")
     except MarketplaceError as error:

@@ -1,4 +1,4 @@
-"""``chimes-marketplace serve``: everything on one machine, in one process."""
+"""``chimes-marketplace serve``: the web server, and by default a worker, in one process."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ EPILOG = """\b
 Examples:
   chimes-marketplace serve --data market
   chimes-marketplace serve --data /srv/market --host 0.0.0.0 --port 8080
+  chimes-marketplace serve --no-worker --data market
 
 Makes the data folder and migrates the database where that is needed. SIGTERM or Ctrl-C ends it: requests that run are
-answered, validations that run go on and are collected by the next start.
+answered; validations that run go on, and the next start or another worker collects them.
 
 \b
 Exit status:
@@ -38,8 +39,9 @@ ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 @click.command(epilog=EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one.")
+@click.option("--worker/--no-worker", default=True, help="Validate in this process, too. Default: yes.")
 @data_option
-def command(host: str, port: int, data: Path) -> None:
+def command(host: str, port: int, worker: bool, data: Path) -> None:
     """Serve the index, the API and the pages, and validate what is submitted."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -47,22 +49,26 @@ def command(host: str, port: int, data: Path) -> None:
     with _only_one(data):
         settings = read_settings(data)
         port = _free(host, port)
-        # Litestar, granian and what validates take most of a second: no other command needs them.
-        from chimes_marketplace.commands.server import run  # noqa: PLC0415
+        # Litestar, granian and the conformance suite take most of a second to import: no other command needs them.
+        from chimes_marketplace.commands.server import make_worker, run  # noqa: PLC0415
 
         with opened(settings, make=True) as database:
             blobs = LocalBlobs(settings.data / "blobs")
-            blobs.forget_incoming()
+            blobs.remove_abandoned()
             shown = f"[{host}]" if ":" in host else host
             own = ANY.get(host, host)
             own = f"[{own}]" if ":" in own else own
             ready = f"serving http://{shown}:{port}/ from {settings.data}"
-            run(settings, database, blobs, host=host, port=port, own_url=f"http://{own}:{port}", ready=ready)
+            validator = make_worker(settings, database, blobs, url=f"http://{own}:{port}") if worker else None
+            run(settings, database, blobs, validator, host=host, port=port, ready=ready)
 
 
 @contextlib.contextmanager
 def _only_one(data: Path) -> Iterator[None]:
-    """Hold the lock of the data folder: the system lets go of it when the process ends, however it ends."""
+    """Hold the lock of the data folder. The system releases it when the process ends, however it ends.
+
+    Only servers take it: workers and other commands run beside a server.
+    """
     descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -79,7 +85,7 @@ def _only_one(data: Path) -> Iterator[None]:
 
 
 def _free(host: str, port: int) -> int:
-    """The port, or a free one for 0. Raises MarketplaceError where it cannot be had."""
+    """The port, or a free one for 0. Raises MarketplaceError where it cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,10 +1,11 @@
-"""One process: the web server in the main thread, what validates in another, until a signal comes."""
+"""The web server in the main thread and a worker in others, until a signal comes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import click
@@ -17,12 +18,13 @@ from chimes_marketplace.commands.signals import ending
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.settings import Settings
-from chimes_marketplace.storage.local import LocalBlobs
+from chimes_marketplace.storage.blobstore import BlobStore
 from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.validation.reconciler import Reconciler
 from chimes_marketplace.web.state import Market
+from chimes_marketplace.worker import make_worker
 
-__all__ = ["run"]
+__all__ = ["make_worker", "run"]
 
 LOG = logging.getLogger("chimes_marketplace")
 THREADS = 32
@@ -31,31 +33,42 @@ START_S, DRAIN_S = 30.0, 10.0
 
 
 def run(
-    settings: Settings, database: Database, blobs: LocalBlobs, *, host: str, port: int, own_url: str, ready: str
+    settings: Settings,
+    database: Database,
+    blobs: BlobStore,
+    worker: Reconciler | None,
+    *,
+    host: str,
+    port: int,
+    ready: str,
 ) -> None:
-    """Serve until SIGTERM or SIGINT; ``own_url`` is the address at which it reaches itself.
+    """Serve until SIGTERM or SIGINT, with that worker or without one.
 
-    ``ready`` is printed when requests are taken. Raises MarketplaceError when the server fails to start.
+    ``ready`` is printed when requests are accepted. Raises MarketplaceError when the server fails to start.
     """
-    arrivals = Arrivals()
-    reconciler = Reconciler(
-        settings=settings, database=database, blobs=blobs, arrivals=arrivals, index_url=f"{own_url}/simple/"
+    market = Market(
+        settings=settings,
+        database=database,
+        blobs=blobs,
+        arrivals=Arrivals(database, expiry_s=settings.lease_s),
+        wake=(lambda: None) if worker is None else worker.wake,
     )
-    market = Market(settings=settings, database=database, blobs=blobs, arrivals=arrivals, wake=reconciler.wake)
+    start = (lambda: None) if worker is None else worker.start
     try:
-        asyncio.run(_serve(create_app(market), reconciler, host, port, ready))
+        asyncio.run(_serve(create_app(market), start, host, port, ready))
     finally:
-        reconciler.stop()
+        if worker is not None:
+            worker.stop()
 
 
-async def _serve(app: Litestar, reconciler: Reconciler, host: str, port: int, ready: str) -> None:
+async def _serve(app: Litestar, start: Callable[[], None], host: str, port: int, ready: str) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
     with ending(lambda: loop.call_soon_threadsafe(stopping.set)):
-        await _serve_until(stopping, app, reconciler, host, port, ready)
+        await _serve_until(stopping, app, start, host, port, ready)
 
 
 async def _serve_until(
-    stopping: asyncio.Event, app: Litestar, reconciler: Reconciler, host: str, port: int, ready: str
+    stopping: asyncio.Event, app: Litestar, start: Callable[[], None], host: str, port: int, ready: str
 ) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="request"))
@@ -66,7 +79,7 @@ async def _serve_until(
     try:
         await asyncio.wait((serving, stopped, starting), return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and starting.result():
-            reconciler.start()
+            start()
             click.echo(ready)
             await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
         if not stopping.is_set():

@@ -1,4 +1,4 @@
-"""What SIGTERM and Ctrl-C do to a server: it ends with status 0, in good order once it serves."""
+"""What SIGTERM and Ctrl-C do to a server or worker: it ends with status 0, and finishes its present work first."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def end_at_once() -> None:
-    """From now on they end the process where it stands: nothing is under way that would have to be finished.
+    """From now on a signal ends the process at once: no work is under way that would have to be finished.
 
-    An exception instead could be swallowed wherever it happens to come up.
+    An exception instead could be caught by whatever code runs at that moment.
     """
     for number in SIGNALS:
         signal.signal(number, lambda *_: os._exit(0))
 
 
 @contextlib.contextmanager
-def ending(tell: Callable[[], object]) -> Iterator[None]:
-    """Meanwhile they call ``tell``, in the main thread between any two of its steps; afterwards they end at once."""
+def ending(stop: Callable[[], object]) -> Iterator[None]:
+    """Inside the context a signal calls ``stop`` in the main thread; afterwards it ends the process at once."""
     for number in SIGNALS:
-        signal.signal(number, lambda *_: tell())
+        signal.signal(number, lambda *_: stop())
     try:
         yield
     finally:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from litestar import Request, Response, get
@@ -19,7 +17,7 @@ from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.ranges import parse_range
 from chimes_marketplace.index.representation import PRIVATE, is_known
-from chimes_marketplace.storage.local import DIGEST
+from chimes_marketplace.storage.blobstore import DIGEST
 from chimes_marketplace.web.access import project_object
 from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.errors import error_response
@@ -30,7 +28,6 @@ __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
 Ask = Request[Any, Any, Any]
 IMMUTABLE = "public, max-age=31536000, immutable"
 METADATA = ".metadata"
-CHUNK = 1 << 18
 
 
 @get("/files/{sha256:str}/{filename:str}", sync_to_thread=True, tags=["index"])
@@ -58,8 +55,7 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
     headers = {"Cache-Control": cache, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_known(request, etag):
         return Response(b"", status_code=304, headers=headers)
-    path = market.blobs.path(digest)
-    size = path.stat().st_size
+    size = market.blobs.size(digest)
     try:
         part = _asked_part(request, etag, size)
     except MarketplaceError as error:
@@ -71,7 +67,9 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
     sent = range(size) if part is None else part
     headers["Content-Length"] = str(len(sent))
     status = 200 if part is None else 206
-    return Stream(_read(path, sent), headers=headers, media_type="application/octet-stream", status_code=status)
+    return Stream(
+        market.blobs.stream(digest, sent), headers=headers, media_type="application/octet-stream", status_code=status
+    )
 
 
 def absent(filename: str) -> MarketplaceError:
@@ -97,12 +95,3 @@ def _readable(request: Ask, session: Session, sha256: str, filename: str) -> tup
     project = get_project_of(session, release_id=found[0].release_id)
     require(authenticate_request(request, session), "view", project_object(project))
     return found[0], PRIVATE
-
-
-def _read(path: Path, part: range) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        stream.seek(part.start)
-        left = len(part)
-        while left > 0 and (data := stream.read(min(CHUNK, left))):
-            left -= len(data)
-            yield data

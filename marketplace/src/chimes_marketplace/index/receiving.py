@@ -14,7 +14,7 @@ from litestar.concurrency import sync_to_thread
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.storage.local import Incoming
+from chimes_marketplace.storage.blobstore import IncomingBlob
 from chimes_marketplace.submissions.form import DIGESTS, METADATA_FIELDS, UploadForm
 
 __all__ = ["Receiving", "boundary_of"]
@@ -55,7 +55,11 @@ class Receiving:
     """
 
     def __init__(
-        self, incoming: Incoming, *, limit_bytes: int, arriving: Callable[[str, str], AbstractContextManager[object]]
+        self,
+        incoming: IncomingBlob,
+        *,
+        limit_bytes: int,
+        arriving: Callable[[str, str], AbstractContextManager[object]],
     ) -> None:
         self.filename: str | None = None
         self._incoming = incoming

@@ -22,7 +22,7 @@ from chimes_marketplace.accounts.tokens import check_active
 from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.receiving import Receiving, boundary_of
-from chimes_marketplace.storage.local import Incoming
+from chimes_marketplace.storage.blobstore import IncomingBlob
 from chimes_marketplace.submissions.form import RETIRED, UploadForm, check_action, check_release, read_form
 from chimes_marketplace.submissions.gate import Examined, examine
 from chimes_marketplace.submissions.intake import (
@@ -95,7 +95,7 @@ async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> 
         receiving.check_digests(form)
         return await sync_to_thread(_take, request, market, user, form, incoming)
     finally:
-        receiving.close()
+        await sync_to_thread(receiving.close)
         await sync_to_thread(incoming.discard)
 
 
@@ -116,7 +116,7 @@ def _check_room(market: Market, announced: str) -> None:
         raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
 
 
-def _take(request: Ask, market: Market, user: TokenUser, form: UploadForm, incoming: Incoming) -> UploadAnswer:
+def _take(request: Ask, market: Market, user: TokenUser, form: UploadForm, incoming: IncomingBlob) -> UploadAnswer:
     incoming.finish()
     with market.database.reading() as session:
         may_reserve = may_use_reserved_name(session, user=user, name=form.project)
@@ -129,7 +129,7 @@ def _take(request: Ask, market: Market, user: TokenUser, form: UploadForm, incom
     return _accept(request, market, user, _kept(market, incoming, form, examined))
 
 
-def _kept(market: Market, incoming: Incoming, form: UploadForm, examined: Examined) -> Arrived:
+def _kept(market: Market, incoming: IncomingBlob, form: UploadForm, examined: Examined) -> Arrived:
     metadata = None if examined.metadata is None else market.blobs.put(examined.metadata)
     sha256 = market.blobs.keep(incoming)
     size = incoming.size_bytes

@@ -1,1 +1,1 @@
-"""The hardware on which plugins are run."""
+"""Lanes: classes of hardware on which plugins are run, who is admitted to them, and the runs themselves."""

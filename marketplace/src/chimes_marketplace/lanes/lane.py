@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from chimes.context import Context
@@ -40,13 +40,13 @@ PASSED_ON = frozenset(
         "UV_SYSTEM_CERTS",
     }
 )
-"""What a job sees of the server's environment, besides PATH: how to reach the outer index, and nothing secret."""
+"""The variables of the server's environment that a job gets, besides PATH: how to reach the outer index, no secrets."""
 GRACE_S = 5.0
-SAID_BYTES = 1 << 16
+OUTPUT_BYTES = 1 << 16
 
 
 class Lane:
-    """One lane: turns the folder of a run into a job, and follows jobs by their handles (as JSON)."""
+    """One lane: turns the folder of a run into a job, and follows jobs by their handles."""
 
     name = "cpu-local"
 
@@ -56,37 +56,34 @@ class Lane:
         self._environ = os.environ if environ is None else environ
         self._backend = _backend(settings)
 
-    def spec(self, folder: RunFolder) -> dict[str, Any]:
-        """The job of a prepared run, as JSON: the command, its whole environment, what it may use."""
+    def spec(self, folder: RunFolder) -> JobSpec:
+        """The job of a prepared run: the command, its whole environment, its resources."""
         argv = ("--rules", folder.rules, "--nonce-file", folder.nonce, "--out", folder.out, folder.file)
-        job = JobSpec(
+        return JobSpec(
             command=(*CHECK, *map(str, argv)),
             env=self._env(folder),
             workdir=str(folder.work),
             resources=Resources(walltime_s=self._settings.run_s),
         )
-        return job.model_dump(mode="json")
 
-    def submit(self, spec: Mapping[str, Any], *, key: str) -> dict[str, Any]:
-        """Start the job, unless that key's job was started before. Its handle. Raises ChimesError."""
-        handle = self._backend.submit(JobSpec.model_validate(spec), key=key)
-        return handle.model_dump(mode="json")
+    def submit(self, spec: JobSpec, *, key: str) -> JobHandle:
+        """Start the job, unless that key's job was started before. Raises ChimesError."""
+        return self._backend.submit(spec, key=key)
 
-    def status(self, handles: Sequence[Mapping[str, Any]]) -> list[JobStatus]:
-        """What is known of each job, in order."""
-        return self._backend.status([JobHandle.model_validate(handle) for handle in handles])
+    def status(self, handles: Sequence[JobHandle]) -> list[JobStatus]:
+        """The status of each job, in order."""
+        return self._backend.status(handles)
 
-    def cancel(self, handle: Mapping[str, Any]) -> None:
-        """End the job with all its processes, soon; nothing happens to one that has ended."""
-        self._backend.cancel(JobHandle.model_validate(handle), grace_s=GRACE_S)
+    def cancel(self, handle: JobHandle) -> None:
+        """End the job with all its processes, soon; does nothing to a job that has ended."""
+        self._backend.cancel(handle, grace_s=GRACE_S)
 
-    def said(self, handle: Mapping[str, Any], stream: str) -> bytes:
-        """The beginning of what the job wrote to ``stdout`` or ``stderr``."""
-        wanted: Any = stream
-        return self._backend.logs(JobHandle.model_validate(handle), stream=wanted, limit_bytes=SAID_BYTES).data
+    def output(self, handle: JobHandle, stream: Literal["stdout", "stderr"]) -> bytes:
+        """The beginning of what the job wrote to that stream."""
+        return self._backend.logs(handle, stream=stream, limit_bytes=OUTPUT_BYTES).data
 
     def close(self) -> None:
-        """Give back what is held; jobs go on."""
+        """Close the backend; jobs go on."""
         self._backend.close()
 
     def _env(self, folder: RunFolder) -> dict[str, str]:
@@ -120,7 +117,7 @@ def _folder(path: Path) -> Path:
 
 
 def _beside_proxies(passed: dict[str, str], url: str) -> dict[str, str]:
-    # The own index is never asked through the proxy that the outer one needs.
+    # The marketplace's own index is never reached through the proxy that the outer index needs.
     host = urlsplit(url).hostname
     if host is None or not any(name.upper().endswith("_PROXY") for name in passed):
         return passed

@@ -1,4 +1,4 @@
-"""The folder of one run: what its job is given, and what the job leaves, read within bounds."""
+"""The folder of one run: the input of its job, and the documents that the job leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import tomli_w
 
-__all__ = ["Left", "RunFolder", "is_run"]
+__all__ = ["Left", "RunFolder", "run_id_of"]
 
 DOCUMENT_BYTES = 32 << 20
 LOG_BYTES = 1 << 20
@@ -21,9 +21,9 @@ LOG_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """What a job left; None where it left nothing of that name that may be read. ``log``: all logs in one text.
+    """The documents that a job left, None for one that is absent or too large; ``log``: all its logs together.
 
-    ``rules``: those it was given.
+    ``rules``: those that it was given.
     """
 
     verdict: bytes | None
@@ -62,16 +62,16 @@ class RunFolder:
 
     @property
     def tmp(self) -> Path:
-        """Where the job puts what it needs for a while: on the disk of the caches, so that links suffice."""
+        """For the job's temporary files: on the same disk as the caches, so that files can be linked."""
         return self.root / "tmp"
 
     @property
     def out(self) -> Path:
-        """Where it leaves its documents."""
+        """Where the job leaves its documents."""
         return self.root / "out"
 
     def prepare(self, blob: Path, *, nonce: str, rules: Mapping[str, Any], granted: str | None) -> None:
-        """Make the folder anew, for the bytes of ``blob``. ``granted``: a name that may be used though reserved."""
+        """Make the folder anew, with the file ``blob``. ``granted``: a reserved name that this file may have."""
         self.remove()
         for folder in (self.root, self.file.parent, self.work, self.tmp, self.out):
             folder.mkdir(parents=True, mode=0o700)
@@ -83,7 +83,7 @@ class RunFolder:
         self.nonce.write_text(nonce, "ascii")
 
     def left(self) -> Left:
-        """What the job left."""
+        """The documents that the job left."""
         return Left(
             verdict=_read(self.out / "verdict.json"),
             record=_read(self.out / "run.json"),
@@ -93,14 +93,14 @@ class RunFolder:
         )
 
     def remove(self) -> None:
-        """Remove it with all that is in it."""
+        """Remove the folder and everything in it."""
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-def is_run(name: str) -> bool:
-    """Whether a folder's name is that of a run."""
-    run, dash, attempt = name.partition("-")
-    return bool(dash) and run.isdecimal() and attempt.isdecimal()
+def run_id_of(name: str) -> int | None:
+    """The run to which a folder of that name belongs; None for other folders."""
+    parts = name.split("-")
+    return int(parts[0]) if len(parts) in (2, 3) and all(map(str.isdecimal, parts)) else None
 
 
 def _link(source: Path, target: Path) -> None:

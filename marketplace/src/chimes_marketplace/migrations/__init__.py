@@ -6,31 +6,30 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
-from chimes_marketplace.database import Database
+from chimes_marketplace.database import Database, serialise
 from chimes_marketplace.errors import MarketplaceError
 
 __all__ = ["check", "head", "migrate"]
 
 FOLDER = Path(__file__).parent
 LOCK = 20_615_843
-"""The number of the lock that starters share on a database that has no single writer."""
+"""The number under which processes that start at the same time take turns (``database.serialise``)."""
 
 
 def migrate(database: Database) -> None:
-    """Make the tables, or change them to those of this code; nothing happens where they are.
+    """Make the tables, or change them to those of this code; does nothing where they are up to date.
 
-    Safe to call from many processes at once. Raises MarketplaceError ``conflict`` for a database that a newer
+    Several processes may call it at the same time. Raises MarketplaceError ``conflict`` for a database that a newer
     version has migrated.
     """
+    with database.reading() as session:
+        if _revision(session.connection()) == head():
+            return
     with _alone(database) as connection:
-        if _known(connection) != head():
-            command.upgrade(_config(connection), "head")
+        if _revision(connection) != head():
+            _upgrade(connection)
 
 
 def check(database: Database) -> None:
@@ -39,7 +38,7 @@ def check(database: Database) -> None:
     Raises MarketplaceError ``not-found`` where there are none, ``conflict`` for those of another version.
     """
     with database.reading() as session:
-        current = _known(session.connection())
+        current = _revision(session.connection())
     if current is None:
         raise MarketplaceError(
             "not-found",
@@ -55,24 +54,23 @@ def check(database: Database) -> None:
 
 
 def head() -> str:
-    """The revision that this code works with."""
-    found = _scripts().get_current_head()
-    assert found is not None
-    return found
+    """The revision that this code works with: that of the newest migration."""
+    return _revisions()[-1]
 
 
 @contextlib.contextmanager
 def _alone(database: Database) -> Iterator[Connection]:
-    # SQLite lets one in at a time from the start of a writing transaction; PostgreSQL is asked for a lock.
     with database.changing() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+        serialise(connection, LOCK)
         yield connection
 
 
-def _known(connection: Connection) -> str | None:
-    """The revision that the database is at. Raises MarketplaceError ``conflict`` for one of a newer version."""
-    current = MigrationContext.configure(connection).get_current_revision()
+def _revision(connection: Connection) -> str | None:
+    """The revision of the database, None where it has no tables. Raises ``conflict`` for one of a newer version."""
+    # Alembic would say the same, but importing it takes longer than all that a command does.
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    current: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if current is not None and current not in _revisions():
         raise MarketplaceError(
             "conflict",
@@ -82,16 +80,16 @@ def _known(connection: Connection) -> str | None:
     return current
 
 
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+def _upgrade(connection: Connection) -> None:
+    # Heavy, and needed only where a database is made or changed.
+    from alembic import command, config  # noqa: PLC0415
+
+    settings = config.Config()
+    settings.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, "head")
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(FOLDER)
-
-
-def _revisions() -> set[str]:
-    return {script.revision for script in _scripts().walk_revisions()}
+def _revisions() -> list[str]:
+    """The revisions of the migrations, oldest first: their files are named ``<revision>_<what>.py``."""
+    return sorted(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*.py"))

@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from chimes_marketplace.catalog.shelf import list_shelf
+from chimes_marketplace.catalog.listing import list_shelf
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.web.state import Market
 

@@ -11,8 +11,8 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.catalog.install import Install, install_lines
+from chimes_marketplace.catalog.listing import Item, list_shelf, search
 from chimes_marketplace.catalog.releases import find_release, list_releases
-from chimes_marketplace.catalog.shelf import Item, list_shelf, search
 from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError

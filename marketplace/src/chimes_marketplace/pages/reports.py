@@ -12,12 +12,12 @@ from litestar.params import FromPath, PathParameter
 from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
+from chimes_marketplace.lanes.documents import read_log, read_verdict
 from chimes_marketplace.pages.findings import group, printable
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.pages.runs import DOCUMENTS, make_ran
 from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.states import MARKETPLACE, find_by_secret
-from chimes_marketplace.validation.documents import read_log, read_verdict
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
 from chimes_marketplace.web.access import submission_object
 from chimes_marketplace.web.authentication import authenticate_request

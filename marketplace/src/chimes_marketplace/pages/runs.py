@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.conformance.catalogue import CHECKS
+from chimes.evidence.verdict import CheckResult, VerdictDocument
 
 from chimes_marketplace.catalog.tables import File
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.pages.findings import printable
-from chimes_marketplace.validation.tables import Run
 
 __all__ = ["DOCUMENTS", "Cell", "Part", "Ran", "make_ran"]
 
@@ -75,11 +75,10 @@ class Ran:
     sdk: str
 
 
-def make_ran(run: Run, file: File | None, verdict: Mapping[str, Any] | None, log: str) -> Ran:
-    """From what is stored of it. Malformed parts of the documents are left out: they come from a plugin's run."""
-    verdict = verdict or {}
+def make_ran(run: Run, file: File | None, verdict: VerdictDocument | None, log: str) -> Ran:
+    """The run as a page shows it. Text of its documents comes from a plugin's run, and is made printable."""
     named = [(name, getattr(run, field)) for name, field in DOCUMENTS.items()]
-    rules = verdict.get("rules")
+    lock = () if verdict is None else verdict.lock[:LOCK_LINES]
     return Ran(
         id=run.id or 0,
         filename="" if file is None else file.filename,
@@ -89,39 +88,29 @@ def make_ran(run: Run, file: File | None, verdict: Mapping[str, Any] | None, log
         at=run.created_at,
         queued=_between(run.created_at, run.admitted_at),
         took=_between(run.started_at, run.ended_at),
-        parts=tuple(_parts(verdict)),
-        lock=tuple(tuple(printable(word, 80) for word in str(line).split()[:3]) for line in _list(verdict, "lock"))[
-            :LOCK_LINES
-        ],
+        parts=() if verdict is None else tuple(_parts(verdict)),
+        lock=tuple(tuple(printable(word, 80) for word in line.split()[:3]) for line in lock),
         log=_tail(log),
         documents=tuple((name, digest) for name, digest in named if digest),
-        rules=printable(rules.get("name")) if isinstance(rules, dict) else "",
-        sdk=printable(verdict.get("sdk"), 40),
+        rules="" if verdict is None else printable(verdict.rules.name),
+        sdk="" if verdict is None else printable(verdict.sdk, 40),
     )
 
 
-def _parts(verdict: Mapping[str, Any]) -> Iterator[Part]:
-    cells = _cells(_list(verdict, "checks"))
-    if cells:
-        yield Part("", "", cells)
-    for component in _list(verdict, "components")[:PARTS]:
-        if isinstance(component, dict):
-            name, kind = printable(component.get("name"), 100), printable(component.get("kind"), 20)
-            yield Part(kind, name, _cells(_list(component, "checks")))
+def _parts(verdict: VerdictDocument) -> Iterator[Part]:
+    if verdict.checks:
+        yield Part("", "", _cells(verdict.checks))
+    for component in verdict.components[:PARTS]:
+        yield Part(component.kind, printable(component.name, 100), _cells(component.checks))
 
 
-def _cells(checks: Sequence[Any]) -> tuple[Cell, ...]:
-    return tuple(_cell(each) for each in checks[:CELLS] if isinstance(each, dict))
+def _cells(results: Sequence[CheckResult]) -> tuple[Cell, ...]:
+    return tuple(_cell(each) for each in results[:CELLS])
 
 
-def _cell(check: Mapping[str, Any]) -> Cell:
-    code = printable(check.get("code"), 20)
-    return Cell(code, TITLES.get(code, ""), printable(check.get("verdict"), 20), printable(check.get("cause"), 40))
-
-
-def _list(value: Mapping[str, Any], key: str) -> list[Any]:
-    found = value.get(key)
-    return found if isinstance(found, list) else []
+def _cell(result: CheckResult) -> Cell:
+    code = printable(result.code, 20)
+    return Cell(code, TITLES.get(code, ""), result.verdict, result.cause or "")
 
 
 def _tail(log: str) -> str:

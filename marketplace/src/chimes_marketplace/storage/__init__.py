@@ -1,1 +1,1 @@
-"""Bytes by their sha256, in files."""
+"""Blobs: bytes that are stored under their sha256."""

@@ -1,81 +1,90 @@
-"""Blobs in a folder of this machine: written whole, made durable, then named; never changed."""
+"""Blobs in a folder of this machine: written to a temporary file, made durable, then renamed to their digest.
+
+Several processes may use one folder. Each holds a lock on every temporary file that it writes, so that
+``remove_abandoned`` can tell the files of a process that was killed from those of one that is running.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["DIGEST", "Incoming", "LocalBlobs"]
+from chimes_marketplace.storage.blobstore import DIGEST, Entry, IncomingBlob
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
-CHUNK = 1 << 20
+__all__ = ["Incoming", "LocalBlobs"]
+
+CHUNK = 1 << 18
 
 
 class Incoming:
-    """Bytes on their way in: a file under a temporary name. Close it with ``discard`` unless it was kept."""
+    """Bytes that are being received, in a temporary file that this process has locked."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, folder: Path) -> None:
+        self.path, self._file = _locked_file(folder)
         self.size_bytes = 0
-        self._file = path.open("xb")
         self._sha256 = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
-        """Append."""
+        """Append bytes."""
         self._file.write(data)
         self._sha256.update(data)
         self.size_bytes += len(data)
 
     @property
     def sha256(self) -> str:
-        """The digest (hex) of what was written so far."""
+        """The digest (hex) of the bytes written so far."""
         return self._sha256.hexdigest()
 
     def finish(self) -> None:
-        """Make what was written durable; nothing can be written then."""
-        if not self._file.closed:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+        """Make the bytes durable. The file stays open, and locked, until it is kept or discarded."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def release(self) -> None:
+        """Close the file, which gives up its lock."""
+        self._file.close()
 
     def discard(self) -> None:
-        """Forget it; nothing happens after it was kept."""
-        self._file.close()
+        """Remove the temporary file; does nothing after ``keep``."""
         self.path.unlink(missing_ok=True)
+        self.release()
 
 
 class LocalBlobs:
-    """The blobs below ``root``: ``sha256/ab/abcd...``, and ``incoming/`` for what is not whole yet."""
+    """The blobs below ``root``: ``sha256/ab/abcd...``, and ``incoming/`` for temporary files."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        self._root = root
         self._incoming = root / "incoming"
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
         (root / "sha256").mkdir(exist_ok=True, mode=0o700)
 
-    def receive(self) -> Incoming:
-        """A place for new bytes."""
-        return Incoming(self._incoming / secrets.token_hex(16))
+    def receive(self) -> IncomingBlob:
+        """A temporary file for new bytes."""
+        return Incoming(self._incoming)
 
-    def keep(self, incoming: Incoming) -> str:
-        """Name what came by its digest. When this returns it survives a power cut. The digest (hex)."""
+    def keep(self, incoming: IncomingBlob) -> str:
+        """Store what was received and return its digest. The blob survives a power cut when this returns."""
         incoming.finish()
         digest = incoming.sha256
-        target = self.path(digest)
+        target = self._path(digest)
         target.parent.mkdir(exist_ok=True, mode=0o700)
         incoming.path.chmod(0o444)
         incoming.path.rename(target)
+        incoming.discard()
         for folder in (target.parent, target.parent.parent):
             _sync(folder)
         return digest
 
     def put(self, data: bytes) -> str:
-        """Keep bytes at hand. The digest (hex)."""
+        """Store bytes and return their digest. The blob survives a power cut when this returns."""
         incoming = self.receive()
         try:
             incoming.write(data)
@@ -83,36 +92,89 @@ class LocalBlobs:
         finally:
             incoming.discard()
 
-    def path(self, digest: str) -> Path:
-        """Where the blob of that digest lies, if it is there. For reading only."""
-        if not DIGEST.fullmatch(digest):
-            raise ValueError(f"{digest!r} is no sha256 in hexadecimal digits")
-        return self.root / "sha256" / digest[:2] / digest
+    def open(self, digest: str) -> BinaryIO:
+        """The blob as a seekable binary stream. Raises FileNotFoundError."""
+        return self._path(digest).open("rb")
 
     def read(self, digest: str) -> bytes:
         """All bytes of a blob. Raises FileNotFoundError."""
-        return self.path(digest).read_bytes()
+        return self._path(digest).read_bytes()
+
+    def stream(self, digest: str, part: range | None = None) -> Iterator[bytes]:
+        """The blob's bytes, or those at the offsets in ``part``, in pieces. Raises FileNotFoundError."""
+        with self.open(digest) as stream:
+            sent = range(self.size(digest)) if part is None else part
+            stream.seek(sent.start)
+            left = len(sent)
+            while left > 0 and (data := stream.read(min(CHUNK, left))):
+                left -= len(data)
+                yield data
+
+    def size(self, digest: str) -> int:
+        """The blob's size in bytes. Raises FileNotFoundError."""
+        return self._path(digest).stat().st_size
+
+    def exists(self, digest: str) -> bool:
+        """Whether the blob is there."""
+        return self._path(digest).exists()
+
+    def delete(self, digest: str) -> None:
+        """Remove the blob; does nothing where it is not there."""
+        self._path(digest).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def lend(self, digest: str) -> Iterator[Path]:
+        """The blob's own file, for reading only. Raises FileNotFoundError."""
+        path = self._path(digest)
+        path.stat()
+        yield path
 
     def is_sound(self, digest: str) -> bool:
-        """Whether the blob is there and has its digest."""
+        """Whether the blob is there and its bytes have that digest."""
         try:
-            with self.path(digest).open("rb") as stream:
+            with self._path(digest).open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == digest
         except FileNotFoundError:
             return False
 
-    def paths(self) -> Iterator[Path]:
-        """Every file that lies where blobs do, whatever its name."""
-        return (path for path in sorted((self.root / "sha256").rglob("*")) if not path.is_dir())
+    def entries(self) -> Iterator[Entry]:
+        """Every file below ``sha256``, by name, including those that are not blobs."""
+        for path in sorted((self._root / "sha256").rglob("*")):
+            if path.is_dir():
+                continue
+            is_blob = DIGEST.fullmatch(path.name) and path == self._path(path.name) and not path.is_symlink()
+            yield Entry(str(path.relative_to(self._root)), path.name if is_blob else None)
 
-    def forget_incoming(self) -> None:
-        """Remove what never became whole; only for a server that starts."""
-        for path in self._incoming.iterdir():
-            path.unlink()
+    def is_writable(self) -> bool:
+        """Whether new blobs can be stored."""
+        return os.access(self._root, os.W_OK)
 
     def free_bytes(self) -> int:
-        """Room on the disk."""
-        return shutil.disk_usage(self.root).free
+        """How many bytes are free on the disk."""
+        return shutil.disk_usage(self._root).free
+
+    def remove_abandoned(self) -> None:
+        """Remove the temporary files of processes that have ended."""
+        for path in self._incoming.iterdir():
+            with contextlib.suppress(OSError), path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+
+    def _path(self, digest: str) -> Path:
+        if not DIGEST.fullmatch(digest):
+            raise ValueError(f"{digest!r} is not a sha256 in hexadecimal digits")
+        return self._root / "sha256" / digest[:2] / digest
+
+
+def _locked_file(folder: Path) -> tuple[Path, BinaryIO]:
+    """A new file with its lock. Another process may have removed it before it was locked: then one more is made."""
+    while True:
+        path = folder / secrets.token_hex(16)
+        file = path.open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return path, file
+        file.close()
 
 
 def _sync(folder: Path) -> None:

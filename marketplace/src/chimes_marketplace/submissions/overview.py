@@ -1,4 +1,4 @@
-"""All submissions at a glance, for who operates the marketplace."""
+"""Submissions as an operator lists them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["SubmissionLine", "list_lines"]
 
 @dataclass(frozen=True)
 class SubmissionLine:
-    """One submission. ``reason``: why it is where it is, if somebody said so."""
+    """One submission. ``reason``: why it was rejected, held, cancelled or ended infra."""
 
     id: int
     project: str

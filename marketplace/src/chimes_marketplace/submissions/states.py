@@ -1,15 +1,16 @@
-"""The states of a submission: who may move it from which to which, each move with a line in its timeline."""
+"""The states of a submission: which may follow which, and the moves, each with a line in the timeline."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Any
 
+from chimes.evidence.finding import Finding
 from sqlmodel import Session, col, select
 
-from chimes_marketplace.catalog.files import list_them
+from chimes_marketplace.catalog.components import ListedComponent
+from chimes_marketplace.catalog.files import publish_files
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.database import now
 from chimes_marketplace.errors import MarketplaceError
@@ -27,6 +28,7 @@ __all__ = [
     "find_staged",
     "get_submission",
     "list_submissions",
+    "lock_submission",
     "open_submission",
     "reject",
     "release_state",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 MARKETPLACE = "marketplace"
-"""The actor of what nobody asked for."""
+"""The actor of moves that no person asked for."""
 
 MOVES = MappingProxyType(
     {
@@ -58,9 +60,9 @@ HELP = MappingProxyType(
         "staged": "close it first: POST /api/v1/submissions/{id}/close, or wait until no file arrives",
         "validating": "wait for its verdict, or cancel it: chimes cancel {id}",
         "held": "an admin decides: chimes-marketplace submission approve|reject {id} --reason R; or chimes cancel {id}",
-        "cancelled": "try it again: chimes retry {id}; or upload its files again",
-        "infra": "try it again: chimes retry {id}",
-        "listed": "what is listed stays as it is: upload a new version",
+        "cancelled": "retry it: chimes retry {id}; or upload its files again",
+        "infra": "retry it: chimes retry {id}",
+        "listed": "a listed release does not change: upload a new version",
         "rejected": "correct what its findings name and upload again, the version may stay the same",
     }
 )
@@ -71,6 +73,13 @@ def get_submission(session: Session, *, id: int) -> Submission:
     return _found(session.get(Submission, id), id)
 
 
+def lock_submission(session: Session, *, id: int) -> Submission:
+    """The same, and no other transaction changes it until this one ends. Raises MarketplaceError ``not-found``."""
+    # SQLite's writing transactions exclude each other from their start.
+    query = select(Submission).where(Submission.id == id).with_for_update().execution_options(populate_existing=True)
+    return _found(session.exec(query).first(), id)
+
+
 def list_submissions(session: Session, *, release_id: int) -> list[Submission]:
     """The submissions of a release, newest first."""
     query = select(Submission).where(Submission.release_id == release_id)
@@ -78,7 +87,7 @@ def list_submissions(session: Session, *, release_id: int) -> list[Submission]:
 
 
 def find_staged(session: Session, *, release_id: int) -> Submission | None:
-    """The submission of that release that still takes files. No other session moves it before this one ends."""
+    """The staged submission of that release. No other transaction changes it until this one ends."""
     query = select(Submission).where(Submission.release_id == release_id, Submission.state == "staged")
     return session.exec(query.with_for_update()).first()
 
@@ -105,7 +114,7 @@ def release_state(session: Session, *, release_id: int) -> str:
 
 
 def open_submission(session: Session, *, release_id: int, user_id: int, actor: str) -> Submission:
-    """A new, staged submission. The caller made sure that the release has no other staged one."""
+    """A new, staged submission. The caller has checked that the release has no other staged one."""
     submission = Submission(release_id=release_id, user_id=user_id, secret=secrets.token_urlsafe(24))
     session.add(submission)
     session.flush()
@@ -115,7 +124,7 @@ def open_submission(session: Session, *, release_id: int, user_id: int, actor: s
 
 def close(session: Session, *, id: int, actor: str) -> Submission:
     """No more files: staged to validating. Raises MarketplaceError ``not-found``, ``conflict``."""
-    submission = _locked(session, id)
+    submission = lock_submission(session, id=id)
     if submission.state != "staged":
         raise _conflict(submission, "closed")
     _begin(session, submission, actor, None)
@@ -123,8 +132,8 @@ def close(session: Session, *, id: int, actor: str) -> Submission:
 
 
 def cancel(session: Session, *, id: int, actor: str) -> Submission:
-    """Give up one that is not decided; its jobs are ended. Raises MarketplaceError ``not-found``, ``conflict``."""
-    submission = _locked(session, id)
+    """Cancel a submission that is not decided; its jobs end. Raises MarketplaceError ``not-found``, ``conflict``."""
+    submission = lock_submission(session, id=id)
     if submission.state not in OPEN:
         raise _conflict(submission, "cancelled")
     submission.reason = f"{actor} cancelled it"
@@ -133,13 +142,13 @@ def cancel(session: Session, *, id: int, actor: str) -> Submission:
 
 
 def retry(session: Session, *, id: int, actor: str, note: str | None = None) -> Submission:
-    """Validate again what ended infra or was cancelled. Raises MarketplaceError ``not-found``, ``conflict``."""
-    submission = _locked(session, id)
+    """Validate again after infra or a cancellation. Raises MarketplaceError ``not-found``, ``conflict``."""
+    submission = lock_submission(session, id=id)
     if submission.state not in ("cancelled", "infra"):
-        raise _conflict(submission, "tried again")
+        raise _conflict(submission, "retried")
     taken = _taken_names(session, submission)
     if taken:
-        message = f"submission {id} cannot be tried again: {taken[0]} was uploaded anew since"
+        message = f"submission {id} cannot be retried: {taken[0]} was uploaded again in a newer submission"
         raise MarketplaceError("conflict", message, fix="follow the newer submission, or cancel it first")
     submission.attempt += 1
     _begin(session, submission, actor, note)
@@ -147,14 +156,14 @@ def retry(session: Session, *, id: int, actor: str, note: str | None = None) -> 
 
 
 def approve(session: Session, *, id: int, actor: str, reason: str) -> Submission:
-    """A person lists what was held. Raises MarketplaceError ``not-found``, ``conflict``, ``bad-request``."""
+    """List a held submission. Raises MarketplaceError ``not-found``, ``conflict``, ``bad-request``."""
     submission = _held(session, id, "approved", reason)
     _list(session, submission, actor, reason)
     return submission
 
 
 def reject(session: Session, *, id: int, actor: str, reason: str) -> Submission:
-    """A person refuses what was held. Raises MarketplaceError ``not-found``, ``conflict``, ``bad-request``."""
+    """Reject a held submission. Raises MarketplaceError ``not-found``, ``conflict``, ``bad-request``."""
     submission = _held(session, id, "rejected", reason)
     submission.reason = reason
     _move(session, submission, "rejected", actor, reason)
@@ -166,18 +175,18 @@ def decide(
     *,
     id: int,
     state: str,
-    findings: Sequence[dict[str, Any]],
+    findings: Sequence[Finding],
     reason: str | None,
-    components: Sequence[dict[str, Any]] = (),
+    components: Sequence[ListedComponent] = (),
     level: str | None = None,
 ) -> Submission:
-    """What the validation came to: listed, rejected, held or infra. Raises ``conflict`` if it is not validating."""
-    submission = _locked(session, id)
+    """The result of the validation: listed, rejected, held or infra. Raises ``conflict`` if it is not validating."""
+    submission = lock_submission(session, id=id)
     if submission.state != "validating" or state == "cancelled":
         raise _conflict(submission, f"decided as {state}")
-    submission.findings = list(findings)
+    submission.findings = [each.model_dump(mode="json") for each in findings]
     submission.reason = reason
-    submission.components = list(components)
+    submission.components = [each.model_dump(mode="json") for each in components]
     submission.level = level
     if state == "listed":
         _list(session, submission, MARKETPLACE, reason)
@@ -188,7 +197,7 @@ def decide(
 
 def _list(session: Session, submission: Submission, actor: str, note: str | None) -> None:
     assert submission.id is not None
-    assert submission.level is not None, "what is listed has a level"
+    assert submission.level is not None, "a listed submission has a level"
     taken = _taken_names(session, submission)
     if taken:
         message = f"submission {submission.id} cannot be listed: the name {taken[0]} is taken by another one"
@@ -196,7 +205,7 @@ def _list(session: Session, submission: Submission, actor: str, note: str | None
     submission.reason = note
     _move(session, submission, "listed", actor, note)
     assert submission.decided_at is not None
-    list_them(
+    publish_files(
         session,
         submission_id=submission.id,
         at=submission.decided_at,
@@ -233,7 +242,7 @@ def _note(session: Session, submission: Submission, actor: str, note: str | None
 
 
 def _taken_names(session: Session, submission: Submission) -> list[str]:
-    """Names of its files that another submission of the release has listed, or has under judgement."""
+    """Names of its files that are listed, or that another open submission of the release has."""
     own = select(File.filename).where(File.submission_id == submission.id)
     others = (
         select(File.filename)
@@ -247,16 +256,10 @@ def _taken_names(session: Session, submission: Submission) -> list[str]:
 def _held(session: Session, id: int, action: str, reason: str) -> Submission:
     if not reason.strip():
         raise MarketplaceError("bad-request", "the reason is empty", fix="say why in one sentence; it is public")
-    submission = _locked(session, id)
+    submission = lock_submission(session, id=id)
     if submission.state != "held":
         raise _conflict(submission, action)
     return submission
-
-
-def _locked(session: Session, id: int) -> Submission:
-    # Two sessions that move the same submission wait for each other; SQLite's writers do so anyway.
-    query = select(Submission).where(Submission.id == id).with_for_update()
-    return _found(session.exec(query).first(), id)
 
 
 def _found(submission: Submission | None, id: int) -> Submission:

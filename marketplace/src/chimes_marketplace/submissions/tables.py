@@ -5,19 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, text
+from sqlalchemy import JSON, Column, Index, false, text
 from sqlmodel import Field, SQLModel
 
 from chimes_marketplace.database import Moment, now
 
-__all__ = ["Step", "Submission"]
+__all__ = ["Arrival", "Step", "Submission"]
 
 
 class Submission(SQLModel, table=True):
     """The files of one release that are judged together. A release has at most one that is staged.
 
-    ``state``: staged, validating, listed, rejected, held, cancelled, infra. ``secret`` opens the stage URL.
-    ``nonce``: 64 hex digits, drawn when it closes. ``findings``: all, of uploads and runs, as JSON.
+    ``state``: staged, validating, listed, rejected, held, cancelled, infra. ``secret`` is part of the stage URL.
+    ``nonce``: 64 hex digits, drawn when it closes. ``findings``: all, of uploads and runs, in the JSON form of
+    ``chimes.evidence.Finding``.
     """
 
     __table_args__ = (
@@ -36,11 +37,13 @@ class Submission(SQLModel, table=True):
     secret: str = Field(unique=True)
     nonce: str | None = None
     attempt: int = 1
+    is_auto_retried: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Whether the marketplace has retried it by itself, which it does once."""
     reason: str | None = None
     """Why it was rejected, held, cancelled or ended infra, in one sentence; public once decided."""
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """What its runs found it to have (kind, name, level): what it is listed with, at once or when a person approves."""
+    """The components that its runs found (kind, name, level): it is listed with them."""
     level: str | None = None
     opened_at: datetime = Field(default_factory=now, sa_type=Moment)
     touched_at: datetime = Field(default_factory=now, sa_type=Moment)
@@ -59,3 +62,17 @@ class Step(SQLModel, table=True):
     actor: str
     """A user's name, or ``marketplace``."""
     note: str | None = None
+
+
+class Arrival(SQLModel, table=True):
+    """An upload that is being received: a submission of that release does not close meanwhile.
+
+    The server that receives it moves ``expires_at`` on while bytes arrive.
+    """
+
+    id: str = Field(primary_key=True)
+    project: str = Field(index=True)
+    """Normalised (PEP 503)."""
+    version: str
+    """Canonical (PEP 440)."""
+    expires_at: datetime = Field(sa_type=Moment)

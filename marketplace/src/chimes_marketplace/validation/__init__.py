@@ -1,1 +1,1 @@
-"""Runs what was submitted, through a compute backend, and decides."""
+"""Judges submissions: assesses runs, decides, and reports."""

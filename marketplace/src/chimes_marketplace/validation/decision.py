@@ -1,19 +1,18 @@
-"""What becomes of a submission: pure, from the findings of its uploads and the verdicts of its runs."""
+"""Decides a submission: pure, from the findings of its uploads and the outcomes of its runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+from chimes.evidence.finding import Finding, sort_findings
+from chimes.evidence.verdict import VerdictDocument
+
+from chimes_marketplace.catalog.components import Level, ListedComponent
 from chimes_marketplace.validation.checks import A20, Submitted
-from chimes_marketplace.validation.verdict import Expected, assess, list_findings, rejects
 
 __all__ = ["Decision", "Judged", "Ran", "decide"]
-
-KEYS = ("code", "severity", "blocks", "message", "fix", "where")
-ORDER = {"error": 0, "warning": 1, "info": 2}
-VERIFIED = "verified"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,98 +21,93 @@ class Ran:
 
     outcome: str
     reason: str | None = None
-    verdict: Mapping[str, Any] | None = None
+    verdict: VerdictDocument | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """One file of a submission. ``form``: wheel or sdist; ``findings``: of its upload; ``ran``: of a wheel only."""
 
-    expected: Expected
+    filename: str
     form: str
-    findings: Sequence[Mapping[str, Any]] = ()
+    findings: Sequence[Finding] = ()
     ran: Ran | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """``state``: listed, rejected, held or infra. ``reason``: one sentence, None for listed."""
+    """The state that follows. ``reason``: one sentence, None for listed."""
 
-    state: str
-    findings: list[dict[str, Any]] = field(default_factory=list)
+    state: Literal["listed", "rejected", "held", "infra"]
+    findings: tuple[Finding, ...] = ()
     reason: str | None = None
-    components: list[dict[str, Any]] = field(default_factory=list)
-    level: str | None = None
+    components: tuple[ListedComponent, ...] = ()
+    level: Level | None = None
 
 
-def decide(files: Sequence[Judged], *, listed_level: str | None = None) -> Decision:
-    """All or nothing. ``listed_level``: that of the release if a wheel of it is listed.
+def decide(files: Sequence[Judged], *, listed_level: Level | None = None) -> Decision:
+    """All files or none. ``listed_level``: that of the release if a wheel of it is listed.
 
-    Only what was judged completely and found clean is listed or held; what could not be judged is infra.
+    Only files that were judged completely are listed or held; a file that could not be judged makes it infra.
     """
     wheels = [file for file in files if file.form == "wheel"]
     for wheel in wheels:
-        if reason := _unjudged(wheel):
-            return Decision(state="infra", findings=_findings(files), reason=f"{wheel.expected.filename}: {reason}")
+        if reason := _why_unjudged(wheel):
+            return Decision(state="infra", findings=_findings(files), reason=f"{wheel.filename}: {reason}")
     findings = _findings(files, _of_release(files, listed_level))
-    if errors := [each for each in findings if rejects(each)]:
-        codes = ", ".join(dict.fromkeys(each["code"] for each in errors))
+    if errors := [each for each in findings if each.rejects]:
+        codes = ", ".join(dict.fromkeys(each.code for each in errors))
         return Decision(state="rejected", findings=findings, reason=f"errors were found: {codes}")
     components = _components(wheels)
-    level = VERIFIED if wheels else listed_level
-    held = [each for each in findings if each["blocks"] == "review"]
+    level: Level | None = "verified" if wheels else listed_level
+    held = [each for each in findings if each.blocks == "review"]
     if held:
-        reason = f"a person has to look at it: {held[0]['code']}, {held[0]['message']}"
+        reason = f"a person has to look at it: {held[0].code}, {held[0].message}"
         return Decision(state="held", findings=findings, reason=reason, components=components, level=level)
     return Decision(state="listed", findings=findings, components=components, level=level)
 
 
-def _unjudged(wheel: Judged) -> str | None:
-    """Why a wheel counts as not judged; None if its verdict can be believed."""
+def _why_unjudged(wheel: Judged) -> str | None:
+    """Why a wheel counts as not judged; None if its run was assessed as clean or with findings."""
     if wheel.ran is None:
         return "it was not run"
     if wheel.ran.outcome not in ("clean", "findings"):
         return wheel.ran.reason or f"its run ended {wheel.ran.outcome}"
-    assessment = assess(wheel.ran.verdict, wheel.expected)
-    if assessment.outcome == "infra":
-        return assessment.reason
-    return None if assessment.outcome == wheel.ran.outcome else "its run ended otherwise than its verdict document says"
+    return "its verdict document cannot be read" if wheel.ran.verdict is None else None
 
 
-def _of_release(files: Sequence[Judged], listed_level: str | None) -> list[dict[str, Any]]:
+def _of_release(files: Sequence[Judged], listed_level: Level | None) -> list[Finding]:
     check = A20()
     subject = Submitted(forms=[file.form for file in files], has_listed_wheel=listed_level is not None)
-    return [_chosen(finding.model_dump(), None) for finding in check.judge(check.observe(subject))]
+    return check.judge(check.observe(subject))
 
 
-def _findings(files: Sequence[Judged], more: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+def _findings(files: Sequence[Judged], more: Sequence[Finding] = ()) -> tuple[Finding, ...]:
     """Of uploads and runs, each once, errors first."""
-    found = [*more, *(_chosen(each, file.expected.filename) for file in files for each in _said_of(file))]
-    unique = {tuple(each[key] for key in KEYS): each for each in found}
-    return sorted(unique.values(), key=lambda each: (ORDER.get(each["severity"], 0), each["code"], each["where"] or ""))
+    found = [*more, *(_placed(each, file.filename) for file in files for each in _findings_of(file))]
+    return tuple(sort_findings(dict.fromkeys(found)))
 
 
-def _said_of(file: Judged) -> Iterator[Mapping[str, Any]]:
+def _findings_of(file: Judged) -> Iterator[Finding]:
     yield from file.findings
-    if file.ran is not None and assess(file.ran.verdict, file.expected).outcome in ("clean", "findings"):
-        assert file.ran.verdict is not None
-        yield from list_findings(file.ran.verdict)
+    if file.ran is not None and file.ran.outcome in ("clean", "findings") and file.ran.verdict is not None:
+        yield from file.ran.verdict.findings
 
 
-def _chosen(finding: Mapping[str, Any], filename: str | None) -> dict[str, Any]:
-    where = ": ".join(part for part in (filename, finding.get("where")) if part)
-    return {key: finding.get(key) for key in KEYS} | {"where": where or None}
+def _placed(finding: Finding, filename: str) -> Finding:
+    where = ": ".join(filter(None, (filename, finding.where)))
+    return finding.model_copy(update={"where": where, "said": None})
 
 
-def _components(wheels: Sequence[Judged]) -> list[dict[str, Any]]:
-    """What all wheels have together; a component is seeded where its rows were known in every wheel."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+def _components(wheels: Sequence[Judged]) -> tuple[ListedComponent, ...]:
+    """Those of all wheels; a component is seeded where its rows were known in every wheel."""
+    found: dict[tuple[str, str], ListedComponent] = {}
     for wheel in wheels:
         assert wheel.ran is not None
         assert wheel.ran.verdict is not None
-        for each in wheel.ran.verdict["components"]:
-            key = (each["kind"], each["name"])
-            seeded = all(result["verdict"] != "not_run" for result in each["checks"])
-            before = found.get(key, {"seeded": True})["seeded"]
-            found[key] = {"kind": key[0], "name": key[1], "level": VERIFIED, "seeded": seeded and before}
-    return [found[key] for key in sorted(found)]
+        for each in wheel.ran.verdict.components:
+            key = (each.kind, each.name)
+            seeded = all(result.verdict != "not_run" for result in each.checks)
+            seeded = seeded and (key not in found or found[key].seeded)
+            found[key] = ListedComponent(kind=each.kind, name=each.name, level="verified", seeded=seeded)
+    return tuple(found[key] for key in sorted(found))

@@ -1,44 +1,48 @@
-"""Brings every submission to its end: one thread that looks at the database, does what is due, and looks again.
+"""Brings every submission to its end: looks at the database, does what is due, and looks again.
 
-All that it knows is in the database and in the run folders, so a new one goes on where the last was killed.
+All its knowledge is in the database and in the run folders. Several may work on one database, in one process or many:
+a step that is one transaction locks the submission and checks its state again; a run is carried under a lease
+(``chimes_marketplace.lanes.leases``). So a run is judged once, and a submission is decided once.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from sqlmodel import Session, col, select
 
 from chimes_marketplace.catalog.tables import Project, Release
-from chimes_marketplace.database import Database, now
+from chimes_marketplace.database import Database
 from chimes_marketplace.lanes.lane import Lane
+from chimes_marketplace.lanes.leases import Worker, release_all, renew_all
+from chimes_marketplace.lanes.retries import Retries
+from chimes_marketplace.lanes.runner import Runner
+from chimes_marketplace.lanes.runs import Task, get_task, list_tasks, make_runs
+from chimes_marketplace.lanes.scheduler import admit
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.settings import Settings
-from chimes_marketplace.storage.local import LocalBlobs
-from chimes_marketplace.submissions.arrivals import Arrivals
-from chimes_marketplace.submissions.states import MARKETPLACE, close, decide
+from chimes_marketplace.storage.blobstore import BlobStore
+from chimes_marketplace.submissions.arrivals import is_arriving
+from chimes_marketplace.submissions.states import MARKETPLACE, close, decide, lock_submission
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.validation import control, outcome
-from chimes_marketplace.validation.admission import choose
-from chimes_marketplace.validation.carrier import Carrier
-from chimes_marketplace.validation.guard import Guard
-from chimes_marketplace.validation.runs import Task, list_tasks, make_runs
-from chimes_marketplace.validation.tables import Run
+from chimes_marketplace.validation.assessment import assess_run
+from chimes_marketplace.validation.submissions import decide_one, list_retryable, retry_one
 
 __all__ = ["Reconciler"]
 
 BUSY_S, IDLE_S = 0.2, 1.0
-"""How often it looks, while something is under way and else."""
+"""How often it looks: while runs wait or are carried, and else."""
 RETRY_S = 60.0
-"""How long after its lane failed a submission is tried again, once."""
+"""How long after its lane failed a submission is retried, once."""
 
 
 class Reconciler:
-    """Start it once per server; ``step`` is one pass, and never raises. ``index_url``: the marketplace's own index.
+    """One worker. ``step`` is one pass and never raises; ``start`` makes passes in a thread until ``stop``.
 
-    ``failures`` of ``guard`` counts what went wrong in the marketplace itself.
+    ``retries.failures`` counts what went wrong in the marketplace itself.
     """
 
     def __init__(
@@ -46,99 +50,121 @@ class Reconciler:
         *,
         settings: Settings,
         database: Database,
-        blobs: LocalBlobs,
-        arrivals: Arrivals,
-        index_url: str,
-        lane: Lane | None = None,
-        clock: Callable[[], datetime] = now,
+        blobs: BlobStore,
+        lane: Lane,
+        worker: Worker | None = None,
         retry_s: float = RETRY_S,
     ) -> None:
-        self.guard = Guard()
+        self.retries = Retries()
+        self.worker = worker or Worker(lease_s=settings.lease_s)
         self._settings = settings
         self._database = database
         self._blobs = blobs
-        self._arrivals = arrivals
-        self._lane = lane or Lane(settings, index_url=index_url)
-        self._clock = clock
+        self._lane = lane
         self._retry_s = retry_s
-        self._carrier = Carrier(settings, database, blobs, self._lane, clock)
+        self._runner = Runner(settings, database, blobs, lane, self.worker, assess_run)
         self._stopping, self._woken = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._work, name="reconciler", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._work, name="reconciler", daemon=True),
+            threading.Thread(target=self._beat, name="heartbeat", daemon=True),
+        ]
         self._is_busy = False
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
+        """Begin, in threads of its own."""
+        for thread in self._threads:
+            thread.start()
 
     def wake(self) -> None:
-        """Look at once."""
+        """Make a pass at once."""
         self._woken.set()
 
     def stop(self) -> None:
-        """End the thread; jobs that run go on, and whoever starts next collects them."""
+        """End the threads and give the leases back; jobs run on, and another worker collects them."""
         self._stopping.set()
         self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+        self.retries.attempt("releasing the leases", self._release, lambda _: None)
         self._lane.close()
 
     def step(self) -> bool:
-        """Whatever is due. Whether something is under way."""
-        for due in (self._try_again, self._close, self._begin, self._follow, self._decide, self._admit):
-            self.guard.attempt(due.__name__.strip("_"), due, lambda _: None)
+        """Do all that is due. Whether runs wait or are carried."""
+        for due in (self._retry, self._close, self._begin, self._follow, self._decide, self._admit):
+            self.retries.attempt(due.__name__.strip("_"), due, lambda _: None)
         return self._is_busy
 
     def _work(self) -> None:
-        self.guard.attempt("tidying", self._carrier.tidy, lambda _: None)
+        self.retries.attempt("tidying", self._runner.tidy, lambda _: None)
         while not self._stopping.is_set():
             self._woken.clear()
             self._woken.wait(BUSY_S if self.step() else IDLE_S)
 
-    def _try_again(self) -> None:
-        """What was never run, for want of a sound lane, gets one more attempt."""
-        due = self._clock() - timedelta(seconds=self._retry_s)
+    def _beat(self) -> None:
+        """Renew the leases, however long a step takes; a process that is paused or killed does not."""
+        while not self._stopping.wait(self.worker.lease_s / 3):
+            self.retries.attempt("renewing the leases", self._renew, lambda _: None)
+
+    def _renew(self) -> None:
+        with self._database.writing() as session:
+            renew_all(session, self.worker)
+
+    def _release(self) -> None:
+        with self._database.writing() as session:
+            release_all(session, self.worker)
+
+    def _retry(self) -> None:
+        """Submissions that were not run because their lane had failed get one more attempt."""
+        due = self.worker.clock() - timedelta(seconds=self._retry_s)
         with self._database.reading() as session:
-            found = outcome.list_unlucky(session, since=due - timedelta(days=1), until=due)
+            found = list_retryable(session, since=due - timedelta(days=1), until=due)
         for id in found:
-            self._of_submission(id, "trying again", outcome.try_again)
+            self._of_submission(id, "retrying", retry_one)
 
     def _close(self) -> None:
-        """Submissions of which no file came for a while, and none is on its way."""
-        due = self._clock() - timedelta(seconds=self._settings.quiet_s)
+        """Submissions of which no file has come for ``quiet_s``, and none is arriving."""
+        due = self.worker.clock() - timedelta(seconds=self._settings.quiet_s)
         quiet = (Submission.state == "staged", col(Submission.touched_at) <= due)
         for id in self._ids(*quiet):
             self._of_submission(id, "closing", partial(self._close_one, quiet))
 
     def _close_one(self, quiet: tuple[object, ...], session: Session, id: int) -> None:
+        lock_submission(session, id=id)
         query = (
             select(Project.name, Release.version)
             .join(Release, col(Release.project_id) == col(Project.id))
             .join(Submission, col(Submission.release_id) == col(Release.id))
             .where(Submission.id == id, *quiet)  # type: ignore[arg-type]
         )
-        found = session.exec(query).first()
-        if found is not None and not self._arrivals.is_arriving(*found):
-            close(session, id=id, actor=MARKETPLACE)
+        for project, version in session.exec(query):
+            if not is_arriving(session, project=project, version=version, at=self.worker.clock()):
+                close(session, id=id, actor=MARKETPLACE)
 
     def _begin(self) -> None:
-        """Runs for what was closed."""
+        """Runs for submissions that were closed."""
         has_run = select(Run.id).where(Run.submission_id == Submission.id, Run.attempt == Submission.attempt)
         for id in self._ids(Submission.state == "validating", ~has_run.exists()):
-            self._of_submission(id, "making its runs", partial(_begin_one, self._lane.name))
+            self._of_submission(id, "making its runs", self._begin_one)
+
+    def _begin_one(self, session: Session, id: int) -> None:
+        submission = lock_submission(session, id=id)
+        if submission.state == "validating":
+            make_runs(session, submission=submission, lane=self._lane.name)
 
     def _follow(self) -> None:
-        """Jobs: start what was admitted, end what is unwanted, collect what ended."""
-        tasks = self._tasks("admitted")
-        for task in tasks:
-            if "handle" not in (task.job or {}):
-                self._of_run(task, "submitting", partial(self._carrier.submit, task))
-        tasks = [task for task in self._tasks("admitted") if "handle" in (task.job or {})]
-        statuses = self._lane.status([task.job["handle"] for task in tasks if task.job is not None])
-        for task, status in zip(tasks, statuses, strict=True):
-            self._of_run(task, "following", partial(self._carrier.follow, task, status))
+        """Jobs of this worker: submit them, end those that are unwanted, collect those that ended."""
+        held = [each for task in self._tasks("admitted") if (each := self._runner.hold(task)) is not None]
+        for task in held:
+            if task.handle is None:
+                self._of_run(task, "submitting", partial(self._runner.start, task))
+        submitted = [(task, task.handle) for task in held if task.handle is not None]
+        statuses = self._lane.status([handle for _, handle in submitted])
+        for (task, _), status in zip(submitted, statuses, strict=True):
+            self._of_run(task, "following", partial(self._runner.follow, task, status))
         for task in self._tasks("waiting"):
             if not task.is_wanted:
-                self._of_run(task, "dropping", partial(self._carrier.drop, task))
+                self._of_run(task, "dropping", partial(self._runner.drop, task))
 
     def _decide(self) -> None:
         """Submissions of which all runs are done."""
@@ -146,34 +172,31 @@ class Reconciler:
             Run.submission_id == Submission.id, Run.attempt == Submission.attempt, Run.state != "done"
         )
         for id in self._ids(Submission.state == "validating", ~is_open.exists()):
-            self._of_submission(id, "deciding", partial(outcome.decide_one, self._blobs))
+            self._of_submission(id, "deciding", partial(decide_one, self._blobs))
 
     def _admit(self) -> None:
-        """As many runs as the lane has slots, once it is known to be sound."""
+        """Admit runs to this worker, and start them."""
         running, waiting = self._tasks("admitted"), self._tasks("waiting")
         wanted = [task for task in waiting if task.is_wanted and not task.is_control]
         self._is_busy = bool(running or wanted)
-        free = self._settings.slots - len(running)
-        if not wanted or free <= 0:
+        if not wanted or len(running) >= self._settings.slots:
             return
-        with self._database.reading() as session:
-            is_trusted = control.is_trusted(
-                session, lane=self._lane.name, at=self._clock(), control_s=self._settings.control_s
-            )
-        chosen = choose(wanted, running, free) if is_trusted else self._controls()
-        for task in chosen:
-            self._of_run(task, "admitting", partial(self._carrier.admit, task))
-
-    def _controls(self) -> list[Task]:
-        """The control run that waits, made if there is none under way."""
         with self._database.writing() as session:
-            if control.find_open(session, lane=self._lane.name) is None:
-                session.add(Run(lane=self._lane.name))
-        return [task for task in self._tasks("waiting") if task.is_control]
+            admitted = admit(
+                session,
+                lane=self._lane.name,
+                slots=self._settings.slots,
+                control_s=self._settings.control_s,
+                worker=self.worker,
+            )
+        for id in admitted:
+            with self._database.reading() as session:
+                task = get_task(session, id=id)
+            self._of_run(task, "submitting", partial(self._runner.start, task))
 
     def _tasks(self, state: str) -> list[Task]:
         with self._database.reading() as session:
-            return list_tasks(session, state=state)
+            return list_tasks(session, lane=self._lane.name, state=state)
 
     def _ids(self, *conditions: object) -> list[int]:
         query = select(Submission.id).where(*conditions).order_by(col(Submission.id))  # type: ignore[arg-type]
@@ -181,21 +204,17 @@ class Reconciler:
             return [id for id in session.exec(query) if id is not None]
 
     def _of_run(self, task: Task, what: str, action: Callable[[], None]) -> None:
-        self.guard.attempt(f"{what} of run {task.id}", action, partial(self._carrier.give_up, task))
+        self.retries.attempt(f"{what} of run {task.id}", action, partial(self._runner.give_up, task))
 
     def _of_submission(self, id: int, what: str, action: Callable[[Session, int], None]) -> None:
         def act() -> None:
             with self._database.writing() as session:
                 action(session, id)
 
-        self.guard.attempt(f"{what} of submission {id}", act, partial(self._give_up, id))
+        self.retries.attempt(f"{what} of submission {id}", act, partial(self._give_up, id))
 
     def _give_up(self, id: int, error: Exception) -> None:
         reason = f"the marketplace could not judge it: {error}"
         with self._database.writing() as session:
-            if session.get_one(Submission, id).state == "validating":
+            if lock_submission(session, id=id).state == "validating":
                 decide(session, id=id, state="infra", findings=(), reason=reason)
-
-
-def _begin_one(lane: str, session: Session, id: int) -> None:
-    make_runs(session, submission=session.get_one(Submission, id), lane=lane)

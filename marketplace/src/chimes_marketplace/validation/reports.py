@@ -10,10 +10,10 @@ from sqlmodel import Session
 from chimes_marketplace.accounts.tables import Member
 from chimes_marketplace.catalog.files import list_files
 from chimes_marketplace.catalog.tables import File, Project, Release
+from chimes_marketplace.lanes.runs import find_position, list_runs
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions.states import get_submission, list_submissions, release_state, steps
 from chimes_marketplace.submissions.tables import Step, Submission
-from chimes_marketplace.validation.runs import find_position, list_runs
-from chimes_marketplace.validation.tables import Run
 
 __all__ = ["ReleaseReport", "SubmissionReport", "read_release", "read_submission"]
 

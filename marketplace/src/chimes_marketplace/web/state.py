@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from chimes_marketplace.database import Database
 from chimes_marketplace.settings import Settings
-from chimes_marketplace.storage.local import LocalBlobs
+from chimes_marketplace.storage.blobstore import BlobStore
 from chimes_marketplace.submissions.arrivals import Arrivals
 
 __all__ = ["Market"]
@@ -19,6 +19,6 @@ class Market:
 
     settings: Settings
     database: Database
-    blobs: LocalBlobs
+    blobs: BlobStore
     arrivals: Arrivals
     wake: Callable[[], None] = lambda: None

@@ -1,1 +1,1 @@
-"""Checks of files: what is asked of a wheel, an sdist or a folder before anything of it is run."""
+"""The engine of all checks, and the checks of files: of a wheel or an sdist before any of its code is run."""

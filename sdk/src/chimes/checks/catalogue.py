@@ -1,7 +1,7 @@
 """The checks of files, by code.
 
-A13 (the name looks like another one's) and A14 (other bytes under a listed name) are asked by the
-marketplace, which knows the names and bytes that are there.
+A13 (the name looks like another one) and A14 (other bytes under a listed name) are checks of the marketplace, which
+knows the listed names and bytes.
 """
 
 from __future__ import annotations

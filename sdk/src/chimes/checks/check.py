@@ -30,7 +30,7 @@ class Check(ABC, Generic[S]):
 
     @classmethod
     def rationale(cls) -> str:
-        """Why it is asked, and what to do: the docstring below its first line."""
+        """Why the check exists, and what to do: the docstring below its first line."""
         lines = (cls.__doc__ or "").strip().splitlines()[1:]
         return "\n".join(line.strip() for line in lines).strip()
 

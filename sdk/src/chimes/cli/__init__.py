@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from io import TextIOWrapper
 
 import click
 
 from chimes import __version__
+from chimes.cli.lazy import LazyGroup
 from chimes.cli.refusal import as_chimes, refuse, refuse_usage
 
 __all__ = ["main"]
 
-# The lazy list: verb -> one line of help. The verb's command is `command` in chimes.cli.<verb>.
+# Verb -> one line of help. The verb's command is `command` in chimes.cli.<verb>.
 VERBS = {
     "new": "Scaffold a plugin from a template.",
     "check": "Check a plugin: a project folder, a wheel or an sdist.",
@@ -31,44 +31,30 @@ Examples:
   chimes check my-model
   chimes run pipeline.toml
 
-Exit status: 0 done, 1 the subject failed, 2 the command could not do its work, 130 left with Ctrl-C.
+Exit status: 0 done, 1 the subject failed, 2 the command could not do its work, 130 ended with Ctrl-C.
 
-CHIMES_DEBUG=1 shows the traceback where Chimes itself has a fault.
+CHIMES_DEBUG=1 shows the traceback of an error in Chimes itself.
 """
 INTERRUPTED = 130
 
 
-class LazyGroup(click.Group):
-    """Knows the verbs by name and imports a verb's module when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The verbs in the order people meet them."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the verb."""
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = importlib.import_module(f"chimes.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Print the list without importing any verb."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    verbs=VERBS,
+    package="chimes.cli",
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="chimes")
 def group() -> None:
     """Write a plugin for an AI computing centre, check it, run it on real data."""
 
 
 def main() -> None:
-    """The console script: whatever goes wrong is a code, one sentence and one fix, with exit status 2 (and JSON)."""
+    """The console script: an error is shown as a code, one sentence and one fix, with exit status 2 (and as JSON)."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # What the encoding of this place cannot hold is shown escaped.
+            # Characters that the terminal's encoding lacks are escaped.
             stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(group.main(prog_name="chimes", standalone_mode=False))

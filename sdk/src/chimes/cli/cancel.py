@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from chimes.cli.marketplace.client import Market, market_options
-from chimes.cli.marketplace.following import end_with
+from chimes.cli.marketplace.polling import end_with
 
 __all__ = ["command"]
 

@@ -1,4 +1,4 @@
-"""Paths as they are given on the command line."""
+"""Paths on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["GivenPath"]
 
 
 class GivenPath(click.Path):
-    """A path that somebody named: the empty one, as of a variable that is not set, is no way to name this folder."""
+    """A path that must not be empty: an empty one comes from a variable that is not set, not from this folder."""
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None

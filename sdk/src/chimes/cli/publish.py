@@ -1,4 +1,4 @@
-"""``chimes publish``: check, upload, close the submission, follow its validation to the end."""
+"""``chimes publish``: check, upload, close the submission, wait for the end of its validation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from chimes.cli.findings import safe, show_findings
 from chimes.cli.given import GivenPath
 from chimes.cli.marketplace.client import Market, market_options
-from chimes.cli.marketplace.following import INTERRUPTED, end_with, wait_for
+from chimes.cli.marketplace.polling import INTERRUPTED, end_with, wait_for
 from chimes.cli.marketplace.releasefiles import check_files, collect_files
 from chimes.cli.marketplace.uploading import Uploads, upload_files
 from chimes.errors import ChimesError, ConflictError
@@ -44,7 +44,7 @@ Exit status:
 
 @click.command(epilog=EPILOG)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=GivenPath(path_type=Path))
-@click.option("--no-wait", is_flag=True, help="Do not follow the validation.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the validation.")
 @click.option("--skip-checks", is_flag=True, help="Send the files unchecked: the marketplace checks them anyway.")
 @market_options
 def command(
@@ -63,7 +63,7 @@ def command(
             files = collect_files(paths, scratch, lambda text: status.update(safe(text)))
             findings = [] if skip_checks else check_files(files)
         if any(finding.severity == "error" for finding in findings):
-            _refuse(files, findings, "not uploaded: mend this first", None, as_json=as_json)
+            _refuse(files, findings, "not uploaded: correct this first", None, as_json=as_json)
         uploads = _upload(market, files, console)
     number = uploads.submission
     if uploads.refused is not None or number is None:
@@ -121,14 +121,14 @@ def _refuse(
     files: Sequence[Path], findings: Sequence[Finding], sentence: str, number: int | None, *, as_json: bool
 ) -> NoReturn:
     if as_json:
-        told = {
+        refusal = {
             "submission": number,
             "state": "refused",
             "reason": sentence,
             "files": [path.name for path in files],
             "findings": [finding.model_dump(mode="json") for finding in findings],
         }
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(refusal, indent=2))
     else:
         console = Console()
         console.print(f"[red]{safe(sentence)}[/]", soft_wrap=True)

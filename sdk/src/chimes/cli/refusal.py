@@ -37,8 +37,8 @@ def as_chimes(error: Exception) -> ChimesError:
 def refuse(error: ChimesError) -> NoReturn:
     """Show ``error``, and nothing in it that a terminal would obey; exit with status 2."""
     if "--json" in sys.argv[1:]:
-        told = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
-        click.echo(json.dumps({"error": told}, indent=2))
+        form = {"code": error.code, "message": str(error), "fix": error.hint, "fault": error.fault}
+        click.echo(json.dumps({"error": form}, indent=2))
     click.echo(f"chimes: {error.code}: {escape(str(error))}", err=True)
     if error.hint:
         click.echo(f"  fix: {escape(error.hint)}", err=True)

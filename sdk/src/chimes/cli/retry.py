@@ -1,4 +1,4 @@
-"""``chimes retry``: have a submission validated again that ended by no fault of its own."""
+"""``chimes retry``: validate a submission again that was cancelled or could not be run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 
 from chimes.cli.marketplace.client import Market, market_options
-from chimes.cli.marketplace.following import end_with, wait_for
+from chimes.cli.marketplace.polling import end_with, wait_for
 
 __all__ = ["command"]
 
@@ -15,7 +15,7 @@ Examples:
   chimes retry 17
   chimes retry 17 --no-wait
 
-What was rejected is not tried again: mend it and publish it.
+A rejected submission is not tried again: correct it and publish it.
 
 \b
 Exit status:
@@ -27,7 +27,7 @@ Exit status:
 
 @click.command(epilog=EPILOG)
 @click.argument("number", metavar="ID", type=click.IntRange(min=1))
-@click.option("--no-wait", is_flag=True, help="Do not follow the validation.")
+@click.option("--no-wait", is_flag=True, help="Do not wait for the validation.")
 @market_options
 def command(number: int, no_wait: bool, url: str | None, token: str | None, as_json: bool) -> None:
     """Validate a cancelled submission again, or one that the marketplace could not run."""

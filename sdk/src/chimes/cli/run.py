@@ -21,8 +21,8 @@ from chimes.cli.given import GivenPath
 from chimes.cli.stdout import kept_clear
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
-from chimes.pipelines.compose import Composition, compose
-from chimes.pipelines.launch import RunReport, run
+from chimes.pipelines.composition import Composition, compose
+from chimes.pipelines.launcher import RunReport, run
 from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged, Submitted
 from chimes.pipelines.spec import read_pipeline
 from chimes.text import escape

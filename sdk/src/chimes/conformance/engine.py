@@ -137,11 +137,11 @@ class PluginRun:
                 nonce=self.nonce,
             )
             where = f"{self.place.distribution}:{found.registration.name}[{case.name}]"
+            if children.is_fresh and harness.failure is None:
+                # The child was replaced, and with it the files that the harness had written for its cases.
+                self.ask_harness(children, found)
             outcomes.append(self.measure(check, subject, where))
             children.sweep()
-            if children.is_fresh:
-                # The files that the harness wrote for its cases went with the child.
-                self.ask_harness(children, found)
         return join_outcomes(outcomes)
 
     def measure(self, check: ConformanceCheck, subject: EntrySubject | ComponentSubject, where: str | None) -> Outcome:

@@ -1,4 +1,4 @@
-"""The nonce: the secret from which everything random in a run is derived, known to the judge alone."""
+"""The nonce: a secret of the suite, from which all random values of a run are derived."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Nonce:
 
     @property
     def sha256(self) -> str:
-        """The commitment that is published (hex)."""
+        """The digest that is published (hex)."""
         return hashlib.sha256(self.value).hexdigest()
 
     def derive(self, *labels: object) -> bytes:
-        """32 bytes for a purpose; nobody without the nonce can tell them beforehand."""
+        """32 bytes for a purpose; without the nonce they cannot be predicted."""
         return hmac.new(self.value, "\0".join(map(str, labels)).encode("utf-8"), "sha256").digest()
 
     def rng(self, *labels: object) -> random.Random:
@@ -56,7 +56,7 @@ class Nonce:
         return random.Random(self.derive(*labels))
 
     def token(self, *labels: object) -> str:
-        """A word of 24 hexadecimal digits for a purpose."""
+        """24 hexadecimal digits for a purpose."""
         return self.derive(*labels).hex()[:24]
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Turns a wheel and the judge's SDK into a folder that a sandbox mounts, starting no interpreter of that folder."""
+"""Builds wheels, resolves and locks requirements, and makes environment folders that a sandbox mounts."""
 
 from chimes.environments.installed import dependency_problems, read_description
 from chimes.environments.interpreter import base_python, python_mounts, site_packages

@@ -1,4 +1,4 @@
-"""Builds a project folder to a wheel on this machine, as its author would, with the author's own rights."""
+"""Builds a project folder to a wheel on this machine, with the rights of the user and without a sandbox."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["BuildSystem", "build_release", "build_wheel", "read_build_system", "
 TIMEOUT_S = 600.0
 REASON_CHARACTERS = 600
 LEGACY = "setuptools.build_meta:__legacy__"
-"""The backend of a project that names none (PEP 517)."""
-# Colours, and whatever else a terminal obeys: ESC [ ... and the titles, ESC ] ... BEL.
-STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+"""The backend of a project that names no backend (PEP 517)."""
+# Control sequences of terminals: colours (ESC [ ...) and titles (ESC ] ... BEL).
+CONTROL_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Temporary failure in name resolution")
 
 
@@ -38,7 +38,7 @@ class BuildSystem:
 
 
 def read_build_system(folder: Path) -> BuildSystem:
-    """How a project says that it is built; nothing of it is run. Raises BuildError."""
+    """Read the ``[build-system]`` table of a project without running any of its code. Raises BuildError."""
     if not folder.is_dir():
         raise BuildError(f"{folder} is not a folder", hint="name the folder that holds pyproject.toml")
     table = _pyproject(folder / "pyproject.toml").get("build-system")
@@ -57,8 +57,8 @@ def read_build_system(folder: Path) -> BuildSystem:
 def build_wheel(folder: Path, out: Path) -> Path:
     """Build the project in ``folder`` to a wheel in ``out`` (made if missing); the path of the wheel.
 
-    With the running interpreter's packages where they are what the project asks for, so that it works without a
-    network; else in an environment of its own. Raises BuildError; InfrastructureError where that environment
+    With the running interpreter's packages if they meet the project's build requirements, so that it works without a
+    network; else in an isolated environment. Raises BuildError; InfrastructureError where that environment
     cannot be made, or the package ``build`` is missing.
     """
     return _built(folder, out, ["--wheel"])[0]
@@ -83,8 +83,8 @@ def _built(folder: Path, out: Path, forms: list[str]) -> list[Path]:
 
 
 def reason_in(output: str) -> str:
-    """Why a build failed: the last exception in what it printed, else its last lines; one line of bounded length."""
-    text = STEERING.sub("", output)
+    """Why a build failed: the last exception in its output, else the last lines; one line of bounded length."""
+    text = CONTROL_SEQUENCES.sub("", output)
     lines = [line.rstrip() for line in text.splitlines() if line.strip() and not _is_progress(line)]
     traces = [number for number, line in enumerate(lines) if line.lstrip().startswith("Traceback (most recent")]
     if traces:

@@ -1,6 +1,6 @@
-"""Keeps what is made once and used often: folders named after what went into them, the least used removed.
+"""A cache of folders that are named after the digest of their content; the least recently used are removed.
 
-A folder appears under its name in one step, so a reader sees it whole or not at all, whoever else makes it.
+A folder appears under its name in one step, so that a reader never sees an incomplete one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from chimes.processes.guard import removed_at_end
 __all__ = ["cache_folder", "kept"]
 
 KEPT = 8
-"""How many folders of one sort stay, in the order of their last use."""
+"""How many folders of one group are kept, the most recently used."""
 IN_USE_S = 600.0
-"""A folder that was asked for less than this long ago may be in use, and is never removed."""
+"""A folder that was used less than this long ago may still be in use and is not removed."""
 ABANDONED_S = 86_400.0
 
 
@@ -32,13 +32,13 @@ def cache_folder() -> Path:
     return (Path(shared) if shared else Path.home() / ".cache").absolute() / "chimes"
 
 
-def kept(shelf: str, digest: str, make: Callable[[Path], None], *, keep: int = KEPT) -> Path:
-    """The folder ``digest`` on a shelf of the cache; where it is missing, ``make`` creates it at the path it is given.
+def kept(group: str, digest: str, make: Callable[[Path], None], *, keep: int = KEPT) -> Path:
+    """The cached folder ``digest`` of a group; if it is missing, ``make`` creates it at the path it gets.
 
     Safe for concurrent callers: one makes, the others wait for it. Raises InfrastructureError if the cache
     cannot be written, and what ``make`` raises.
     """
-    folder = cache_folder() / shelf
+    folder = cache_folder() / group
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / f".lock-{digest[:2]}"):
@@ -88,6 +88,6 @@ def _idle_s(path: Path) -> float:
 
 def _remove(path: Path) -> None:
     # Renamed first: a name that stands for a whole folder never stands for a part of it.
-    going = path.with_name(f".old-{secrets.token_hex(8)}-{path.name.rpartition('-')[2]}")
-    with removed_at_end(going):
-        path.rename(going)
+    doomed = path.with_name(f".old-{secrets.token_hex(8)}-{path.name.rpartition('-')[2]}")
+    with removed_at_end(doomed):
+        path.rename(doomed)

@@ -1,4 +1,4 @@
-"""Says from METADATA files alone whether an environment's distributions fit together, and how one describes itself."""
+"""Reads the METADATA files of an environment: unmet requirements, and the description of a distribution."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METADATA_BYTES = 8 << 20
 
 
 def dependency_problems(environment: Path) -> list[str]:
-    """One sentence, sorted, for each requirement that the environment does not meet: what ``pip check`` would say."""
+    """One sentence, sorted, for each requirement that the environment does not meet, as ``pip check`` reports them."""
     folders = sorted(site_packages(environment).glob("*.dist-info"))
     found = [_metadata(folder) for folder in folders if (folder / "METADATA").is_file()]
     versions = {str(canonicalize_name(each.get("name", ""))): each.get("version", "") for each in found}
@@ -27,7 +27,7 @@ def dependency_problems(environment: Path) -> list[str]:
 
 
 def read_description(folder: Path) -> str:
-    """The description (README) in the METADATA of a ``.dist-info`` folder, empty where there is none."""
+    """The description (README) in the METADATA of a ``.dist-info`` folder, empty if there is no METADATA."""
     return _metadata(folder).get("description", "") if (folder / "METADATA").is_file() else ""
 
 
@@ -52,7 +52,7 @@ def _unmet(owner: str, text: str, versions: dict[str, str]) -> str | None:
             return f"{owner} requires {requirement.name}, which is not installed"
         fits = requirement.specifier.contains(version, prereleases=True)
     except (ValueError, KeyError, RecursionError):
-        return f"{owner} has the requirement {quote(text)}, which cannot be understood"
+        return f"{owner} has the requirement {quote(text)}, which is not valid"
     return None if fits else f"{owner} requires {requirement.name}{requirement.specifier}, installed is {version}"
 
 
@@ -61,5 +61,5 @@ def _python(owner: str, declared: str | None) -> str | None:
     try:
         fits = declared is None or SpecifierSet(declared).contains(here, prereleases=True)
     except InvalidSpecifier:
-        return f"{owner} has the Python range {declared!r}, which cannot be understood"
+        return f"{owner} has the Python range {declared!r}, which is not valid"
     return None if fits else f"{owner} requires Python {declared}, this is Python {here}"

@@ -1,4 +1,4 @@
-"""Knows the Python that runs inside sandboxes: the one that this process's own environment was made from."""
+"""The Python that runs inside sandboxes: the one that this process's virtual environment was made from."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["base_python", "python_mounts", "site_packages"]
 
 
 def base_python() -> Path:
-    """The interpreter below the running one, without its virtual environment and without links."""
+    """The interpreter outside the running virtual environment, links resolved."""
     return Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
 
 
 def python_mounts() -> tuple[Mount, ...]:
-    """What a sandbox must mount, at the same path, for ``base_python`` to run: nothing where it lies in ``/usr``."""
+    """What a sandbox must mount, at the same path, for ``base_python`` to run; nothing if it is in ``/usr``."""
     prefixes = {Path(sys.base_prefix).resolve(), Path(sys.base_exec_prefix).resolve()}
     return tuple(Mount(prefix, str(prefix)) for prefix in sorted(prefixes) if not prefix.is_relative_to("/usr"))
 
 
 def site_packages(environment: Path) -> Path:
-    """Where the modules of an environment lie."""
+    """The folder of an environment's modules."""
     return environment / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"

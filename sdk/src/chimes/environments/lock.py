@@ -1,7 +1,7 @@
-"""Decides which wheels an environment is made of: resolves requirements with uv, or reads a given pylock.toml.
+"""Locks an environment: resolves requirements with uv, or reads a given pylock.toml.
 
-Format: PEP 751. A lock's identity is its lines (name, version, digest of the wheel), never where a wheel was found:
-an index may have another address in a repeat.
+Format: PEP 751. A lock's identity is its lines (name, version, digest of the wheel), not the address of a wheel:
+an index may have another address when the run is repeated.
 """
 
 from __future__ import annotations
@@ -36,39 +36,39 @@ from chimes.text import parse_toml, quote, read_text
 
 __all__ = ["Lock", "read_lock", "resolve", "resolve_requirements"]
 
-NOTHING = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
+EMPTY = 'lock-version = "1.0"\ncreated-by = "chimes"\npackages = []\n'
 LOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
 class Lock:
-    """Which wheels: ``lines`` are sorted ``name version sha256``, ``path`` is the pylock.toml that says the same."""
+    """The wheels of an environment: ``lines`` are sorted ``name version sha256``, ``path`` is the pylock.toml."""
 
     path: Path
     lines: tuple[str, ...]
 
     @property
     def sha256(self) -> str:
-        """Digest of the lines: the same wheels have the same digest, wherever they come from."""
+        """Digest of the lines: the same wheels have the same digest, from whatever index."""
         return hashlib.sha256("\n".join(self.lines).encode("utf-8")).hexdigest()
 
 
 def resolve(
     wheel: Path, *, extra: Sequence[str] = (), lock: Path | None = None, out: Path, with_sdk: bool = True
 ) -> Lock:
-    """What ``wheel`` needs, the running SDK and ``extra`` (more requirements) as a lock, written to ``out``.
+    """Lock the requirements of ``wheel``, the running SDK and ``extra`` (more requirements); write the lock to ``out``.
 
-    Without ``with_sdk`` the SDK is there only where something requires it.
-    With ``lock`` nothing is resolved: its content is used as it is. The wheel itself is not in the lock.
-    Raises ResolutionError if there is no solution, ConfigError for a lock that is none or was made with another
-    SDK, InfrastructureError if neither the index nor uv's cache has an answer.
+    Without ``with_sdk`` the SDK is locked only if something requires it.
+    With ``lock`` nothing is resolved: its content is used unchanged. The wheel itself is not in the lock.
+    Raises ResolutionError if there is no solution, ConfigError for an invalid lock or one that was made with another
+    SDK, InfrastructureError if neither the index nor uv's cache answers.
     """
     sdk = staged_sdk_wheel()
     if lock is None:
         name, requirements = _declared(wheel)
         own = f"{NAME} @ {sdk.as_uri()}"
         wanted = [own, *requirements, *extra] if with_sdk else [*requirements, *extra]
-        text = _compile(wanted, leave_out=name, bound=own) if wanted else NOTHING
+        text = _compile(wanted, leave_out=name, bound=own) if wanted else EMPTY
         text = text.replace(f'"{sdk}"', f'"{sdk.name}"').replace(f'"{sdk.as_uri()}"', f'"{sdk.name}"')
     else:
         text = read_text(lock, "the lock", limit=LOCK_BYTES)
@@ -82,7 +82,7 @@ def resolve(
 def resolve_requirements(requirements: Iterable[str], out: Path) -> Lock:
     """Requirements, without the SDK, as a lock written to ``out``. Raises ResolutionError, InfrastructureError."""
     found = [str(_requirement(text)) for text in requirements]
-    text = _compile(found) if found else NOTHING
+    text = _compile(found) if found else EMPTY
     out.write_text(text, "utf-8")
     return Lock(out, read_lock(text))
 
@@ -115,7 +115,7 @@ def _is_wanted(item: Requirement) -> bool:
     try:
         return item.marker is None or item.marker.evaluate({"extra": ""})
     except (ValueError, KeyError) as error:
-        raise ResolutionError(f"{quote(str(item))} compares what has no order", reason="declaration") from error
+        raise ResolutionError(f"{quote(str(item))} compares values that have no order", reason="declaration") from error
 
 
 def _metadata(wheel: Path) -> RawMetadata:
@@ -150,7 +150,7 @@ def _check_python(name: str, declared: str | None) -> None:
 
 
 def _compile(requirements: list[str], *, leave_out: str | None = None, bound: str = "") -> str:
-    """``bound``: what one distribution must be, wherever it is required."""
+    """``bound``: a constraint on one distribution."""
     arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--only-binary", ":all:", "--quiet"]
     arguments += ["--python", str(base_python())]
     if leave_out is not None:
@@ -181,7 +181,7 @@ def _check_sdk(sdk: Path, lines: tuple[str, ...]) -> None:
     if f"{NAME} {version} {digest}" not in lines:
         raise ConfigError(
             f"the lock was not made with this SDK, {NAME} {version} ({digest[:12]}...)",
-            hint="repeat with the SDK that made the lock, or resolve anew",
+            hint="repeat with the SDK that made the lock, or resolve again",
         )
 
 
@@ -196,5 +196,5 @@ def _line(package: Package, source: object) -> str:
         )
     digest = source.hashes.get("sha256", "")
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise ConfigError(f"{quote(digest)} in the lock is not a SHA-256 digest", hint="make the lock anew")
+        raise ConfigError(f"{quote(digest)} in the lock is not a SHA-256 digest", hint="make the lock again")
     return f"{package.name} {parse_wheel_filename(source.filename)[1]} {digest}"

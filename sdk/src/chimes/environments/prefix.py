@@ -1,4 +1,4 @@
-"""Builds environment folders from locks and wheels: unpacked by uv, compiled by our interpreter, never started."""
+"""Makes environment folders from locks and wheels: uv unpacks, the base interpreter compiles, no code of them runs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from chimes.processes import run, scratch_folder
 __all__ = ["base_environment", "install", "make_readable"]
 
 FORMAT = "1"
-"""Part of the name of every environment: another number where they are built in another way."""
+"""Part of every environment's digest; changed when environments are made in another way."""
 INSIDE = "/env"
-"""Where a sandbox sees an environment; compiled code names its source there."""
+"""The path of an environment in a sandbox; compiled code refers to its source there."""
 COMPILE_S = 120
 COMPILE_BYTES = 2 << 30
 COMPILE = f"""\
@@ -33,24 +33,24 @@ resource.setrlimit(resource.RLIMIT_AS, ({COMPILE_BYTES}, {COMPILE_BYTES}))
 resource.setrlimit(resource.RLIMIT_CPU, ({COMPILE_S}, {COMPILE_S}))
 sys.exit(not compileall.main())
 """
-"""Source from an index is compiled, and a compiler can be made to eat: so within limits."""
+"""Source from an index can make the compiler use much memory and time: it runs within limits."""
 
 
 def base_environment(lock: Lock) -> Path:
-    """The compiled environment of a lock, without the plugin: made once, then found in the cache. Never write there.
+    """The compiled environment of a lock, without the plugin; made once, then cached. Do not write to it.
 
-    Raises InstallError for a wheel that cannot be unpacked, InfrastructureError if a wheel cannot be had with the
-    bytes that the lock names.
+    Raises InstallError for a wheel that cannot be unpacked, InfrastructureError if a wheel with the digest in
+    the lock cannot be fetched.
     """
     identity = "\n".join((FORMAT, str(base_python()), platform.python_version(), *lock.lines))
     return kept("environments", hashlib.sha256(identity.encode("utf-8")).hexdigest(), lambda path: _build(lock, path))
 
 
 def install(base: Path, wheel: Path, target: Path) -> None:
-    """Make ``target`` (which must not exist) a copy of ``base`` with ``wheel`` in it, whatever that requires.
+    """Make ``target`` (which must not exist) a copy of ``base`` with ``wheel`` in it; its requirements are not checked.
 
-    Files are hard links to those of ``base`` where the file system allows it, and none of them is written to: what the
-    wheel brings takes their place. Raises InstallError.
+    Files are hard links to those of ``base`` where the file system allows it, and are not written to: files of the
+    wheel replace them. Raises InstallError.
     """
     shutil.copytree(base, target, symlinks=True, copy_function=_link)
     with scratch_folder(f".{target.name}-", parent=target.parent) as scratch:
@@ -78,7 +78,7 @@ def _pinned(line: str) -> str:
 
 
 def _unpack(what: list[str], prefix: Path, *, stdin: str | None = None) -> None:
-    """Into a folder of its own that holds no interpreter, by an interpreter that does not look there."""
+    """Install into a folder without an interpreter, with an interpreter that does not import from it."""
     prefix.mkdir()
     arguments = ["pip", "install", "--prefix", str(prefix), "--python", str(base_python()), "--no-deps", "--quiet"]
     done = run_uv([*arguments, "--only-binary", ":all:", "--link-mode", "hardlink", *what], stdin=stdin)
@@ -87,18 +87,18 @@ def _unpack(what: list[str], prefix: Path, *, stdin: str | None = None) -> None:
     (prefix / ".lock").unlink(missing_ok=True)
 
 
-def _failure(said: bytes, reason: str) -> ChimesError:
-    if b"Failed to fetch" in said or b"Request failed" in said:
+def _failure(output: bytes, reason: str) -> ChimesError:
+    if b"Failed to fetch" in output or b"Request failed" in output:
         return InfrastructureError(f"the wheels cannot be fetched: {reason}", hint="is the package index reachable?")
-    if b"Hash mismatch" in said or b"No solution found" in said:
+    if b"Hash mismatch" in output or b"No solution found" in output:
         return InfrastructureError(
-            f"the index does not have the wheels that the lock names: {reason}", hint="resolve anew, without the lock"
+            f"the index does not have the wheels that the lock names: {reason}", hint="resolve again, without the lock"
         )
-    return InstallError(f"a wheel cannot be unpacked: {reason}", hint="build it anew with a current build backend")
+    return InstallError(f"a wheel cannot be unpacked: {reason}", hint="build it again with a current build backend")
 
 
 def _add_interpreter(environment: Path) -> None:
-    """What makes a folder a virtual environment (PEP 405): a link and three lines."""
+    """Make a folder a virtual environment (PEP 405): links to the interpreter and ``pyvenv.cfg``."""
     python = base_python()
     names = ("python", "python3", f"python{sys.version_info[0]}.{sys.version_info[1]}")
     config = environment / "pyvenv.cfg"
@@ -119,7 +119,7 @@ def _add_interpreter(environment: Path) -> None:
 
 
 def _compile(prefix: Path, *, workers: int) -> None:
-    """Source that does not compile stays as it is: whoever imports it will see why."""
+    """Compile to bytecode; source that does not compile is left, its import will raise the error."""
     options = ["-q", "-q", "-j", str(workers), "-s", str(prefix), "-p", INSIDE]
     run(
         [str(base_python()), "-I", "-S", "-c", COMPILE, *options, str(prefix)],
@@ -130,7 +130,7 @@ def _compile(prefix: Path, *, workers: int) -> None:
 
 
 def make_readable(prefix: Path) -> None:
-    """For every user: a sandbox runs as one that owns nothing, whatever the umask here is."""
+    """Make a folder readable for every user, whatever the umask: a sandbox's user owns no files."""
     for path in (prefix, *_below(prefix)):
         if not path.is_symlink():
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -140,7 +140,7 @@ def make_readable(prefix: Path) -> None:
 
 
 def _move(staged: Path, target: Path) -> None:
-    """Put each staged file in its place by renaming, so that what a hard link shares stays as it is."""
+    """Rename each staged file to its place, so that files that share a hard link do not change."""
     for source in _below(staged):
         place = target / source.relative_to(staged)
         if source.is_dir() and not place.is_symlink() and (place.is_dir() or not place.exists()):
@@ -155,7 +155,7 @@ def _move(staged: Path, target: Path) -> None:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Everything below a folder, folders before what they hold; links are not followed."""
+    """Everything below a folder, folders before their content; links are not followed."""
     for entry in sorted(folder.iterdir()):
         yield entry
         if entry.is_dir() and not entry.is_symlink():

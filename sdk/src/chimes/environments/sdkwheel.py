@@ -1,4 +1,4 @@
-"""Packs the running SDK into a wheel, so that a sandbox gets the judge's own version and no index needs to have it."""
+"""Packs the running SDK into a wheel, so that a sandbox gets exactly this version without an index."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["NAME", "sdk_wheel", "staged_sdk_wheel"]
 
 NAME = "chimes"
 LEFT_OUT = frozenset({"__pycache__", "templates"})
-"""Folders that nothing in a sandbox reads: caches, and what ``chimes new`` copies."""
+"""Folders that are not needed in a sandbox: caches, and the templates of ``chimes new``."""
 
 
 def sdk_wheel(folder: Path) -> Path:
     """Write the wheel of the running SDK into ``folder``: the same source gives the same bytes.
 
-    Raises InfrastructureError where the SDK was not installed, so that nobody knows its metadata.
+    Raises InfrastructureError if the SDK is not installed and so has no metadata.
     """
     try:
         installed = metadata.distribution(NAME)
@@ -44,14 +44,14 @@ def sdk_wheel(folder: Path) -> Path:
 
 
 def staged_sdk_wheel() -> Path:
-    """The same wheel in the cache, in a folder named after its digest: its address changes with its bytes."""
+    """The same wheel in the cache, in a folder named after its digest: another wheel has another address."""
     name, data = _packed()
     return kept("sdk", hashlib.sha256(data).hexdigest(), lambda folder: _put(folder / name, data)) / name
 
 
 @cache
 def _packed() -> tuple[str, bytes]:
-    """Once per process: a lock and the environment made from it must agree, though the source is edited meanwhile."""
+    """Once per process: a lock and its environment must agree even if the source is edited in between."""
     with scratch_folder("chimes-sdk-") as scratch:
         wheel = sdk_wheel(scratch)
         return wheel.name, wheel.read_bytes()

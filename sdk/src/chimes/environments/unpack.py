@@ -1,4 +1,4 @@
-"""Unpacks a wheel that passed the file checks, without any tool that would start an interpreter."""
+"""Unpacks a wheel that passed the file checks, without starting an interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs uv: with the index of the caller's environment, no configuration of the machine, no interpreter but ours."""
+"""Runs uv with the caller's index settings, without configuration files, with the base interpreter only."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ PASSED_ON = frozenset(
         "XDG_CACHE_HOME",
     }
 )
-"""What uv may see of the caller's environment, besides the indexes (``UV_INDEX*``) and their credentials.
+"""Variables that are passed on to uv, besides the indexes (``UV_INDEX*``) and their credentials.
 
-A list of what is allowed: ``UV_COMPILE_BYTECODE`` alone would start interpreters.
+A list of allowed names, because others (``UV_COMPILE_BYTECODE``) would start interpreters.
 """
 ALWAYS = {"UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "LC_ALL": "C"}
 TIMEOUT_S = 600.0
@@ -49,7 +49,7 @@ REASON_CHARACTERS = 600
 
 
 def find_uv() -> str:
-    """Path of the uv executable. Raises InfrastructureError where there is none."""
+    """Path of the uv executable. Raises InfrastructureError if uv is not installed."""
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - optional: comes with the extra `check`
 
@@ -62,7 +62,7 @@ def find_uv() -> str:
 
 
 def uv_environment(caller: Mapping[str, str]) -> dict[str, str]:
-    """The environment of uv, taken from the caller's. pip's index counts where none is set for uv."""
+    """The environment variables of uv, taken from the caller's. pip's index is used if none is set for uv."""
     passed = {
         key: value
         for key, value in caller.items()
@@ -74,10 +74,10 @@ def uv_environment(caller: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_uv(arguments: Sequence[str], *, stdin: str | None = None) -> Completed:
-    """Run uv in an empty folder, once more from its cache alone if it failed for want of the index.
+    """Run uv in an empty folder, and again from its cache alone if it failed because the index did not answer.
 
-    Whether it succeeded is in the result; of two failures it is the first. Raises InfrastructureError if uv is
-    missing or does not come back.
+    The result may be a failure; of two failures it is the first. Raises InfrastructureError if uv is missing or
+    exceeds the time limit.
     """
     command = [find_uv(), *arguments]
     first = _run(command, stdin)
@@ -88,7 +88,7 @@ def run_uv(arguments: Sequence[str], *, stdin: str | None = None) -> Completed:
 
 
 def is_about_requirements(failed: Completed) -> bool:
-    """Whether uv had all it needed to say that there is no solution."""
+    """Whether uv failed because the requirements have no solution, not because of the index."""
     text = failed.text
     return "No solution found" in text and "network was disabled" not in text
 

@@ -45,7 +45,7 @@ def write_wheel(
     ``files`` are archive names (``acme/__init__.py``, ``acme-1.0.dist-info/licenses/LICENSE``) with their bytes.
     ``metadata`` is the text of METADATA; without it one is made from ``requires``, ``requires_python`` and ``readme``.
     ``entry_points`` are names and targets by group. METADATA, WHEEL, entry_points.txt and RECORD are added, unless
-    ``files`` has them: what is given wins, so that a wheel can be wrong on purpose.
+    ``files`` has them: ``files`` take precedence, so that tests can make invalid wheels.
     """
     path = folder / f"{wheel_name(name, version)}-{tag}.whl"
     info = f"{wheel_name(name, version)}.dist-info"
@@ -77,7 +77,7 @@ def wheel_name(name: str, version: str) -> str:
 def core_metadata(
     name: str, version: str, requires: Iterable[str], requires_python: str, readme: str | None = None
 ) -> str:
-    """The least METADATA that strict readers accept."""
+    """The smallest METADATA that strict readers accept."""
     lines = [
         "Metadata-Version: 2.1",
         f"Name: {name}",

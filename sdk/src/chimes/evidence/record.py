@@ -40,12 +40,12 @@ class ComponentRecord(_Record):
 class RunRecord(_Record):
     """One run. Times are in seconds; a lane adds its name, the attempt, the nodes and the times of the job.
 
-    ``check_s``: from the start of the checks to their end; ``queued_s``: from the request to the start of the job;
-    ``run_s``: from the start of the job to its end.
+    ``check_s``: from the start of the checks to their end, None where they left no record; ``queued_s``: from the
+    request to the start of the job; ``run_s``: from the start of the job to its end.
     """
 
     format: Literal["chimes.run/1"] = "chimes.run/1"
-    check_s: float
+    check_s: float | None
     checks: tuple[CheckRecord, ...] = ()
     components: tuple[ComponentRecord, ...] = ()
     lane: str | None = None

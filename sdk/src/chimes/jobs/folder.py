@@ -1,19 +1,19 @@
-"""The control folder of one job: what clients and the job's wrapper tell each other through files.
+"""The control folder of one job: the files through which clients and the job's wrapper communicate.
 
 ::
 
     job.json        what to run; written once, before the folder has its name
-    wrapper.json    which process runs it: whoever writes this first, and nobody else, runs the job
-    heartbeat       its modification time: the wrapper lived then
+    wrapper.json    which process runs it: the process that writes this first runs the job
+    heartbeat       its modification time: when the wrapper last ran
     started.json    the command was started
-    cancel.json     a client asks for the end
+    cancel.json     a client's cancel request
     exit.json       how the job ended; atomic, durable, final
     stdout stderr   what the command wrote, byte for byte
     work            its working folder, unless the job names another
-    wrapper.log     what the wrapper itself had to say; empty, or a bug
+    wrapper.log     output of the wrapper itself; empty unless it failed
 
-A folder is named by the sha256 of the job's key, so that one key is one job. Only what is here decides
-about a job's state: nothing else survives every client.
+A folder is named by the sha256 of the job's key, so that one key is one job. A job's state is decided by
+these files alone: nothing else survives the end of all clients.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def create(parent: Path, *, key: str, spec_sha256: str, job: Mapping[str, Any]) 
     """Record a job under ``parent`` and return its control folder; durable when it returns.
 
     The record appears whole or not at all, once per key, however many processes try. Raises
-    ConflictError where the key stands for another specification, InfrastructureError where the folder
-    can't be written.
+    ConflictError if the key belongs to another specification, InfrastructureError if the folder
+    cannot be written.
     """
     record = {"version": VERSION, "key": key, "spec_sha256": spec_sha256, "submitted_at": now(), **job}
     folder = parent / job_id(key)
@@ -112,7 +112,7 @@ def _create_folder(folder: Path, record: Record) -> None:
 
 
 def find_job(parent: Path, *, key: str, spec_sha256: str) -> Path | None:
-    """The control folder of a key, None if it is new; raises ConflictError where it stands for something else."""
+    """The control folder of a key, None if it is new; raises ConflictError if it belongs to another job."""
     folder = parent / job_id(key)
     record = read_record(folder, JOB)
     if record is None:
@@ -137,7 +137,7 @@ def get_job(folder: Path) -> Record:
 def launching(folder: Path) -> Iterator[bool]:
     """Hold the right to start the job's wrapper; the value says whether one has to be started.
 
-    A submitter that died while it held the right has given it back: the next one starts the job.
+    If a submitter dies while it holds the right, the right is released: the next submitter starts the job.
     """
     with locked(folder / LAUNCH_LOCK):
         yield not (folder / WRAPPER).exists() and not (folder / EXIT).exists()
@@ -155,14 +155,14 @@ def claim(folder: Path) -> bool:
 
 
 def beat(folder: Path) -> None:
-    """Say that the wrapper lives."""
+    """Record that the wrapper is running."""
     (folder / HEARTBEAT).touch()
 
 
 def request_cancel(folder: Path, *, grace_s: float) -> None:
-    """Ask the wrapper for the end: SIGTERM, after ``grace_s`` SIGKILL. Nothing happens to an ended job.
+    """Ask the wrapper to end the job: SIGTERM, after ``grace_s`` SIGKILL. Does nothing if the job has ended.
 
-    Asked again, the shorter grace counts.
+    If called again, the shorter grace applies.
     """
     if read_record(folder, JOB) is None or (folder / EXIT).exists():
         return
@@ -175,7 +175,7 @@ def request_cancel(folder: Path, *, grace_s: float) -> None:
 
 
 def requested_grace(folder: Path) -> float | None:
-    """The grace (seconds) of a cancel request, None if nobody asked."""
+    """The grace (seconds) of a cancel request, None without a request."""
     record = read_record(folder, CANCEL)
     grace = None if record is None else record.get("grace_s")
     return float(grace) if isinstance(grace, (int, float)) else None
@@ -204,7 +204,7 @@ def read_logs(
 
 
 def read_record(folder: Path, name: str) -> Record | None:
-    """A record of the folder; None where there is none that can be read."""
+    """A record of the folder; None if it is missing or invalid."""
     try:
         value = json.loads((folder / name).read_bytes())
     except (OSError, ValueError, RecursionError):

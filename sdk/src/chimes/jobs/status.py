@@ -14,7 +14,7 @@ __all__ = ["FINAL_STATES", "read_status"]
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
 
 LAUNCH_LIMIT_S = 60.0
-"""How long a job may be recorded without a wrapper; after that its submitter has died in between."""
+"""How long a job may be without a wrapper; after that its submitter is taken for dead."""
 
 SILENCE_LIMIT_S = 600.0
 """How old the heartbeat of a wrapper on another machine may be; two clocks may differ by minutes."""
@@ -26,7 +26,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     """The job's status with the fields of ``JobStatus``, as plain JSON values; never raises.
 
     An exit record decides. Without one a living wrapper means that the job waits or runs, and a dead one
-    that it is lost: no job is taken for ended because nothing is known of it.
+    that it is lost: a job is never reported as ended because nothing is known of it.
     """
     job = read_record(folder, JOB)
     if job is None:
@@ -41,7 +41,7 @@ def read_status(folder: Path) -> dict[str, Any]:
     silence = _age(folder / HEARTBEAT)
     if found == "alive" or (found == "elsewhere" and silence < SILENCE_LIMIT_S):
         return _running(folder, job, wrapper, stale=found == "elsewhere" and silence > 3 * _heartbeat_s(job))
-    # The wrapper may have ended well between the two looks.
+    # The wrapper may have ended normally between the two reads.
     record = read_record(folder, EXIT)
     if record is not None:
         return _ended(job, record)
@@ -87,7 +87,7 @@ def _status(job: Record, state: str, **fields: Any) -> dict[str, Any]:
 
 
 def _heartbeat_s(job: Record) -> float:
-    # The job itself may have written anything into its folder.
+    # The job itself can write anything into its folder.
     value = job.get("heartbeat_s")
     return float(value) if isinstance(value, (int, float)) else 5.0
 

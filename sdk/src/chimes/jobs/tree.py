@@ -33,7 +33,7 @@ def become_subreaper() -> bool:
 
 
 def end_with_parent() -> Callable[[], None]:
-    """What a child runs before its command, so that it is killed should this process be killed."""
+    """A function for a child to call before exec, so that it is killed when this process is."""
     parent = os.getpid()
 
     def prepare() -> None:  # pragma: no cover - runs between fork and exec, where nothing is measured

@@ -1,4 +1,4 @@
-"""Pauses that a signal ends early: how a job's wrapper waits without polling its child."""
+"""Waits for a time or a signal, whichever comes first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Wakeups:
     """Takes over SIGCHLD, SIGTERM and SIGINT of this process; one per process, in its main thread."""
 
     def __init__(self) -> None:
-        """Install the handlers, and undo what the client may have blocked or ignored: a job starts clean."""
+        """Install the handlers, and reset signals that the client blocked or ignored: the job inherits this."""
         self.asked_to_end = False
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:

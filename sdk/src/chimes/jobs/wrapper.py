@@ -7,10 +7,10 @@ folder (chimes.jobs.folder)::
     env             the command's whole environment, nothing added
     workdir         None: the folder ``work`` beside it
     walltime_s      None: no limit; counted from the command's start
-    memory_bytes    None: no limit; of the whole tree, watched, since a limit on address space hits the wrong ones
-    grace_s         between SIGTERM and SIGKILL where nobody said otherwise
-    heartbeat_s     how often the wrapper shows that it lives
-    devices         what was given to the job; recorded
+    memory_bytes    None: no limit; of the whole tree, by measuring: a limit on address space would end other programs
+    grace_s         between SIGTERM and SIGKILL unless a cancel request says otherwise
+    heartbeat_s     how often the wrapper touches the heartbeat
+    devices         the devices of the job; recorded
     attempt         counted from 1; recorded
 
 Its exit status is the command's (128 + signal where one ended it), so that a scheduler sees the same.
@@ -40,13 +40,13 @@ __all__ = ["Admission", "JobRun", "main", "run", "start_detached"]
 
 GRACE_S, HEARTBEAT_S = 10.0, 5.0
 LEFTOVER_GRACE_S = 2.0
-"""What processes that outlive their command are given between SIGTERM and SIGKILL."""
+"""Time between SIGTERM and SIGKILL for processes that outlive their command."""
 STUCK_LIMIT_S = 30.0
 """How long a killed leftover may take to die (one in an uninterruptible call may never)."""
 LOOK_S, LOOK_CLOSELY_S, LOOK_KILLING_S = 1.0, 0.1, 0.01
 
 Record = dict[str, Any]
-Ending = Literal["leftovers", "cancelled", "walltime", "oom"]
+EndReason = Literal["leftovers", "cancelled", "walltime", "oom"]
 
 
 class Admission(Protocol):
@@ -63,7 +63,7 @@ class Admission(Protocol):
 
 
 class _Open:
-    """No queue: whoever comes may start."""
+    """No queue: every job may start at once."""
 
     def enter(self) -> None:
         """Nothing to take."""
@@ -118,7 +118,7 @@ def _shell_status(record: Record) -> int:
 
 
 def start_detached(folder: Path, *, admission: Admission | None = None) -> None:
-    """Leave a wrapper running that nobody is the parent of; return once it has the job, or has failed to take it.
+    """Start a wrapper that is detached from its client; return once it has claimed the job, or has failed to.
 
     Called in a process made for this: it returns in that process, and never in the wrapper, which holds
     none of its standard streams.
@@ -144,7 +144,7 @@ def _leave_streams(log: Path) -> None:
 
 
 class JobRun:
-    """One run of a job: waits, starts the command, watches it, ends what has to be ended."""
+    """One run of a job: waits, starts the command, watches it, ends its process tree when necessary."""
 
     def __init__(self, folder: Path, job: Record, wakeups: Wakeups) -> None:
         self._folder, self._job, self._wakeups = folder, job, wakeups
@@ -153,8 +153,8 @@ class JobRun:
         # Of the command, in seconds of the monotonic clock; the wall clock may be set back meanwhile.
         self._began = 0.0
         self._ended: float | None = None
-        # Of the ending, once there is one: why, since when, and when SIGTERM is followed by SIGKILL.
-        self._reason: Ending | None = None
+        # Once the tree has to end: why, since when, and when SIGTERM is followed by SIGKILL.
+        self._reason: EndReason | None = None
         self._since = 0.0
         self._kill_at = math.inf
 
@@ -221,8 +221,8 @@ class JobRun:
         if moment >= self._kill_at:
             jobtree.kill_tree_below()
 
-    def _demands(self, moment: float) -> Iterator[tuple[Ending, float]]:
-        """Why the tree has to end now, with the grace: the first of all is the reason, the shortest counts."""
+    def _demands(self, moment: float) -> Iterator[tuple[EndReason, float]]:
+        """Why the tree has to end now, with the grace: the first reason is recorded, the shortest grace applies."""
         if self._ended is not None and self._reason is None:
             yield "leftovers", LEFTOVER_GRACE_S
         if (grace_s := self._grace_asked()) is not None:
@@ -245,7 +245,7 @@ class JobRun:
         return min(moments) - moment
 
     def _verdict(self, status: int | None) -> Record:
-        """Exit code, signal, reason and fault out of the command's status (negative: the signal) and the ending."""
+        """Exit code, signal, reason and fault, from the command's status (negative: the signal) and the end reason."""
         number = -status if status is not None and status < 0 else None
         ended = {"exit_code": status if number is None else None, "signal": number}
         if self._reason not in (None, "leftovers"):

@@ -141,8 +141,8 @@ def _csv_type(dtype: pa.DataType) -> pa.DataType | None:
         return next((held for kind, held in known.items() if kind.equals(dtype)), _csv_type(dtype.storage_type))
     if types.is_nested(dtype) or types.is_interval(dtype):
         return None
-    themselves = (types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_decimal)
-    themselves += (types.is_time, types.is_duration, types.is_large_string)
+    themselves = [types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_decimal]
+    themselves += [types.is_time, types.is_duration, types.is_large_string]
     return dtype if any(is_kind(dtype) for is_kind in themselves) else pa.string()
 
 

@@ -13,7 +13,7 @@ from chimes.context import CancelToken
 from chimes.errors import ChimesError
 from chimes.host.components import Part
 from chimes.kinds.backend import ComputeBackend, JobHandle, JobState, JobStatus, LogChunk
-from chimes.pipelines.outcome import Progress, RunFolder, read_value
+from chimes.pipelines.result import Progress, RunFolder, read_value
 
 __all__ = ["Event", "Follower", "LogLine", "Progressed", "Retrying", "StateChanged", "Submitted", "pause"]
 

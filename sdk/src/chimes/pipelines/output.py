@@ -8,6 +8,7 @@ import io
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TypeVar
@@ -105,7 +106,7 @@ class OutputFile:
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows."""
         columns = [
-            self._holding(field, lambda column=column, dtype=dtype: self._format.convert(column, dtype))
+            self._holding(field, partial(self._format.convert, column, dtype))
             for field, column, dtype in zip(self._schema, batch.columns, self._written.types, strict=True)
         ]
         rows = pa.RecordBatch.from_arrays(columns, schema=self._written)
@@ -115,7 +116,7 @@ class OutputFile:
         except (pa.ArrowException, ValueError):
             # Which column is it? Each is written alone, to memory.
             for field, column in zip(self._schema, columns, strict=True):
-                self._holding(field, lambda column=column: self._write_alone(column))
+                self._holding(field, partial(self._write_alone, column))
             raise
         self.rows += batch.num_rows
 

@@ -28,10 +28,10 @@ from chimes.host.batching import pad, rebatch, target_rows
 from chimes.host.components import Part, closing, find_part
 from chimes.host.reading import PlannedRead
 from chimes.kinds.model import LoadReport, Model
-from chimes.pipelines.compose import Composition
-from chimes.pipelines.outcome import Failure, Progress, RunFolder, RunResult, after_output, read_value, write_value
+from chimes.pipelines.composition import Composition
 from chimes.pipelines.output import OutputFile, OutputReport
 from chimes.pipelines.projection import check_outputs, project
+from chimes.pipelines.result import Failure, Progress, RunFolder, RunResult, after_output, read_value, write_value
 from chimes.registry import Registry
 from chimes.resources import Device
 

@@ -38,7 +38,7 @@ class Call:
     path: str | None
 
     def arg(self, index: int) -> str:
-        """An argument as printed, empty where there is none."""
+        """An argument as printed, empty if the call has fewer."""
         return self.args[index] if index < len(self.args) else ""
 
 
@@ -76,7 +76,7 @@ def parse_call(text: str) -> Call | None:
 
 
 def parse_number(text: str) -> Number | None:
-    """A number with what strace knows of it; None where there is none."""
+    """A number and the path that strace shows for it; None if the text is not a number."""
     match = NUMBER.match(text)
     if match is None:
         return None

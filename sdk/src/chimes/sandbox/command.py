@@ -1,7 +1,7 @@
-"""Says what a sandbox is, as one command line: the namespaces, the mounts, the limits, the user.
+"""The command line of a sandbox: its namespaces, mounts, limits and user.
 
-Two variants. Started by root, root makes the mounts (so that what lies under a private folder can be
-mounted) and the user is dropped inside; started by anybody else, everything happens in a user namespace.
+Two variants. If root starts it, root makes the mounts (so that folders that only root can read can be
+mounted) and the user is dropped inside; for any other user everything happens in a user namespace.
 """
 
 from __future__ import annotations

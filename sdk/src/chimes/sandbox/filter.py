@@ -1,14 +1,14 @@
-"""Closes the doors past the limits and the trace: a seccomp program for the system calls nobody would see or count.
+"""A seccomp program that refuses system calls which neither the trace sees nor the limits count.
 
-``io_uring`` does what the trace shows, unseen; a new user namespace may mount memory without a size;
-memory files, System V memory and semaphores, and pages given to a pipe belong to no process that could be
-measured; a foreign architecture's calls have other numbers; a filter of one's own with a listener lets
-calls through past the trace. All of them answer as on a kernel that lacks them, and libraries fall back.
-A larger buffer of a socket or pipe would hold memory that nobody counts: sockets keep theirs without a word,
-as the kernel does with one that asks for too much, and pipes are refused theirs. Who shall have the signals
-of a descriptor cannot be said: the signal that ends another process would come from nobody.
-Sockets of a family that no network namespace holds reach the machine (vsock). Whoever asks for one is sent a signal,
-since that the trace sees, and a refusal it does not.
+Refused are ``io_uring`` (the trace does not see its operations), new user namespaces (they can mount memory without
+a size limit), memory files, System V memory and semaphores and pages given to a pipe (this memory belongs to no
+process), calls of a foreign architecture (they have other numbers), and filters with a listener (they let calls pass
+the trace). All of them answer as on a kernel without them, and libraries fall back.
+
+Larger buffers are refused because their memory is not counted: sockets keep the default size without an error, as
+the kernel does for too large requests; for pipes the call fails. The owner of a descriptor's signals cannot be set:
+the trace could not tell who sent such a signal. Sockets of a family that network namespaces do not isolate (vsock)
+reach the machine: the call is answered with a signal, because the trace sees signals but not refusals.
 """
 
 from __future__ import annotations

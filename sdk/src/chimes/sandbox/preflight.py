@@ -1,4 +1,4 @@
-"""Finds out whether this machine can make a sandbox, before somebody relies on it."""
+"""Checks that this machine can make a sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lends each sandbox that root starts a user of its own: the kernel counts processes per user."""
+"""Gives each sandbox that root starts a user of its own: the kernel counts processes per user."""
 
 from __future__ import annotations
 

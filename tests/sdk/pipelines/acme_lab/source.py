@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
 )
 
 
-class Celsius(pa.ExtensionType):
+class Celsius(pa.ExtensionType):  # type: ignore[misc]
     """A type of this plugin, registered when it is imported."""
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ class Defect:
 
 
 class Defects:
-    """Collects defects; keeps the first of each rule and counts the others, so that nobody can flood a report."""
+    """Collects defects; keeps the first of each rule and counts the others, so that no file can flood a report."""
 
     def __init__(self) -> None:
         self.kept: list[Defect] = []

@@ -23,7 +23,7 @@ REGULAR, HARD_LINK, SYMLINK, FOLDER = "0", "1", "2", "5"
 GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL = "L", "K", "x", "g"
 NUMBERS = {"mode": (100, 108), "uid": (108, 116), "gid": (116, 124), "mtime": (136, 148)}
 NUMBERS |= {"devmajor": (329, 337), "devminor": (337, 345)}
-"""Fields that nobody here needs; a reader that finds no number in one takes the archive to end before it."""
+"""Fields that are not used here. Some readers end the archive before a header that has no number in one of them."""
 USTAR_SIZE_LIMIT = 8 << 30
 NEGATIVE = 0xFF
 """The first byte of a number below zero, as of a time before 1970."""

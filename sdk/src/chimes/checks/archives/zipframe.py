@@ -25,7 +25,7 @@ LOCAL = struct.Struct("<4s5H3L2H")
 UTF8_NAME, LEVEL_BITS, DESCRIPTOR, ENCRYPTED = 0x800, 0x006, 0x008, 0x2041
 ZIP64_EXTRA, UNICODE_PATH_EXTRA = 0x0001, 0x7075
 NEWEST = 63
-"""The newest version of the format that anybody implements, ten times 6.3."""
+"""The newest version of the format that readers implement, ten times 6.3."""
 FULL16, FULL32 = 0xFFFF, 0xFFFFFFFF
 
 

@@ -17,7 +17,7 @@ __all__ = ["ArchiveSafe"]
 
 
 class Rule(NamedTuple):
-    """What is said of a defect: ``{member}`` and ``{detail}`` are filled in."""
+    """The message and fix for a defect: ``{member}`` and ``{detail}`` are filled in."""
 
     sentence: str
     fix: str
@@ -98,9 +98,9 @@ RULES = MappingProxyType(
 class ArchiveSafe(FileCheck[Subject]):
     """Is the archive safe to unpack, and the same to every reader?
 
-    Members that leave the folder, links, encryption, several files under one name, wrong checksums and
-    bombs harm whoever unpacks them. A file that two tools read differently can show one content to a
-    check and another to an installer, so the frame must be exact.
+    Members outside the folder, links, encryption, several files under one name, wrong checksums and
+    decompression bombs harm the machine that unpacks them. A file that two tools read differently can show one
+    content to a check and another to an installer, so the archive's structure must be exact.
     """
 
     code = "A01"

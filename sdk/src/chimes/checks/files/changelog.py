@@ -28,8 +28,8 @@ class ChangelogTells(WheelCheck):
 
     A file `CHANGELOG.md` in the plugin's package, or anywhere in its `.dist-info` folder, with a heading that holds
     the version (`## 1.2.0`, `## [1.2.0] - 2026-05-04`) and text below it. Every build backend can put it
-    in the package; hatchling takes the project's own with `extra-metadata`, as the template does. Whoever updates
-    reads there what to expect, and a page can show it without a network.
+    in the package; hatchling takes the project's own with `extra-metadata`, as the template does. Users read there
+    what an update changes, and a page can show it without a network.
     """
 
     code = "P03"
@@ -38,14 +38,14 @@ class ChangelogTells(WheelCheck):
     source = "keepachangelog.com 1.1"
 
     def observe(self, subject: WheelSubject) -> Facts:
-        """Which changelogs there are, and what they say of the version."""
+        """The changelogs, and whether one has an entry for the version."""
         version = next(iter(parse_headers(subject.metadata or b"").all("Version")), "")
         places = sorted(_places(subject))
-        told = [_told(subject.read(place), version) for place in places]
+        entries = [_entry(subject.read(place), version) for place in places]
         return {
             "version": version,
             "places": places[:10],
-            "entry": next((word for word in ("written", "empty") if word in told), "none"),
+            "entry": next((state for state in ("written", "empty") if state in entries), "none"),
         }
 
     def judge(self, facts: Facts) -> list[Finding]:
@@ -58,7 +58,7 @@ class ChangelogTells(WheelCheck):
             message, fix = f"no heading of the changelog names the version {version}", "add one, with what changed"
             return [self.finding(message, fix, where=places[0])]
         if facts["entry"] == "empty":
-            message = f"the changelog says nothing of the version {version}"
+            message = f"the changelog has no text for the version {version}"
             return [self.finding(message, "write below its heading what changed", where=places[0])]
         return []
 
@@ -77,7 +77,7 @@ def _places(subject: WheelSubject) -> Iterator[str]:
             yield name
 
 
-def _told(data: bytes | None, version: str) -> str:
+def _entry(data: bytes | None, version: str) -> str:
     """``written``, ``empty`` or ``none``."""
     found = [
         section.is_written

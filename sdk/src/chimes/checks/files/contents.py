@@ -1,4 +1,4 @@
-"""Whether what a wheel puts into site-packages can be imported and gets in nobody's way."""
+"""Whether the files of a wheel can be imported and do not collide with those of other wheels."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class EntryPointsHold(WheelCheck):
     """Are the entry points valid, and do those of group `chimes` name a module of this wheel?
 
     Chimes imports that module to learn what the plugin offers. If it is missing, or another
-    distribution's, the plugin loads as a failure, or as somebody else's code.
+    distribution's, the plugin does not load, or code of another distribution is loaded.
     """
 
     code = "A15"

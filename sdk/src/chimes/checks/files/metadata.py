@@ -31,7 +31,7 @@ __all__ = ["MetadataValid"]
 REQUIRED = ("Metadata-Version", "Name", "Version")
 SUMMARY_CHARACTERS = 512
 LABEL_CHARACTERS = 32
-# Old build tools write the word where they have no value.
+# Old build tools write UNKNOWN where they have no value.
 ABSENT = ("", "UNKNOWN")
 MAX_FINDINGS = 100
 NEWER_TOOL = "build with a current build tool; do not edit the metadata by hand"
@@ -55,7 +55,7 @@ class MetadataValid(FileCheck[Subject]):
     """Are the core metadata well formed, and is what they say valid?
 
     Every client reads them: a line that breaks the parser hides dependencies and the Python version, a
-    direct URL fetches from outside the index, a wrong licence or classifier misleads whoever filters by it.
+    direct URL fetches from outside the index, a wrong licence or classifier makes search results wrong.
     """
 
     code = "A04"
@@ -133,7 +133,7 @@ def _judge_repeated(fields: Fields) -> Problems:
     counts = Counter(field for field, _ in fields)
     for field in sorted(SINGLE & counts.keys()):
         if counts[field] > 1:
-            yield f"the field {_title(field)} stands {counts[field]} times", "give it once", _title(field)
+            yield f"the field {_title(field)} is there {counts[field]} times", "give it once", _title(field)
 
 
 def _judge_newer(fields: Fields) -> Problems:
@@ -166,7 +166,7 @@ def _judge_requirements(fields: Fields) -> Problems:
             yield message, "require a released version by name", "Requires-Dist"
         if not has_comparable_marker(value):
             message = f"the requirement {quote(value)} compares what has no order"
-            yield message, "compare versions with <, >= or ~=, and words with == or in", "Requires-Dist"
+            yield message, "compare versions with <, >= or ~=, and other values with == or in", "Requires-Dist"
 
 
 def _judge_extras(fields: Fields) -> Problems:
@@ -174,7 +174,7 @@ def _judge_extras(fields: Fields) -> Problems:
     for value in _values(fields, "provides-extra"):
         name = canonicalize_name(value)
         if name in first:
-            message = f"the extras {quote(first[name])} and {quote(value)} are one and the same when normalised"
+            message = f"the extras {quote(first[name])} and {quote(value)} are the same when normalised"
             yield message, "keep one of them", "Provides-Extra"
         first.setdefault(name, value)
 
@@ -182,7 +182,7 @@ def _judge_extras(fields: Fields) -> Problems:
 def _judge_licence(fields: Fields) -> Problems:
     expressions = _values(fields, "license-expression")
     if expressions and any(value.strip() for value in _values(fields, "license")):
-        yield "License stands beside License-Expression", "keep License-Expression alone", "License"
+        yield "both License and License-Expression are given", "keep License-Expression alone", "License"
     for expression in expressions:
         for name, instead in deprecated_identifiers(expression).items():
             message = f"the licence identifier {quote(name)} is deprecated"

@@ -16,7 +16,7 @@ from chimes.text import quote
 __all__ = ["TEMPLATE_MARKER", "ReadmeOwn", "ReadmeRenders"]
 
 TEMPLATE_MARKER = "<!-- chimes:template-readme -->"
-"""Stands in the README of every template; whoever writes a page of their own takes it out."""
+"""A comment in the README of every template; authors remove it with the text that it marks."""
 
 RENDERED_BYTES = 512 << 10
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)

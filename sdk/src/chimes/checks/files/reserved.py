@@ -1,4 +1,4 @@
-"""Whether a distribution takes a name that belongs to Python, to Chimes, or to somebody the rules name."""
+"""Whether a distribution takes a name that belongs to Python, to Chimes, or to an owner that the rules name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHER_PYTHONS = frozenset(
     | {"ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib"}
 )
 STANDARD_LIBRARY = frozenset(canonicalize_name(name) for name in sys.stdlib_module_names | OTHER_PYTHONS)
-# Top-level packages that only their owner may install: anybody else would overwrite them.
+# Top-level packages that only their owner may install: another distribution would overwrite them.
 OWNED_PACKAGES = {
     "chimes": "chimes",
     "chimes_marketplace": "chimes-marketplace",

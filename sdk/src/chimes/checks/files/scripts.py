@@ -21,10 +21,10 @@ KEPT = 200
 
 
 class ScriptsOwn(WheelCheck):
-    """Do the commands of the wheel shadow nobody else's?
+    """Are the commands of the wheel free of names that other distributions or the system own?
 
-    A script lands in the folder that comes first on the path: one named `python`, `pip` or like the
-    command of another distribution is run instead of the real one. The name's owner may bring it.
+    A script is installed into the folder that comes first on the path: one named `python`, `pip` or like the
+    command of another distribution is run instead of the real one. Only the name's owner may ship it.
     """
 
     code = "A11"
@@ -40,7 +40,7 @@ class ScriptsOwn(WheelCheck):
         return {"distribution": subject.filename.split("-")[0], "commands": commands}
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """One finding per command that is not the distribution's to bring."""
+        """One finding per command that the distribution does not own."""
         findings = []
         distribution = canonicalize_name(facts["distribution"])
         for name, where in facts["commands"]:

@@ -24,7 +24,7 @@ LONGEST = MappingProxyType(
         **dict.fromkeys(("requires-dist", "provides-dist", "obsoletes-dist"), 2_000),
     }
 )
-"""Characters that a value may have whose grammar takes long to read, in the worst case longer than anybody waits."""
+"""Characters that a value may have whose grammar takes long to read, in the worst case far too long."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def parse_headers(data: bytes) -> Headers:
 
 
 def _excess(fields: Sequence[tuple[str, str]]) -> Iterator[tuple[str, int, str]]:
-    """A defect for each field that stands too often or has too long a value."""
+    """A defect for each field that is repeated too often or has too long a value."""
     counts = Counter(name.lower() for name, _ in fields)
     for name in sorted(name for name, count in counts.items() if count > MAX_REPEATED):
         yield "too-often", counts[name], name

@@ -38,8 +38,8 @@ def is_valid_expression(text: str) -> bool:
 
 def deprecated_identifiers(text: str) -> dict[str, str]:
     """The deprecated identifiers in ``text``, each with what SPDX has instead of it."""
-    words = text.replace("(", " ").replace(")", " ").split()
-    return {word: _replacements()[word.lower()] for word in words if word.lower() in _replacements()}
+    names = text.replace("(", " ").replace(")", " ").split()
+    return {name: _replacements()[name.lower()] for name in names if name.lower() in _replacements()}
 
 
 @cache

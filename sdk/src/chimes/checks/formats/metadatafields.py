@@ -97,7 +97,7 @@ def is_valid(field: str, value: str) -> bool:
 
 
 def requirement_url(value: str) -> str | None:
-    """The direct URL of a requirement, None if it has none or is none."""
+    """The direct URL of a requirement, None if it has no URL or is not a requirement."""
     try:
         return Requirement(value).url
     except (ValueError, RecursionError):
@@ -105,7 +105,7 @@ def requirement_url(value: str) -> str | None:
 
 
 def has_comparable_marker(value: str) -> bool:
-    """Whether what stands behind ``;`` can be answered (``os_name ~= "posix"`` cannot); true for no requirement."""
+    """Whether the marker behind ``;`` can be evaluated (``os_name ~= "posix"`` cannot); true where there is none."""
     try:
         marker = Requirement(value).marker
         if marker is not None:

@@ -1,4 +1,4 @@
-"""Reads the headings of a Markdown or reStructuredText document, and what stands below each."""
+"""Reads the headings of a Markdown or reStructuredText document, and the text below each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NUMBERED = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*")
 UNDERLINE = re.compile(r"([=\-~^\"'*+#.:_`])\1{2,}[ \t]*")
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 UNWRITTEN = frozenset({"", "todo", "tbd", "tba", "fixme", "xxx"})
-"""What is no text, once everything but letters and digits is gone."""
+"""Texts that count as empty, compared by their letters and digits."""
 LONGEST_TEXT, LONGEST_TITLE, MOST = 1 << 20, 300, 2000
 
 

@@ -1,1 +1,1 @@
-"""How the command line talks to a marketplace."""
+"""The marketplace client of the command line."""

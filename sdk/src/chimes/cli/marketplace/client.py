@@ -1,4 +1,4 @@
-"""The marketplace as the command line talks to it: its address, the token, its answers, and what a refusal means."""
+"""A client for a marketplace: its address, the token, its answers, and the errors that they mean."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ERRORS: Mapping[int, type[ChimesError]] = {
 
 
 def market_options(command: F) -> F:
-    """``--url``, ``--token`` and ``--json``, as every verb has them that talks to a marketplace."""
+    """The options ``--url``, ``--token`` and ``--json`` of every verb that needs a marketplace."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
         click.option("--token", envvar="CHIMES_TOKEN", help="Your upload token. Default: CHIMES_TOKEN."),
@@ -55,27 +55,27 @@ def market_options(command: F) -> F:
 
 @dataclass(frozen=True)
 class Market:
-    """One marketplace, and who asks."""
+    """One marketplace, and the token to authenticate with."""
 
     url: str
     token: str = field(repr=False)
 
     @classmethod
     def at(cls, url: str | None, token: str | None) -> Market:
-        """From the options of a verb; raises ConfigError where one is missing or no address."""
+        """From the options of a verb; raises ConfigError where one is missing or invalid."""
         if not url:
-            raise ConfigError("no marketplace is named", hint="give --url, or set CHIMES_URL")
+            raise ConfigError("no marketplace is given", hint="give --url, or set CHIMES_URL")
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
             raise ConfigError(
-                f"{url!r} is no address of a marketplace", hint="give one like https://market.example.org"
+                f"{url!r} is not the address of a marketplace", hint="give one like https://market.example.org"
             )
         if not token:
             raise ConfigError(
                 "no upload token is given", hint="set CHIMES_TOKEN; an admin of the marketplace makes one"
             )
         if not token.isascii() or not token.isprintable():
-            raise ConfigError("the token holds characters that no token has", hint="copy it again, without quotes")
+            raise ConfigError("the token has characters that a token cannot have", hint="copy it again, without quotes")
         return cls(url.rstrip("/"), token)
 
     def show(self, number: int) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Market:
         return self._ask("GET", f"/api/v1/submissions/{number}")
 
     def change(self, number: int, verb: str) -> dict[str, Any]:
-        """Close, cancel or retry a submission, and how it is then. Raises ConflictError where its state forbids it."""
+        """Close, cancel or retry a submission; its new state. Raises ConflictError where its state forbids it."""
         return self._ask("POST", f"/api/v1/submissions/{number}/{verb}")
 
     def _ask(self, method: str, path: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class Market:
 
 
 def attempt(send: Callable[[], requests.Response], url: str) -> requests.Response:
-    """Send until there is an answer that is not the server's own failure. Raises InfrastructureError after a while."""
+    """Send until the answer is not a server error. Raises InfrastructureError after five attempts."""
     for pause_s in (*PAUSES_S, None):
         try:
             response = send()
@@ -122,7 +122,7 @@ def attempt(send: Callable[[], requests.Response], url: str) -> requests.Respons
 
 
 def refusal(response: requests.Response, url: str) -> ChimesError:
-    """What the marketplace said, as the error that it means here."""
+    """The error that an answer means."""
     kind = ERRORS.get(response.status_code, ConfigError)
     try:
         body = read_answer(response, url)
@@ -133,7 +133,7 @@ def refusal(response: requests.Response, url: str) -> ChimesError:
 
 
 def read_answer(response: requests.Response, url: str) -> dict[str, Any]:
-    """The JSON object of an answer. Raises InfrastructureError where it is something else."""
+    """The JSON object of an answer. Raises InfrastructureError where it is not one."""
     try:
         body = response.json()
     except ValueError:
@@ -144,16 +144,16 @@ def read_answer(response: requests.Response, url: str) -> dict[str, Any]:
 
 
 def no_marketplace(response: requests.Response, url: str) -> InfrastructureError:
-    """Somebody else answers there."""
+    """The error for an address where another service answers."""
     return InfrastructureError(
         f"{url} does not answer like a Chimes marketplace ({response.status_code} {response.reason})",
         hint="give the address of a marketplace, without /simple or /legacy",
     )
 
 
-def read_findings(told: Any) -> list[Finding]:
-    """The findings of an answer, errors first; what is no finding is left out."""
-    found = [_finding(item) for item in told if isinstance(item, dict)] if isinstance(told, list) else []
+def read_findings(answer: Any) -> list[Finding]:
+    """The findings of an answer, errors first; entries that are not objects are left out."""
+    found = [_finding(item) for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
     return sort_findings(found)
 
 
@@ -172,7 +172,7 @@ def _finding(item: Mapping[str, Any]) -> Finding:
 
 
 def _reason(error: requests.RequestException) -> str:
-    """The innermost cause in its own words: those of requests show objects and addresses."""
+    """The innermost cause: the messages of requests show objects and addresses."""
     found: BaseException = error
     while (inner := found.__cause__ or found.__context__) is not None:
         found = inner

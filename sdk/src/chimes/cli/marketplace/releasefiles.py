@@ -1,4 +1,4 @@
-"""The files of one release: found, or built from a project, and checked before anything is sent anywhere."""
+"""The files of one release: found, or built from a project, and checked before they are sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads files to a marketplace by twine, as a library: everybody's requests, with answers that can be read."""
+"""Uploads files to a marketplace with twine as a library: the usual requests, and answers in JSON."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ except ModuleNotFoundError as error:
 __all__ = ["Uploads", "upload_files"]
 
 REFUSALS = (400, 409, 413, 422)
-"""Answers that are about the file; others are about the request."""
+"""Statuses of answers about the file; others are about the request."""
 
 
 @dataclass
 class Uploads:
-    """What became of the files so far. ``refused``: what the marketplace said of the first that it did not take."""
+    """The answers to the uploads so far. ``refused``: the answer for the first file that was refused."""
 
     accepted: list[dict[str, Any]] = field(default_factory=list)
     refused: dict[str, Any] | None = None
@@ -50,9 +50,9 @@ class Uploads:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found in the refused file, else in those that were accepted."""
-        told = [self.refused] if self.refused is not None else self.accepted
-        return [finding for answer in told for finding in read_findings(answer.get("findings"))]
+        """The findings of the refused file, else of those that were accepted."""
+        answers = [self.refused] if self.refused is not None else self.accepted
+        return [finding for answer in answers for finding in read_findings(answer.get("findings"))]
 
 
 def upload_files(market: Market, files: Sequence[Path], progress: Callable[[str], None]) -> Uploads:

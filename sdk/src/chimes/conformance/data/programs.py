@@ -1,4 +1,4 @@
-"""The programs that jobs of the suite run, and what they print: it depends on a token that only the judge knows."""
+"""The programs that jobs of the suite run, and what they print: digests of a random token."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = [
     "STUBBORN",
     "TREE",
     "WAIT_FOR_FILE",
+    "digest_line",
+    "digest_lines",
     "job",
-    "word",
-    "words",
 ]
 
 PYTHON = "/usr/bin/python3"
@@ -75,11 +75,11 @@ def job(program: str, *arguments: str) -> JobSpec:
     return JobSpec(command=(PYTHON, "-I", "-S", "-c", program, *arguments), env=ENV)
 
 
-def word(token: str) -> str:
-    """What the suite's program prints for a token."""
+def digest_line(token: str) -> str:
+    """What the program ``PRINT`` prints for a token."""
     return hashlib.sha256(token.encode()).hexdigest() + "\n"
 
 
-def words(token: str) -> bytes:
-    """What the program that prints much prints for a token: more than a pipe holds."""
+def digest_lines(token: str) -> bytes:
+    """What the program ``PRINT_MUCH`` prints for a token: more than a pipe holds."""
     return b"".join(hashlib.sha256(f"{token}{n}".encode()).hexdigest().encode() + b"\n" for n in range(LINES))

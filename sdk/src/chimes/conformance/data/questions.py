@@ -1,4 +1,4 @@
-"""The filters that a connector is asked to apply, and rows that must not be missing by chance."""
+"""The filters that a connector must apply, and rows that make every filter matter."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from chimes.kinds.predicates import Any as AnyOf
 __all__ = ["Question", "questions", "with_odd_rows", "with_planted_rows"]
 
 TEXTS = ("Wuhan", "wuhan", "Wuhan ", "W", "5% off", "57 off", "O'Brien", '"x", \\', "", None)
-"""What filters on text often get wrong: letter case, blanks, wildcards, quotes, nothing at all."""
+"""Texts that filters often treat wrongly: letter case, blanks, wildcards, quotes, the empty text, null."""
 ODD = (math.nan, math.inf, -math.inf, -0.0)
-"""What reading often loses of floats."""
+"""Floats that readers often lose."""
 MOST = 2
 COMPARISONS = ("ne", "ge", "eq", "lt", "le", "gt")
 FEW = 2
@@ -29,16 +29,16 @@ FAMILIES = (pt.is_integer, pt.is_floating, pt.is_decimal, pt.is_timestamp, pt.is
 
 @dataclass(frozen=True)
 class Question:
-    """Filters that are asked together. ``columns``: what to read, None for all."""
+    """Filters of one read. ``columns``: the columns to read, None for all."""
 
     filters: tuple[Predicate, ...]
     columns: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
-        """The operations, in words that are the same for every nonce."""
-        words = " and ".join(_words(predicate) for predicate in self.filters)
-        return words if self.columns is None else f"{words}, its column not read"
+        """The operations, named the same for every nonce."""
+        operations = " and ".join(_operation(predicate) for predicate in self.filters)
+        return operations if self.columns is None else f"{operations}, its column not read"
 
     @property
     def looked_at(self) -> frozenset[str]:
@@ -46,12 +46,12 @@ class Question:
         return frozenset().union(*(columns_of(predicate) for predicate in self.filters))
 
 
-def _words(predicate: Predicate) -> str:
-    return f"not {_words(predicate.arg)}" if isinstance(predicate, Not) else predicate.op
+def _operation(predicate: Predicate) -> str:
+    return f"not {_operation(predicate.arg)}" if isinstance(predicate, Not) else predicate.op
 
 
 def with_odd_rows(table: pa.Table) -> pa.Table:
-    """The table with rows at its end in which floats are what no arithmetic gives, and one more that is there twice."""
+    """The table with more rows at its end: NaN, infinities and minus zero in floats, and the first row once more."""
     columns = []
     for column in table.columns:
         first = column.combine_chunks()

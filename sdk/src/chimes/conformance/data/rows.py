@@ -7,10 +7,10 @@ import pyarrow as pa
 from chimes.conformance.data.compare import close_values
 from chimes.kinds.model import BatchLimits, Signature
 
-__all__ = ["agree", "changed", "cuts", "joined", "take"]
+__all__ = ["agree", "changed_columns", "cuts", "joined", "take"]
 
 LOOSEST = 0.05
-"""A signature may ask for a tolerance; what is wider than this is judged as this."""
+"""The widest tolerance that a signature may ask for."""
 
 
 def cuts(rows: int, limits: BatchLimits) -> list[int]:
@@ -28,7 +28,7 @@ def joined(pieces: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=schema))
 
 
-def changed(before: pa.RecordBatch, after: pa.RecordBatch) -> list[str]:
+def changed_columns(before: pa.RecordBatch, after: pa.RecordBatch) -> list[str]:
     """The names of the columns that are not as they were, ``none`` where there are other columns."""
     if not after.schema.equals(before.schema):
         return list(before.schema.names) or ["none"]

@@ -26,7 +26,7 @@ __all__ = ["Matrix", "Row", "run_matrix"]
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one mutant. ``unexpected``: checks that failed it and are not listed beside it."""
+    """The result of one mutant. ``unexpected``: checks that failed it and are not listed beside it."""
 
     check: str
     mutant: str

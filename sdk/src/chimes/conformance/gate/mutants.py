@@ -95,8 +95,15 @@ COLUMNS = "        x, y = batch.column(0), batch.column(1)\n"
 SCORE = "        score = pc.add(pc.multiply(x, self.config.weight), y)\n"
 
 MUTANTS: tuple[Mutant, ...] = (
-    _mutant("model", "README.md", "P01", "names nobody to turn to", (("## Contact\n", "## Thanks\n"),), None),
-    _mutant("model", "README.md", "P02", "does not say how it fails", (("## Known failures\n", "## Praise\n"),), None),
+    _mutant("model", "README.md", "P01", "has no contact", (("## Contact\n", "## Thanks\n"),), None),
+    _mutant(
+        "model",
+        "README.md",
+        "P02",
+        "does not list known failures",
+        (("## Known failures\n", "## Praise\n"),),
+        None,
+    ),
     _entry(
         "S01",
         "announces itself with a registration version from the future",
@@ -133,7 +140,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _model(
         "M02",
-        "publishes a parameter schema that is none",
+        "publishes an invalid parameter schema",
         ("outputs=OUTPUTS)", 'outputs=OUTPUTS, params={"type": "objekt"})'),
     ),
     _model(
@@ -155,7 +162,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _model(
         "M09",
-        "makes up a row where there is none",
+        "returns a row for an empty batch",
         (
             COLUMNS,
             "        if batch.num_rows == 0:\n"
@@ -213,7 +220,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     _backend(
         "B02",
-        "calls a job that ended queued when it is asked again",
+        "reports an ended job as queued when polled again",
         (
             "        return [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n",
             "        found = [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n"

@@ -1,1 +1,1 @@
-"""The conformance checks, one module for each kind."""
+"""The conformance checks: one module for each kind, and one for each topic that all kinds share."""

@@ -1,4 +1,4 @@
-"""What is asked of compute backends (B). Jobs are programs of the suite that compute a word from the nonce."""
+"""The checks of compute backends (B). Jobs are programs of the suite that print a digest made from the nonce."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from chimes.conformance.data.programs import (
     STUBBORN,
     TREE,
     WAIT_FOR_FILE,
+    digest_line,
+    digest_lines,
     job,
-    word,
-    words,
 )
 from chimes.conformance.subject import ComponentSubject
 from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
@@ -47,8 +47,8 @@ class BackendCheck(ComponentCheck):
 class B02(BackendCheck):
     """Does a job that succeeds become SUCCEEDED with exit code 0, its states only moving forward?
 
-    The job waits for a sign, and must not be final before it. It prints what only running it gives; the
-    log must hold exactly that, all of it. After the end the state must stay.
+    The job waits for a file, and must not be final before the file is written. It prints values that cannot be
+    predicted; the log must hold exactly these. After the end the state must stay.
     """
 
     code = "B02"
@@ -71,7 +71,7 @@ class B02(BackendCheck):
             "exit_code": seen[-1].exit_code,
             "early": any(status.state.is_final for status in before),
             "forward": ranks == sorted(ranks),
-            "log": log == words(token),
+            "log": log == digest_lines(token),
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
@@ -97,8 +97,8 @@ class B03(BackendCheck):
     source = "Kubernetes podFailurePolicy: whose fault decides what follows"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The last status of a job that exits 3, and of one that exits with a number that nobody could know."""
-        # Not one of those that sysexits.h or a shell gives a meaning.
+        """The last status of a job that exits 3, and of one that exits with a random number."""
+        # Numbers with a meaning in sysexits.h or in a shell are left out.
         codes = (3, subject.nonce.rng(*subject.rng_labels("B03")).randrange(4, 64))
         with subject.backend(self.timeout_s) as backend:
             jobs = [job("import sys; sys.exit(int(sys.argv[1]))", str(code)) for code in codes]
@@ -111,7 +111,7 @@ class B03(BackendCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Anything else than failed, the number, exit_code, user; of the first job that is told wrongly."""
+        """A finding for the first job whose status is not failed, the number, exit_code, user."""
         for number, code, end in zip(("3", "with another number"), facts["codes"], facts["ends"], strict=True):
             if end != ["failed", code, "exit_code", "user"]:
                 state, exit_code, reason, fault = end
@@ -147,10 +147,10 @@ class B05(BackendCheck):
             write(backend.session, f"gate-{token}.open")
             last = follow(backend, handle)[-1]
             log = read_log(backend, handle).decode("utf-8", "replace")
-        return {"before": before.state.is_final, "state": last.state.value, "log": log == word(token)}
+        return {"before": before.state.is_final, "state": last.state.value, "log": log == digest_line(token)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Gone with the client, or not readable."""
+        """The job ended with its client, or its output cannot be read."""
         if facts["before"] or facts["state"] != "succeeded":
             yield self.finding(
                 "a new process does not see a job run and succeed whose client was killed",
@@ -187,7 +187,7 @@ class B09(BackendCheck):
             def counts() -> list[int]:
                 return [read(backend.session, f"count-{n}-{token}").count("once") for n in range(ROUNDS + 1)]
 
-            # A second execution may come late.
+            # A second execution may start late.
             until(lambda: max(counts()) > 1, SETTLE_S)
             found = counts()
         wanted = [spec.sha256() for spec in jobs]
@@ -240,23 +240,23 @@ def _is_one(handles: list[Any], spec_sha256: str) -> bool:
 class B12(BackendCheck):
     """Can a job be cancelled whenever: waiting, running and ignoring SIGTERM, ended, twice?
 
-    A job that listens is asked by SIGTERM before anything else; none runs, or begins to, once it is cancelled.
+    A job first gets SIGTERM. Once it is cancelled, no process of it runs or starts.
     """
 
     code = "B12"
     source = "PSI/J cancel"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The states after each cancel, and what became of the processes."""
+        """The states after each cancel, and the processes that are left."""
         token = subject.token("B12")
         with subject.backend(self.timeout_s) as backend:
             done = backend.submit(job(PRINT, token), key=f"b12-done-{token}")
             follow(backend, done)
             backend.cancel(done, 0.2)
             finished = [backend.status([done])[0] for _ in range(2)][-1].state.value
-            asked = self.ask_politely(backend, token)
+            asked = self.cancel_with_handler(backend, token)
             ends, names = self.cancel_stubborn(backend, token)
-            # What was cancelled while it waited may still begin.
+            # A job that was cancelled while it waited may still start.
             until(lambda: False, SETTLE_S)
             until(lambda: not alive_of(backend.session, names), GONE_S)
             alive = len(alive_of(backend.session, names))
@@ -268,8 +268,8 @@ class B12(BackendCheck):
             "alive": alive,
         }
 
-    def ask_politely(self, backend: BackendProxy, token: str) -> bool:
-        """Whether a job that listens to SIGTERM got it."""
+    def cancel_with_handler(self, backend: BackendProxy, token: str) -> bool:
+        """Whether a job with a handler for SIGTERM got the signal."""
         session, name = backend.session, f"polite-{token}"
         path = write(session, name)
         polite = backend.submit(job(POLITE, path), key=f"b12-polite-{token}")
@@ -291,10 +291,10 @@ class B12(BackendCheck):
         return ends, [name, *(f"{name}{n}" for n in range(3))]
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Every state that is not what it has to be."""
+        """One finding for each wrong state."""
         if facts["finished"] != "succeeded":
             yield self.finding(
-                "cancelling an ended job changes its state", "leave what is final alone", said=facts["finished"]
+                "cancelling an ended job changes its state", "do not change a final state", said=facts["finished"]
             )
         if not facts["asked"]:
             yield self.finding(
@@ -313,7 +313,7 @@ class B12(BackendCheck):
                 said=", ".join(facts["waiting"]),
             )
         if facts["alive"]:
-            yield self.finding("a cancelled job runs on, or begins", "end it, and take it out of the queue")
+            yield self.finding("a cancelled job keeps running, or starts later", "end it, and remove it from the queue")
 
 
 class B13(BackendCheck):
@@ -338,13 +338,13 @@ class B13(BackendCheck):
         return {"started": len(pids), "alive": len(alive), "state": state}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Survivors."""
+        """Processes that are left."""
         if facts["started"] < 2:
             yield self.finding("a job that starts processes did not run", "run the command as it is given")
         elif facts["alive"]:
             yield self.finding(
                 "processes outlive their cancelled job",
-                "end the whole tree, also what left the session: a subreaper or a cgroup finds it",
+                "end the whole tree, also processes in a session of their own: a subreaper or a cgroup finds them",
                 said=f"{facts['alive']} of {facts['started']}",
             )
 

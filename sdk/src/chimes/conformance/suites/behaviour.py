@@ -85,8 +85,8 @@ class S22(ConformanceCheck):
     Over all sessions of the suite: nothing is written outside the context's tmp, cache and artifacts folders (and
     declared ``files``), no socket is opened unless ``network`` hosts are declared, no process of others is signalled
     or limited, no disk is filled, no administrator's system call is made, and nothing but answers is sent to the
-    suite. A refused attempt counts, and so does one whose error was caught. In a sandbox the same is asked of the
-    build of a project, and of a library whose modules are imported.
+    suite. A refused attempt counts, and so does one whose error was caught. In a sandbox the
+    check also applies to the build of a project, and to a library whose modules are imported.
     """
 
     code = "S22"
@@ -124,7 +124,7 @@ def _observe_component(subject: ComponentSubject, timeout_s: float) -> Facts:
 
 
 def _violations(seen: Iterable[Observed], root: str, files: Iterable[str], *, has_network: bool) -> Facts:
-    """The events that are not allowed, sorted, and the cause of the process's end if they tell it."""
+    """The events that are not allowed, sorted, and the cause of the process's end if they show it."""
     allowed = [*(f"{root}/{name}" for name in FOLDERS), *files]
     kept = sorted(
         (kind, action, target)
@@ -168,7 +168,7 @@ def _is_allowed(kind: str, target: str, folders: list[str], has_network: bool) -
 
 
 def _cause(events: Iterable[Observed]) -> Facts:
-    """The fact ``cause`` where the events tell what ends the process; otherwise nothing."""
+    """The fact ``cause`` where the events show what ends the process; otherwise nothing."""
     seen = list(events)
     if any(kind == "disk" for kind, _, _ in seen):
         return {"cause": "disk"}
@@ -182,7 +182,7 @@ def _by_action(events: Iterable[Iterable[str]]) -> dict[str, str]:
     found: dict[str, list[str]] = {}
     for kind, action, target in events:
         found.setdefault(_action(kind, action, target), []).append(f"{action} {target}")
-    return {words: ", ".join(found[words][:SHOWN]) for words in sorted(found)}
+    return {action: ", ".join(found[action][:SHOWN]) for action in sorted(found)}
 
 
 def _action(kind: str, action: str, target: str) -> str:

@@ -1,4 +1,4 @@
-"""What is asked of a plugin's description (P01, P02): a card for each component, in the README of the wheel."""
+"""The checks of a plugin's description (P01, P02): a card for each component, in the README of the wheel."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _CardCheck(EntryCheck):
     parts: ClassVar[tuple[str, ...]]
 
     def look(self, subject: EntrySubject) -> Facts:
-        """The parts that are missing or empty, by component; where none is known, of the plugin as one."""
+        """The parts that are missing or empty, by component; of the plugin as a whole where no component is known."""
         names = [item.registration.name for item in subject.entry.components]
         cards = cards_of(subject.readme, names or [""])
         return {"missing": [[name, [part for part in self.parts if part not in card]] for name, card in cards.items()]}
@@ -47,7 +47,7 @@ class P01(_CardCheck):
 
     The card is the plugin's README, as the wheel carries it: headings *Purpose*, *Inputs*, *Outputs*, *Limits* and
     *Contact*, each with text. Where a plugin has several components, a heading names each component and holds
-    its parts; what stands outside all of them holds for all.
+    its parts; parts outside these headings apply to every component.
     """
 
     code = "P01"
@@ -58,8 +58,8 @@ class P01(_CardCheck):
 class P02(_CardCheck):
     """Does each card say how the component fails, and how to cite it?
 
-    Headings *Known failures* and *Citation* beside those of P01. Whoever chooses between two components wants to
-    know where one goes wrong before it does.
+    Headings *Known failures* and *Citation* beside those of P01. Users who choose between two components need to
+    know in which situations each one is wrong.
     """
 
     code = "P02"

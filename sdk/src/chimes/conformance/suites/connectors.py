@@ -1,4 +1,4 @@
-"""What is asked of data connectors (D). The suite makes tables, the harness puts them into the source."""
+"""The checks of data connectors (D). The suite makes tables, the harness puts them into the source."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ConnectorCheck(ComponentCheck):
 
 
 class D02(ConnectorCheck):
-    """Is discovery sorted, unique, true and obedient to its pattern?
+    """Does discovery list each stream once, sorted, as it is read, and only those that match the pattern?
 
     Three streams are seeded. ``discover`` must give each once, sorted by name, the same on every call, with
     the columns that a plan of the stream has; and with a shell pattern exactly those whose names match.
@@ -70,7 +70,7 @@ class D02(ConnectorCheck):
         if len(set(first)) != len(first):
             yield self.finding("discover gives a stream twice", "give every name once")
         if set(facts["seeded"]) - set(first):
-            yield self.finding("discover does not give a stream that was put there", "list every stream")
+            yield self.finding("discover does not list a seeded stream", "list every stream")
         if facts["untrue"]:
             yield self.finding(
                 "a discovered stream has other columns or types than its plan", "describe the stream as it is read"
@@ -91,10 +91,10 @@ PATTERNS = {
     "a set of letters": "[ab]*",
     "other letter case": "BETA_*",
     "the beginning only": "beta",
-    "what a regular expression or LIKE would": "bet__*",
+    "only as a regular expression or with LIKE": "bet__*",
     "what is in the middle": "et",
 }
-"""Shell patterns, by what they are there for; NAME is the name of a stream."""
+"""Shell patterns, by what they match or must not match; NAME is the name of a stream."""
 
 
 def _same_columns(left: pa.Schema, right: pa.Schema) -> bool:
@@ -217,7 +217,7 @@ def _compared(seeded: pa.Table, got: pa.Table) -> Facts:
 
 
 class D09(ConnectorCheck):
-    """Does every filter keep each row that it must, and drop the others where it claims to be exact?
+    """Does every filter keep each matching row, and drop all others where the plan calls it exact?
 
     Filters over the seeded values, nulls included (a comparison with null is not true): each operation on
     each type that can be compared, several together, and one on a column that is not read. Filters that
@@ -237,7 +237,7 @@ class D09(ConnectorCheck):
         return {"questions": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Lost rows, made-up rows, false claims."""
+        """Lost rows, foreign rows, wrong claims."""
         asked = facts["questions"]
         if lost := [item for item in asked if item["lost"]]:
             yield self.finding(
@@ -260,7 +260,7 @@ class D09(ConnectorCheck):
 
 
 def _family(name: str) -> str:
-    """A type without what stands in its brackets: names of fields are the plugin's."""
+    """A type without its parameters: names of fields are the plugin's text."""
     return re.split(r"[<\[(]", name, maxsplit=1)[0]
 
 
@@ -298,7 +298,7 @@ def _size(rows: Counter[str]) -> int:
 class D12(ConnectorCheck):
     """Can each partition be read in another process, from configuration, request and partition alone?
 
-    Also where that process has other folders for temporary files, cache and artifacts: in a cluster it has.
+    That process has other folders for temporary files, cache and artifacts, as in a cluster.
     """
 
     code = "D12"
@@ -306,7 +306,7 @@ class D12(ConnectorCheck):
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The union of partitions that were each read in a fresh process."""
-        # A number that does not divide the rows: what is left over is easily forgotten.
+        # A number that does not divide the rows: the remainder is easily forgotten.
         request = ReadRequest(stream="parts", partitions=4)
         with subject.session(self.timeout_s) as session:
             connector, tables, config = subject.seeded(session, {"parts": 57})
@@ -322,7 +322,7 @@ class D12(ConnectorCheck):
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         """Rows lost or repeated."""
         if facts["lost"] or facts["extra"]:
-            what = [word for word, key in (("lose rows", "lost"), ("repeat or add rows", "extra")) if facts[key]]
+            what = [verb for verb, key in (("lose rows", "lost"), ("repeat or add rows", "extra")) if facts[key]]
             yield self.finding(
                 f"partitions read in fresh processes {' and '.join(what)}",
                 "put all that read needs into the partition's token, not into a file, and let partitions not overlap",

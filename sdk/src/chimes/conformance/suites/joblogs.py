@@ -1,4 +1,4 @@
-"""Following jobs from outside: their states, their output, the files and processes of their programs."""
+"""Polls jobs: their states, their output, the files and processes of their programs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def end_states(backend: BackendProxy, handles: Sequence[JobHandle]) -> list[str]
 def read_log(backend: BackendProxy, handle: JobHandle) -> bytes:
     """An ended job's whole standard output, in as many pieces as the backend gives; at most for half a minute.
 
-    Where a log does not come to its end, what came until nothing did for a while.
+    Where the log never ends, what was read until no more came for five seconds.
     """
     found, grown = b"", time.monotonic()
 
@@ -72,7 +72,7 @@ def read_log(backend: BackendProxy, handle: JobHandle) -> bytes:
 
 
 def until(condition: Callable[[], Any], wait_s: float = WAIT_S) -> bool:
-    """Ask again and again until it is so; False if it is not in ``wait_s`` seconds."""
+    """Poll until ``condition`` holds; False if it does not within ``wait_s`` seconds."""
     deadline = time.monotonic() + wait_s
     while time.monotonic() < deadline:
         if condition():
@@ -82,7 +82,7 @@ def until(condition: Callable[[], Any], wait_s: float = WAIT_S) -> bool:
 
 
 def alive_of(session: RemoteSession, names: list[str]) -> list[int]:
-    """The processes that still run of those whose numbers stand in files."""
+    """Of the processes whose numbers are in these files, those that still run."""
     texts = [read(session, name) for name in names]
     return running(session, [int(text) for text in texts if text.isascii() and text.isdigit()])
 

@@ -1,4 +1,4 @@
-"""What is asked of models (M)."""
+"""The checks of models (M)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from chimes.conformance.check import ComponentCheck
-from chimes.conformance.data.rows import agree, changed, cuts, joined, take
+from chimes.conformance.data.rows import agree, changed_columns, cuts, joined, take
 from chimes.conformance.subject import ComponentSubject
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
@@ -21,7 +21,7 @@ __all__ = ["M02", "M04", "M07", "M08", "M09", "M11", "M14"]
 
 MANY = 1000
 CALLS = 12
-"""How often a model is asked at least before M11 believes that it keeps no state."""
+"""The least number of predictions after which M11 assumes that a model keeps no state."""
 
 
 class ModelCheck(ComponentCheck):
@@ -34,7 +34,7 @@ class M02(ModelCheck):
     """Is the signature well formed?
 
     Column names are unique and not empty, there is at least one input and one output column, tensors
-    declare their dimensions, wherever in a column they stand, the batch limits leave a number of rows, and
+    declare their dimensions, also inside other types, the batch limits allow at least one number of rows, and
     ``params`` is a valid JSON Schema of an object.
     """
 
@@ -73,7 +73,9 @@ class M02(ModelCheck):
         try:
             Draft202012Validator.check_schema(params)
         except SchemaError as error:
-            yield self.finding("the signature's params are no valid JSON Schema", "mend the schema", said=error.message)
+            yield self.finding(
+                "the signature's params are not a valid JSON Schema", "correct the schema", said=error.message
+            )
             return
         if params.get("type") != "object":
             yield self.finding("the signature's params do not describe an object", 'set "type": "object"')
@@ -89,8 +91,8 @@ class M04(ModelCheck):
     """Does loading on an absent device raise, instead of using another one?
 
     The devices asked for are ones that this machine does not have: number 97 of each kind, and the first
-    one where the kernel knows no such card. A model that loads all the same has fallen back to the CPU in
-    silence: the user pays for a card that idles.
+    one where the kernel knows no such card. A model that loads nevertheless has silently fallen back to the CPU:
+    the user pays for a card that is idle.
     """
 
     code = "M04"
@@ -98,7 +100,7 @@ class M04(ModelCheck):
     timeout_s = 30
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """What becomes of each impossible load."""
+        """The error of each impossible load."""
         kinds = sorted({*subject.registration.devices, *CARDS} - {"cpu"})
         found = {}
         for device in [absent for kind in kinds for absent in _absent(kind)]:
@@ -111,7 +113,7 @@ class M04(ModelCheck):
         for device, code in facts["codes"].items():
             if code == "device-unavailable":
                 continue
-            what = "loads without an error" if code is None else "raises something else than DeviceUnavailableError"
+            what = "loads without an error" if code is None else "raises another error than DeviceUnavailableError"
             yield self.finding(
                 f"load on the absent device {device} {what}", "raise DeviceUnavailableError, and try no other device"
             )
@@ -253,7 +255,7 @@ class M09(ModelCheck):
     source = "ADBC: empty arrays"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The output of nothing."""
+        """The output of an empty batch."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             inputs, declared = info.signature.inputs, info.signature.outputs
             output = model.predict(pa.RecordBatch.from_pylist([], schema=inputs))
@@ -273,12 +275,12 @@ class M09(ModelCheck):
 
 
 class M11(ModelCheck):
-    """Does a row's output not depend on what else is in its batch, or on what was asked before?
+    """Does a row's output not depend on what else is in its batch, or on earlier predictions?
 
     ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's
-    tolerance: the host cuts batches as it likes. Where the batch limits allow no cut, the same rows are
-    predicted beside other rows. Then all of it again, a dozen calls in all. Not asked of a model that declares
-    itself stochastic.
+    tolerance: the host chooses the batches. Where the batch limits allow no cut, the same rows are
+    predicted beside other rows. All of it is repeated, a dozen calls in total. The check does not apply to a model
+    that declares itself stochastic.
     """
 
     code = "M11"
@@ -310,10 +312,10 @@ class M11(ModelCheck):
             cut = f"in batches of {', '.join(map(str, sizes))} and {last}" if sizes else "beside other rows"
             yield self.finding(
                 f"{sum(facts['sizes'])} rows give other values in one batch than {cut}",
-                "let no row see the others: no statistics over the batch, no state from call to call",
+                "compute each row without the others: no statistics over the batch, no state from call to call",
             )
         elif not facts["again"]:
-            yield self.finding("rows give other values when they are asked again", "keep no state from call to call")
+            yield self.finding("rows give other values on a second prediction", "keep no state from call to call")
 
 
 class M14(ModelCheck):
@@ -332,8 +334,8 @@ class M14(ModelCheck):
             batches = [subject.rows(model.session, info, count, "M14") for count in (50, 49)]
             first, second = [model.predict_with_echo(batch) for batch in batches]
         return {
-            "changed": changed(batches[0], first[0]) + changed(batches[1], second[1]),
-            "later": changed(batches[0], second[0]),
+            "changed": changed_columns(batches[0], first[0]) + changed_columns(batches[1], second[1]),
+            "later": changed_columns(batches[0], second[0]),
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:

@@ -1,4 +1,4 @@
-"""What is asked of every kind of component (S): registration, entry points, imports, dependencies."""
+"""The checks of every kind of component (S): registration, entry points, imports, dependencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from chimes.checks.check import Check
 from chimes.conformance.check import ComponentCheck, EntryCheck
 from chimes.conformance.child.remote import RemoteSession
-from chimes.conformance.data.foreignkeys import with_foreign_key
+from chimes.conformance.data.unknownkeys import with_unknown_key
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
@@ -45,7 +45,7 @@ class S01(EntryCheck):
         if facts["failure"]:
             yield self.finding(
                 "the plugin does not load: its entry module fails, or a hook returns something else than registrations",
-                "import the entry module in a fresh interpreter and mend what is said",
+                "import the entry module in a fresh interpreter and correct the error",
                 said=facts["failure"],
             )
         elif not facts["count"]:
@@ -62,21 +62,21 @@ class S01(EntryCheck):
 class S02(ComponentCheck):
     """Is an unknown configuration key rejected?
 
-    One key too many is added to a valid configuration: one that nobody could have foreseen, one that differs
-    from a real one by letter case or an underscore, and one in each nested mapping whose keys are fixed. The
-    component must not be constructed, and the error must be a ConfigError: no typing mistake passes in silence.
+    An unknown key is added to a valid configuration: a random one, one that differs from a real one by letter case
+    or an underscore, and one in each nested mapping whose keys are fixed. The component must not be constructed, and
+    the error must be a ConfigError, so that a spelling mistake is always reported.
     """
 
     code = "S02"
     source = "llm: options forbid extra keys, after silent typos"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """What becomes of configurations with a foreign key, by the sort of key."""
+        """The error for configurations with an unknown key, by the sort of key."""
         codes: dict[str, list[str | None]] = {}
         with subject.session(self.timeout_s) as session:
             schema = _schema(session, subject)
-            word = f"x_{subject.token('unknown key')}"
-            for sort, config in with_foreign_key(subject.config, schema, word):
+            key = f"x_{subject.token('unknown key')}"
+            for sort, config in with_unknown_key(subject.config, schema, key):
                 codes.setdefault(sort, []).append(_refusal(session, subject, config))
         return {"accepted": [sort for sort, found in codes.items() if None in found], "codes": codes}
 
@@ -90,13 +90,13 @@ class S02(ComponentCheck):
         for sort, codes in facts["codes"].items():
             if set(codes) - {None, "config"}:
                 yield self.finding(
-                    f"{sort} is refused with something else than a ConfigError",
-                    "let the configuration class do the refusing",
+                    f"{sort} is refused with another error than ConfigError",
+                    "let the configuration class validate the keys",
                 )
 
 
 def _schema(session: RemoteSession, subject: ComponentSubject) -> Any:
-    """What the component says of its configuration; None where it cannot."""
+    """The JSON Schema of the component's configuration; None where it fails."""
     try:
         return session.do("schema", kind=subject.kind, name=subject.name)
     except StepFailedError as failure:
@@ -127,13 +127,13 @@ class S05(ComponentCheck):
     source = "npe2 validate: a manifest that drifted from the code"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """What the targets are."""
+        """What target and harness resolve to."""
         with subject.session(self.timeout_s) as session:
             found = session.do("inspect", step="importing the target", kind=subject.kind, name=subject.name)
         return {**found, "kind": subject.kind, "declared": subject.registration.api}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each claim that is not true."""
+        """One finding for each difference."""
         kind = facts["kind"]
         if not facts["is_component"]:
             yield self.finding(f"the target is no {kind} class", f"derive the target from the {kind} interface")
@@ -186,7 +186,8 @@ class S08(EntryCheck):
     """Does importing the entry module import nothing heavy?
 
     Everything that lists plugins imports every entry module. It may import ``chimes`` and its own light
-    modules; numpy, pyarrow, pydantic, torch and their like belong to the target's module. Told from inside.
+    modules; numpy, pyarrow, pydantic, torch and the like belong into the target's module. The modules are listed from
+    inside the process.
     """
 
     code = "S08"
@@ -220,8 +221,8 @@ class S08(EntryCheck):
 class S21(Check[Facts]):
     """Do the declared dependencies resolve to wheels that fit together in a clean environment, and suffice?
 
-    Asked in the sandboxed run, where the environment is made from the declaration alone. The facts are what
-    resolver and installed metadata say, and of a library which of its modules cannot be imported there.
+    Run in a sandbox only, where the environment is made from the declared dependencies alone. The facts are the
+    answers of the resolver and of the installed metadata, and for a library the modules that cannot be imported.
     """
 
     code = "S21"
@@ -245,7 +246,7 @@ class S21(Check[Facts]):
         found = [self.finding(unfit, "correct the declared versions", said=said) for said in facts["problems"][:1]]
         for module, is_missing, said in facts.get("unimportable", ()):
             why = "it needs a module that nothing declared brings" if is_missing else "it raises an error"
-            fix = "declare what it imports" if is_missing else "mend it: importing must work on any machine"
+            fix = "declare what it imports" if is_missing else "correct it: importing must work on any machine"
             message = f"{module} cannot be imported where only the declared dependencies are: {why}"
             found.append(self.finding(message, fix, where=module, said=said))
         return found

@@ -1,4 +1,4 @@
-"""Follows a submission to its end, and tells a person or a script what became of it."""
+"""Polls a submission until it ends, and prints its result for a person or a script."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rich.console import Console
 from chimes.cli.findings import safe, show_findings
 from chimes.cli.marketplace.client import Market, read_findings
 
-__all__ = ["INTERRUPTED", "end_with", "follow", "wait_for"]
+__all__ = ["INTERRUPTED", "end_with", "poll", "wait_for"]
 
 ENDS = {"listed": 0, "rejected": 1, "held": 1, "cancelled": 1, "infra": 2}
-"""Exit status by the state in which a submission stays until somebody does something."""
+"""Exit status by the states in which a submission stays until it is changed by a request."""
 INTERRUPTED = 130
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 SENTENCES = {
-    "listed": "[green]listed[/]: everybody can install it",
-    "rejected": "[red]rejected[/]: mend what is below, and publish again; the version number is still free",
+    "listed": "[green]listed[/]: it can be installed",
+    "rejected": "[red]rejected[/]: correct what is below, and publish again; the version number is still free",
     "held": "[yellow]held[/]: not listed yet, an admin of the marketplace looks at it first",
     "cancelled": "[yellow]cancelled[/]: nothing of it is listed; chimes retry {id} takes it up again",
     "infra": "[magenta]not judged[/]: the marketplace could not run it, by no fault of yours: chimes retry {id}",
@@ -31,16 +31,16 @@ SENTENCES = {
 
 
 def wait_for(market: Market, number: int, console: Console, *, as_json: bool) -> NoReturn:
-    """Follow a submission, show how it ended, and exit; Ctrl-C leaves it going and says how to end it."""
+    """Poll a submission until it ends, show it, and exit; after Ctrl-C it goes on, and how to cancel it is shown."""
     try:
-        end_with(follow(market, number, console), console, as_json=as_json)
+        end_with(poll(market, number, console), console, as_json=as_json)
     except KeyboardInterrupt:
         click.echo(f"\nsubmission {number} goes on without you; end it with: chimes cancel {number}", err=True)
         sys.exit(INTERRUPTED)
 
 
-def follow(market: Market, number: int, console: Console) -> dict[str, Any]:
-    """Ask until the submission has ended; how it is then. Raises ChimesError."""
+def poll(market: Market, number: int, console: Console) -> dict[str, Any]:
+    """Poll until the submission has ended; its last state. Raises ChimesError."""
     pause_s = FIRST_PAUSE_S
     with console.status("validating") as status:
         while (found := market.show(number)).get("state") not in ENDS:
@@ -51,7 +51,7 @@ def follow(market: Market, number: int, console: Console) -> dict[str, Any]:
 
 
 def end_with(found: dict[str, Any], console: Console, *, as_json: bool, status: int | None = None) -> NoReturn:
-    """Print a submission as it is, and exit with its state's status, or with the one given."""
+    """Print a submission, and exit with the status of its state, or with the one given."""
     if as_json:
         click.echo(json.dumps(_chosen(found), indent=2))
     else:

@@ -1,4 +1,4 @@
-"""Keeps one thing that goes wrong from stopping the others: logged, counted, tried again, given up."""
+"""Keeps one failing step from stopping the others: it is logged, counted, tried again, and at last given up."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-__all__ = ["TRIES", "Guard"]
+from chimes_marketplace.lanes.leases import LeaseLostError
+
+__all__ = ["TRIES", "Retries"]
 
 TRIES = 3
 LOG = logging.getLogger("chimes.marketplace.validation")
 
 
-class Guard:
-    """Counts failures of each named thing; ``failures`` are those of all."""
+class Retries:
+    """Counts failures of each named step; ``failures`` are those of all steps."""
 
     def __init__(self) -> None:
         self.failures = 0
         self._tries: Counter[str] = Counter()
 
     def attempt(self, name: str, action: Callable[[], None], give_up: Callable[[Exception], None]) -> None:
-        """Do it; at the third failure in a row give up, by ``give_up`` with the last exception. Never raises."""
+        """Do it; at the third failure in a row call ``give_up`` with the last exception. Never raises.
+
+        A lost lease is no failure: another worker does the step.
+        """
         try:
             action()
+            del self._tries[name]
+        except LeaseLostError as error:
+            LOG.info("%s is left to another worker: %s", name, error)
             del self._tries[name]
         except Exception as error:
             LOG.exception("%s failed", name)

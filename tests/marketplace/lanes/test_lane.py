@@ -44,7 +44,7 @@ def prepared(root: Path) -> RunFolder:
 def test_a_job_reaches_both_indexes_and_sees_nothing_else_of_the_server(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     spec = lane(tmp_path, SERVER).spec(folder)
-    assert spec["env"] == {
+    assert spec.env == {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder.work),
         "TMPDIR": str(folder.tmp),
@@ -57,19 +57,19 @@ def test_a_job_reaches_both_indexes_and_sees_nothing_else_of_the_server(tmp_path
         "UV_CACHE_DIR": str(tmp_path / "cache" / "uv"),
         "CHIMES_CACHE_DIR": str(tmp_path / "cache" / "chimes"),
     }
-    assert spec["command"][0] == sys.executable
-    assert spec["command"][-1] == str(folder.file)
-    assert spec["resources"]["walltime_s"] == 60
+    assert spec.command[0] == sys.executable
+    assert spec.command[-1] == str(folder.file)
+    assert spec.resources.walltime_s == 60
 
 
 def test_caches_that_the_server_was_given_are_the_jobs_too(tmp_path: Path) -> None:
     given = {"UV_CACHE_DIR": "/shared/uv", "CHIMES_CACHE_DIR": "/shared/chimes"}
-    env = lane(tmp_path, given).spec(prepared(tmp_path))["env"]
+    env = lane(tmp_path, given).spec(prepared(tmp_path)).env
     assert given.items() <= env.items()
 
 
 def test_without_a_proxy_no_exception_is_made_of_one(tmp_path: Path) -> None:
-    env = lane(tmp_path, {}).spec(prepared(tmp_path))["env"]
+    env = lane(tmp_path, {}).spec(prepared(tmp_path)).env
     assert not [name for name in env if "PROXY" in name.upper()]
 
 
@@ -101,7 +101,7 @@ def test_what_a_job_left_is_read_within_bounds_and_never_through_a_link(tmp_path
 def test_a_job_is_started_once_and_found_by_another_lane(tmp_path: Path, cancelled: bool) -> None:
     first = lane(tmp_path, {})
     code = "import time; time.sleep(60)" if cancelled else "print('done')"
-    spec = {**first.spec(prepared(tmp_path)), "command": [sys.executable, "-c", code]}
+    spec = first.spec(prepared(tmp_path)).model_copy(update={"command": (sys.executable, "-c", code)})
     handle = first.submit(spec, key="1-1")
     assert first.submit(spec, key="1-1") == handle
     first.close()
@@ -113,4 +113,4 @@ def test_a_job_is_started_once_and_found_by_another_lane(tmp_path: Path, cancell
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert status.state == (JobState.CANCELLED if cancelled else JobState.SUCCEEDED)
-    assert second.said(handle, "stdout") == (b"" if cancelled else b"done\n")
+    assert second.output(handle, "stdout") == (b"" if cancelled else b"done\n")

@@ -1,15 +1,15 @@
-"""What a command printed, and the fixture's type that tells one."""
+"""The result of a command that a test runs, and the type of the fixture that runs it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Tell", "Told"]
+__all__ = ["CommandResult", "RunCommand"]
 
 
 @dataclass(frozen=True)
-class Told:
+class CommandResult:
     """What a command printed, and its exit status."""
 
     status: int
@@ -17,4 +17,4 @@ class Told:
     err: str
 
 
-Tell = Callable[..., Told]
+RunCommand = Callable[..., CommandResult]

@@ -1,22 +1,33 @@
-"""What a worker leaves behind: the result of a run, or how it failed; plain values that the host reads back."""
+"""The result of a run, its failure and its progress: values that the worker writes and the host reads."""
 
 from __future__ import annotations
 
+import signal
 import traceback
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from chimes.errors import ChimesError, Fault, InfrastructureError, OutOfMemoryError, PluginCrashedError
+from chimes.errors import (
+    CancelledError,
+    ChimesError,
+    DeadlineExceededError,
+    Fault,
+    InfrastructureError,
+    OutOfMemoryError,
+    PluginCrashedError,
+)
 from chimes.files import write_atomic
+from chimes.kinds.backend import JobState, JobStatus
 from chimes.kinds.component import Value
 from chimes.kinds.model import LoadReport
 from chimes.pipelines.output import OutputReport
 
-__all__ = ["Failure", "Progress", "RunFolder", "RunResult", "after_output", "read_value", "write_value"]
+__all__ = ["Failure", "Progress", "RunFolder", "RunResult", "after_output", "explain_end", "read_value", "write_value"]
 
 V = TypeVar("V", bound=Value)
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT}
 
 
 class Failure(Value):
@@ -33,7 +44,7 @@ class Failure(Value):
 
     @classmethod
     def of(cls, error: BaseException, stage: str | None = None) -> Failure:
-        """An exception as a value; what is no ChimesError is ours, or memory that did not suffice."""
+        """An exception as a value. One that is neither a ChimesError nor a MemoryError is a fault of Chimes."""
         if isinstance(error, MemoryError):
             known: ChimesError = OutOfMemoryError(
                 "memory did not suffice", hint="ask for more under [resources], or let the model prefer smaller batches"
@@ -55,14 +66,14 @@ class Failure(Value):
 
 
 class Progress(Value):
-    """How far a worker is: what it does, and the rows that it has written."""
+    """How far a worker is: its stage, and the rows that it has written."""
 
     stage: str
     rows: int = 0
 
 
 class RunResult(Value):
-    """What a run did. ``seconds`` is per stage: load, read, project, predict, write."""
+    """The result of a run. ``seconds`` is per stage: load, read, project, predict, write."""
 
     run_id: str
     rows_read: int
@@ -82,6 +93,47 @@ def after_output(error: ChimesError, path: str) -> PluginCrashedError:
     )
 
 
+def explain_end(status: JobStatus, left: Failure | None) -> Failure:
+    """The failure of a job that ended with ``status``; ``left`` is what the worker said itself."""
+    if left is not None and status.state not in (JobState.TIMED_OUT, JobState.CANCELLED):
+        return left
+    failure = Failure.of(_error(status))
+    return failure.model_copy(update={"traceback": left.traceback if left else ""})
+
+
+def _error(status: JobStatus) -> ChimesError:
+    match status.state:
+        case JobState.CANCELLED:
+            return CancelledError("the run was cancelled and its job has ended", hint="run it again when you want to")
+        case JobState.TIMED_OUT:
+            return DeadlineExceededError("the job used up its walltime", hint="raise walltime_s under [resources]")
+        case JobState.LOST:
+            return InfrastructureError(
+                "the backend has lost the job and does not know how it ended", hint="run it again"
+            )
+    if status.reason == "oom":
+        return OutOfMemoryError("the job used more memory than it may", hint="raise memory_bytes under [resources]")
+    if status.signal is not None:
+        return _killed(status.signal)
+    return PluginCrashedError(
+        f"the worker ended with exit status {status.exit_code} and left no result",
+        hint="a plugin has ended the process; see the end of the log",
+    )
+
+
+def _killed(number: int) -> ChimesError:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if number in CRASHES:
+        return PluginCrashedError(f"the worker crashed with {name}", hint="native code of a plugin failed; see the log")
+    return InfrastructureError(
+        f"the worker was killed by {name} before it could finish",
+        hint="a person or the system ended it, the system perhaps because memory ran out; if it recurs ask for smaller batches",
+    )
+
+
 class RunFolder:
     """The folder of one run, shared by host and worker: plan, progress, result or error, log."""
 
@@ -97,7 +149,7 @@ class RunFolder:
         self.log = path / "run.log"
 
     def clear(self) -> None:
-        """Forget what an attempt left, before the next."""
+        """Remove the files of an attempt before the next."""
         for file in (self.progress, self.result, self.error, self.handle):
             file.unlink(missing_ok=True)
 

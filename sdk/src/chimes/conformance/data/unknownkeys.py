@@ -1,6 +1,6 @@
-"""Configurations with one key too many: one that nobody could foresee, one that resembles a real one, one further down.
+"""Configurations with an unknown key: a random one, one that resembles a known key, one in a nested mapping.
 
-The schema is what the component says of its configuration, and not trusted: what it does not say well is not tried.
+The schema comes from the component and is not trusted: parts of it that are invalid are skipped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["NEAR", "NESTED", "UNKNOWN", "with_foreign_key"]
+__all__ = ["NEAR", "NESTED", "UNKNOWN", "with_unknown_key"]
 
 UNKNOWN = "an unknown key"
 NEAR = "a key that differs from a known one by letter case or an underscore"
@@ -17,46 +17,46 @@ NESTED = "an unknown key in a nested mapping"
 NEAREST, MOST_NESTED, DEEPEST = 4, 8, 4
 
 
-def with_foreign_key(config: Mapping[str, Any], schema: Any, word: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What sort of key it is, and ``config`` with it; ``word`` is the one that nobody could foresee.
+def with_unknown_key(config: Mapping[str, Any], schema: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The sort of the key, and ``config`` with it; ``key`` is the random one.
 
-    Mappings whose keys the schema does not fix get none, nor do alternatives of which more than one may hold.
+    Mappings whose keys the schema does not fix are skipped, and so are alternatives of which several may apply.
     """
-    yield UNKNOWN, {**config, word: 1}
+    yield UNKNOWN, {**config, key: 1}
     known = _properties(schema)
     values = {**{name: part["default"] for name, part in known.items() if "default" in part}, **config}
     for name, value in islice(((n, v) for n, v in values.items() if isinstance(n, str)), NEAREST):
         for near in (name.swapcase(), f"{name}_"):
             if near not in known and near not in config:
                 yield NEAR, {**config, near: value}
-    for changed in islice(_below(known, values, word, schema, 0), MOST_NESTED):
+    for changed in islice(_below(known, values, key, schema, 0), MOST_NESTED):
         yield NESTED, {**config, **changed}
 
 
 def _below(
-    known: Mapping[str, Any], values: Mapping[str, Any], word: str, root: Any, depth: int
+    known: Mapping[str, Any], values: Mapping[str, Any], key: str, root: Any, depth: int
 ) -> Iterator[dict[str, Any]]:
-    """Parts of ``values`` that have ``word`` in one of the mappings below them."""
+    """Parts of ``values`` that have ``key`` in one of the mappings below them."""
     for name, part in known.items():
-        for value in _changed(part, values.get(name), word, root, depth + 1):
+        for value in _changed(part, values.get(name), key, root, depth + 1):
             yield {name: value}
 
 
-def _changed(part: Any, value: Any, word: str, root: Any, depth: int) -> Iterator[Any]:
+def _changed(part: Any, value: Any, key: str, root: Any, depth: int) -> Iterator[Any]:
     part = _resolved(part, root)
     if depth > DEEPEST or part is None:
         return
     if isinstance(value, list):
         for item in value[:1]:
-            yield from ([new, *value[1:]] for new in _changed(part.get("items"), item, word, root, depth + 1))
+            yield from ([new, *value[1:]] for new in _changed(part.get("items"), item, key, root, depth + 1))
         return
     known = _properties(part)
     if value is None and not part.get("required"):
         value = {}
     if not known or not isinstance(value, dict) or part.get("additionalProperties"):
         return
-    yield {**value, word: 1}
-    yield from ({**value, **changed} for changed in _below(known, value, word, root, depth))
+    yield {**value, key: 1}
+    yield from ({**value, **changed} for changed in _below(known, value, key, root, depth))
 
 
 def _properties(schema: Any) -> dict[str, dict[str, Any]]:
@@ -69,7 +69,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _resolved(part: Any, root: Any) -> dict[str, Any] | None:
-    """What a part of the schema stands for, None where that may be several things."""
+    """The schema that a part refers to; None where there are several alternatives."""
     for _ in range(DEEPEST):
         if not isinstance(part, dict):
             return None

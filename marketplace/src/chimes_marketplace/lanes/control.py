@@ -1,4 +1,4 @@
-"""Control runs: a strict reference plugin shows that the lane judges rightly, before it judges others."""
+"""Control runs: a strict reference plugin shows that the lane judges rightly, before it judges other plugins."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from chimes.conformance.gate.mutants import strict_wheel
+from chimes.evidence.finding import sort_findings
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from chimes_marketplace.lanes.results import Assessment, Expected
 from chimes_marketplace.lanes.runfolder import RunFolder
-from chimes_marketplace.validation.runs import end_run
-from chimes_marketplace.validation.tables import Run
-from chimes_marketplace.validation.verdict import Expected
+from chimes_marketplace.lanes.runs import end_waiting
+from chimes_marketplace.lanes.tables import Run
 
-__all__ = ["expected_of", "fail_waiting", "find_open", "is_trusted", "prepare"]
+__all__ = ["expected_of", "explain", "fail_waiting", "find_or_add", "is_trusted", "prepare"]
 
 
 def is_trusted(session: Session, *, lane: str, at: datetime, control_s: float) -> bool:
@@ -28,17 +29,34 @@ def is_trusted(session: Session, *, lane: str, at: datetime, control_s: float) -
     return session.exec(query.limit(1)).first() is not None
 
 
-def find_open(session: Session, *, lane: str) -> Run | None:
-    """The control run that waits or runs: there is never more than one."""
-    return session.exec(_controls(lane).where(Run.state != "done")).first()
+def find_or_add(session: Session, *, lane: str) -> list[int]:
+    """The control run that waits, made where there is none; empty while one is running."""
+    run = session.exec(_controls(lane).where(Run.state != "done")).first()
+    if run is None:
+        run = Run(lane=lane)
+        session.add(run)
+        session.flush()
+    assert run.id is not None
+    return [run.id] if run.state == "waiting" else []
 
 
-def fail_waiting(session: Session, *, lane: str, reason: str) -> None:
-    """What waits for a lane whose control run was not clean is not run: that would blame it for the lane."""
+def fail_waiting(session: Session, *, lane: str, at: datetime, reason: str) -> None:
+    """End all runs that wait for a lane whose control run was not clean: the lane is at fault, not their plugins."""
     query = select(Run.id).where(Run.lane == lane, Run.state == "waiting", col(Run.submission_id).is_not(None))
     for id in session.exec(query).all():
         assert id is not None
-        end_run(session, id=id, outcome="infra", reason=f"the lane {lane} failed its control run: {reason}")
+        why = f"the lane {lane} failed its control run: {reason}"
+        end_waiting(session, id=id, outcome="infra", at=at, reason=why)
+
+
+def explain(assessment: Assessment) -> str:
+    """Why a control run was not clean."""
+    if assessment.reason is not None:
+        return assessment.reason
+    if assessment.verdict is None:
+        return f"it ended {assessment.outcome}"
+    worst = sort_findings(assessment.verdict.findings)[0]
+    return f"the strict reference plugin has the finding {worst.code}, {worst.message}"
 
 
 def prepare(root: Path, *, rules: Mapping[str, Any]) -> RunFolder:
@@ -51,7 +69,7 @@ def prepare(root: Path, *, rules: Mapping[str, Any]) -> RunFolder:
 
 
 def expected_of(root: Path) -> tuple[RunFolder, Expected]:
-    """What the verdict on a control run must be about. Raises OSError, ValueError for a folder that is none."""
+    """What the verdict of a control run must be about. Raises OSError, ValueError for a folder without its file."""
     (file,) = (root / "file").iterdir()
     folder = RunFolder(root, file.name)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -14,7 +14,7 @@ from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.migrations import migrate
 from chimes_marketplace.web.state import Market
 from market_factories import add_author, basic, make_market, make_wheel
-from shelf_factories import put
+from release_factories import put
 from uploads import client_of, send
 
 

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chimes.evidence.finding import Finding
 from chimes_marketplace.accounts.members import get_user
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.projects import add_project, find_project
 from chimes_marketplace.catalog.releases import add_release, find_release
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.database import Session, now
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.validation.tables import Run
 from chimes_marketplace.web.state import Market
 
 __all__ = ["FINDING", "LOCK", "Shelved", "put", "verdict"]
@@ -82,8 +84,12 @@ def verdict(**checks: str) -> dict[str, Any]:
     component = {"kind": "model", "name": "answer", "cases": [], "checks": [{"code": "M02", "verdict": "pass"}]}
     return {
         "format": "chimes.verdict/1",
+        "file": "acme_tools-1.0-py3-none-any.whl",
+        "sha256": "c" * 64,
         "sdk": "0.1.0",
+        "sandboxed": True,
         "rules": {"name": "built-in", "sha256": "b" * 64},
+        "nonce_sha256": "d" * 64,
         "lock": [LOCK],
         "checks": results,
         "components": [component],
@@ -146,12 +152,14 @@ def _ran(market: Market, submission: Submission, file: File, document: Mapping[s
 def _decide(
     session: Session, submission: Submission, state: str, kind: str, findings: Sequence[Mapping[str, Any]]
 ) -> None:
-    components = [] if kind == "library" else [{"kind": kind, "name": "answer", "level": "verified"}]
+    components = []
+    if kind != "library":
+        components = [ListedComponent.model_validate({"kind": kind, "name": "answer", "level": "verified"})]
     states.decide(
         session,
         id=submission.id or 0,
         state=state,
-        findings=[dict(each) for each in findings],
+        findings=[Finding.model_validate(each) for each in findings],
         reason=None if state == "listed" else f"it is {state}",
         components=components,
         level="verified",

@@ -1,4 +1,4 @@
-"""Runs in the database: which there are, and what is needed to carry one out."""
+"""Runs in the database: which there are, what is needed to carry one out, and their ends."""
 
 from __future__ import annotations
 
@@ -7,41 +7,48 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chimes.kinds.backend import JobHandle, JobSpec
 from sqlmodel import Session, col, select
 
 from chimes_marketplace.accounts.tables import User
 from chimes_marketplace.catalog.files import list_files
 from chimes_marketplace.catalog.tables import File, Project, Release
-from chimes_marketplace.database import now
+from chimes_marketplace.lanes.results import Outcome
+from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.validation.tables import Run
 
 __all__ = [
     "AUTOMATIC",
     "Task",
     "end_run",
+    "end_waiting",
     "find_position",
+    "get_task",
     "list_runs",
     "list_tasks",
     "make_runs",
 ]
 
 AUTOMATIC = 2
-"""How often a file is run in one attempt at most: the second time by itself, when the first ended infra."""
+"""How often a file is run in one attempt at most: the second time automatically, when the first ended infra."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A run, with all that is needed to carry it out; ``file`` fields are empty for a control run.
+    """A run, with all that is needed to carry it out; the fields of the file are empty for a control run.
 
-    ``is_wanted``: nobody cancelled its submission or began another attempt meanwhile.
+    ``is_wanted``: its submission was not cancelled, and no other attempt of it has begun.
     """
 
     id: int
     attempt: int
     lane: str
     state: str
-    job: dict[str, Any] | None
+    spec: JobSpec | None
+    handle: JobHandle | None
+    owner: str | None
+    lease: int
+    lease_expires_at: datetime | None
     created_at: datetime
     admitted_at: datetime | None
     submission_id: int | None = None
@@ -60,7 +67,7 @@ class Task:
 
     @property
     def key(self) -> str:
-        """The name of its job and of its folder."""
+        """The name of its job."""
         return f"{self.id}-{self.attempt}"
 
 
@@ -70,49 +77,64 @@ def list_runs(session: Session, *, submission_id: int) -> list[Run]:
 
 
 def find_position(session: Session, *, submission_id: int) -> int | None:
-    """How many runs wait up to and with the first of this submission; None if none of it waits."""
+    """The place of a submission's first waiting run in the queue, from 1; None if none of its runs waits."""
     query = select(Run).where(Run.state == "waiting", col(Run.submission_id).is_not(None)).order_by(col(Run.id))
     waiting = [run.submission_id for run in session.exec(query)]
     return waiting.index(submission_id) + 1 if submission_id in waiting else None
 
 
-def list_tasks(session: Session, *, state: str) -> list[Task]:
-    """The runs in that state, oldest first."""
-    query = select(Run).where(Run.state == state).order_by(col(Run.id))
+def list_tasks(session: Session, *, lane: str, state: str) -> list[Task]:
+    """The runs of the lane in that state, oldest first."""
+    query = select(Run).where(Run.lane == lane, Run.state == state).order_by(col(Run.id))
     return [_task(session, run) for run in session.exec(query)]
+
+
+def get_task(session: Session, *, id: int) -> Task:
+    """That run. The caller knows that it exists."""
+    return _task(session, session.get_one(Run, id))
 
 
 def make_runs(session: Session, *, submission: Submission, lane: str) -> None:
     """One waiting run for each wheel of a submission that has none in its current attempt."""
     assert submission.id is not None
-    there = {run.file_id for run in _of_attempt(session, submission)}
+    present = {run.file_id for run in _of_attempt(session, submission)}
     for file in list_files(session, submission_id=submission.id):
-        if file.form == "wheel" and file.id not in there:
+        if file.form == "wheel" and file.id not in present:
             session.add(Run(submission_id=submission.id, file_id=file.id, lane=lane, attempt=submission.attempt))
     session.flush()
 
 
 def end_run(
-    session: Session, *, id: int, outcome: str, reason: str | None = None, again: bool = False, inherited: bool = False
-) -> Run | None:
-    """A run is over; None if it was before. With ``again``, what ended infra is run anew once.
+    session: Session,
+    run: Run,
+    *,
+    at: datetime,
+    outcome: Outcome,
+    reason: str | None = None,
+    again: bool = False,
+    unlimited: bool = False,
+) -> None:
+    """End a run that the caller has locked. With ``again``, a run that ended infra is repeated once.
 
-    ``inherited``: it was begun by a server that has ended since, which may be why: then it is run anew in any case.
+    ``unlimited``: it is repeated however often that was done before.
     """
-    run = session.exec(select(Run).where(Run.id == id).with_for_update()).one()
-    if run.state == "done":
-        return None
-    run.state, run.outcome, run.reason = "done", outcome, reason
-    run.ended_at = run.ended_at or now()
+    run.state, run.outcome, run.reason, run.ended_at = "done", outcome, reason, at
+    run.owner = run.lease_expires_at = None
     session.add(run)
     if again and outcome == "infra" and run.submission_id is not None:
-        _run_again(session, run, most=sys.maxsize if inherited else AUTOMATIC)
+        _repeat(session, run, most=sys.maxsize if unlimited else AUTOMATIC)
     session.flush()
-    return run
 
 
-def _run_again(session: Session, run: Run, *, most: int) -> None:
-    submission = session.get_one(Submission, run.submission_id)
+def end_waiting(session: Session, *, id: int, outcome: Outcome, at: datetime, reason: str | None = None) -> None:
+    """End a run that no worker has begun; does nothing to one that was admitted meanwhile."""
+    run = session.exec(select(Run).where(Run.id == id).with_for_update()).one()
+    if run.state == "waiting":
+        end_run(session, run, at=at, outcome=outcome, reason=reason)
+
+
+def _repeat(session: Session, run: Run, *, most: int) -> None:
+    submission = session.get_one(Submission, run.submission_id, with_for_update=True)
     same = [each for each in _of_attempt(session, submission) if each.file_id == run.file_id]
     if submission.state == "validating" and submission.attempt == run.attempt and len(same) < most:
         session.add(Run(submission_id=submission.id, file_id=run.file_id, lane=run.lane, attempt=run.attempt))
@@ -130,7 +152,11 @@ def _task(session: Session, run: Run) -> Task:
         "attempt": run.attempt,
         "lane": run.lane,
         "state": run.state,
-        "job": run.job,
+        "spec": run.spec,
+        "handle": run.handle,
+        "owner": run.owner,
+        "lease": run.lease,
+        "lease_expires_at": run.lease_expires_at,
         "created_at": run.created_at,
         "admitted_at": run.admitted_at,
     }

@@ -20,12 +20,19 @@ from chimes.context import CancelToken, Context
 from chimes.errors import CancelledError, ChimesError, InfrastructureError
 from chimes.host.components import Part, find_part
 from chimes.kinds.backend import ComputeBackend, JobHandle, JobSpec, JobState, JobStatus
-from chimes.pipelines.compose import Composition
+from chimes.pipelines.composition import Composition
 from chimes.pipelines.environment import private_environment, worker_environment
-from chimes.pipelines.failure import explain_end
 from chimes.pipelines.monitor import Event, Follower, Retrying, Submitted, pause
-from chimes.pipelines.outcome import Failure, RunFolder, RunResult, after_output, read_value, write_value
 from chimes.pipelines.output import partial_path
+from chimes.pipelines.result import (
+    Failure,
+    RunFolder,
+    RunResult,
+    after_output,
+    explain_end,
+    read_value,
+    write_value,
+)
 from chimes.registry import Registry
 
 __all__ = ["RetryPolicy", "RunReport", "run"]

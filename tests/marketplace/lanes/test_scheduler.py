@@ -1,10 +1,12 @@
-"""Who is next."""
+"""Which waiting runs start next."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chimes_marketplace.database import now
-from chimes_marketplace.validation.admission import choose
-from chimes_marketplace.validation.runs import Task
+from chimes_marketplace.lanes.runs import Task
+from chimes_marketplace.lanes.scheduler import choose
 
 
 def task(id: int, member: int) -> Task:
@@ -14,7 +16,11 @@ def task(id: int, member: int) -> Task:
         attempt=1,
         lane="cpu-local",
         state="waiting",
-        job=None,
+        spec=None,
+        handle=None,
+        owner=None,
+        lease=0,
+        lease_expires_at=None,
         created_at=made,
         admitted_at=None,
         submission_id=id,
@@ -31,8 +37,6 @@ def test_a_member_with_fewer_running_overtakes() -> None:
     assert [each.id for each in choose(waiting, [task(1, 1)], 4)] == [4, 5, 2, 3]
 
 
-def test_control_runs_count_for_nobody() -> None:
-    control = Task(
-        id=1, attempt=1, lane="cpu-local", state="admitted", job=None, created_at=now(), admitted_at=None, member_id=1
-    )
+def test_control_runs_count_for_no_member() -> None:
+    control = replace(task(1, 1), submission_id=None, state="admitted")
     assert [each.id for each in choose([task(2, 1), task(3, 2)], [control], 1)] == [2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from chimes_marketplace.accounts.members import add_member, add_user
-from chimes_marketplace.catalog.files import list_files, list_named, list_them
+from chimes_marketplace.catalog.files import list_files, list_named, publish_files
 from chimes_marketplace.catalog.projects import (
     add_project,
     find_lookalikes,
@@ -22,7 +22,6 @@ from chimes_marketplace.catalog.releases import add_release, find_release, get_p
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.database import Session, now
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.submissions.states import open_submission
 from market_factories import make_market
 
@@ -95,7 +94,7 @@ def test_lookalikes_are_those_of_other_members(session: Session) -> None:
     assert [each.name for each in near] == ["torch-vision"]
 
 
-def test_listing_makes_all_files_public_at_once_and_keeps_their_moment(session: Session) -> None:
+def test_publishing_makes_all_files_public_at_once_and_keeps_their_time(session: Session) -> None:
     first = add_files(session, "1.0", "a-1.0.whl", "b-1.0.whl")
     add_files(session, "2.0", "a-2.0.whl", name="other")
     project = get_project(session, name="acme-tools")
@@ -103,8 +102,8 @@ def test_listing_makes_all_files_public_at_once_and_keeps_their_moment(session: 
     assert not is_listed(session, project_id=project.id)
     assert list_listed(session) == []
     at = now()
-    list_them(session, submission_id=first, at=at, components=[{"kind": "model", "name": "a"}], level="verified")
-    list_them(session, submission_id=first, at=at + timedelta(days=1), components=[], level="certified")
+    publish_files(session, submission_id=first, at=at, components=[{"kind": "model", "name": "a"}], level="verified")
+    publish_files(session, submission_id=first, at=at + timedelta(days=1), components=[], level="certified")
     assert [each.name for each in list_listed(session)] == ["acme-tools"]
     assert [each.name for each in list_all(session)] == ["acme-tools", "other"]
     assert {file.listed_at for file in list_files(session, project_id=project.id)} == {at}
@@ -113,13 +112,3 @@ def test_listing_makes_all_files_public_at_once_and_keeps_their_moment(session: 
     assert len(list_named(session, filename="a-1.0.whl", sha256="0" * 64)) == 1
     (release,) = list_releases(session, project_id=project.id)
     assert (release.level, release.components) == ("verified", [{"kind": "model", "name": "a"}])
-    assert project.serial == 2
-
-
-def test_release_arrives_in_any_spelling_until_its_last_upload_ends() -> None:
-    arrivals = Arrivals()
-    with arrivals.arriving("acme-tools", "1.0"):
-        with arrivals.arriving("acme-tools", "1.0.0"):
-            pass
-        assert arrivals.is_arriving("acme-tools", "1.0.0")
-    assert not arrivals.is_arriving("acme-tools", "1.0")

@@ -1,7 +1,4 @@
-"""Whether database and files agree: every row's bytes are there, every file is what its name says, no row contradicts.
-
-It only looks, and stands in the highest area because it asks all of them.
-"""
+"""Compares the database with the blobs, and rows with each other. It changes nothing."""
 
 from __future__ import annotations
 
@@ -13,21 +10,21 @@ from chimes.checks.subject import open_subject
 from sqlmodel import Session, col, func, select
 
 from chimes_marketplace.catalog.tables import File, Release
-from chimes_marketplace.storage.local import DIGEST, LocalBlobs
+from chimes_marketplace.lanes.tables import Run
+from chimes_marketplace.storage.blobstore import DIGEST, BlobStore
 from chimes_marketplace.submissions.states import MOVES
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.validation.tables import Run
 
-__all__ = ["Difference", "Soundness", "compare"]
+__all__ = ["Comparison", "Difference", "compare"]
 
 BLOB_FIX = "restore it from a backup of the data folder's blobs"
-ROW_FIX = "restore database and blobs from one backup, and report how it came to this"
+ROW_FIX = "restore database and blobs from one backup, and report what happened before"
 DOCUMENTS = ("verdict_sha256", "record_sha256", "lock_sha256", "log_sha256", "rules_sha256")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What does not agree: where, what, what to do."""
+    """One thing that does not agree: where it is, what is wrong, how to mend it."""
 
     where: str
     message: str
@@ -35,8 +32,8 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Soundness:
-    """What was found. ``notes`` are no differences: nothing has to be done about them."""
+class Comparison:
+    """The result. ``notes`` need no action."""
 
     rows: int
     blobs: int
@@ -44,8 +41,11 @@ class Soundness:
     notes: tuple[Difference, ...]
 
 
-def compare(session: Session, blobs: LocalBlobs) -> Soundness:
-    """Compare all rows with all blobs; every blob is read once. Safe while a server runs: bytes come before rows."""
+def compare(session: Session, blobs: BlobStore) -> Comparison:
+    """Compare all rows with all blobs; every blob is read once.
+
+    Safe while servers and workers run: a blob is stored before the row that names it.
+    """
     files = list(session.exec(select(File).order_by(col(File.id))))
     runs = list(session.exec(select(Run).order_by(col(Run.id))))
     wanted = _wanted(files, runs)
@@ -58,7 +58,7 @@ def compare(session: Session, blobs: LocalBlobs) -> Soundness:
         *_releases(session),
         *(each for run in runs for each in _run(run, files)),
     ]
-    return Soundness(
+    return Comparison(
         rows=len(files) + len(runs), blobs=len(sound) + len(strange), differences=tuple(differences), notes=tuple(notes)
     )
 
@@ -77,30 +77,30 @@ def _wanted(files: list[File], runs: list[Run]) -> dict[str, list[str]]:
     return wanted
 
 
-def _look(blobs: LocalBlobs, wanted: Set[str]) -> tuple[set[str], list[Difference], list[Difference]]:
-    """The digests whose blobs are sound, files that are no blobs, and blobs that no row names."""
+def _look(blobs: BlobStore, wanted: Set[str]) -> tuple[set[str], list[Difference], list[Difference]]:
+    """The digests of sound blobs; files that are not blobs; blobs that no row names."""
     sound: set[str] = set()
     strange: list[Difference] = []
     notes: list[Difference] = []
-    for path in blobs.paths():
-        where = str(path.relative_to(blobs.root))
-        if not DIGEST.fullmatch(path.name) or path != blobs.path(path.name) or path.is_symlink():
-            strange.append(Difference(where, "is no blob", "move it elsewhere: nothing else may lie there"))
-        elif not blobs.is_sound(path.name):
-            if path.name not in wanted:
-                strange.append(Difference(where, "has other bytes than its name says", "remove it: no row names it"))
+    for entry in blobs.entries():
+        if entry.digest is None:
+            strange.append(Difference(entry.name, "is not a blob", "move it elsewhere: only blobs may be here"))
+        elif not blobs.is_sound(entry.digest):
+            if entry.digest not in wanted:
+                fix = "remove it: no row names it"
+                strange.append(Difference(entry.name, "has other bytes than its name says", fix))
         else:
-            sound.add(path.name)
-            if path.name not in wanted:
-                fix = "leave it: an upload may be on its way"
-                notes.append(Difference(where, "no row names this blob", fix))
+            sound.add(entry.digest)
+            if entry.digest not in wanted:
+                fix = "leave it: an upload may be under way"
+                notes.append(Difference(entry.name, "no row names this blob", fix))
     return sound, strange, notes
 
 
-def _lost(blobs: LocalBlobs, digest: str, where: list[str]) -> Iterator[Difference]:
+def _lost(blobs: BlobStore, digest: str, where: list[str]) -> Iterator[Difference]:
     if not DIGEST.fullmatch(digest):
-        state = f"the digest {digest!r} is none"
-    elif blobs.path(digest).exists():
+        state = f"{digest!r} is not a digest"
+    elif blobs.exists(digest):
         state = f"the blob {digest} has other bytes"
     else:
         state = f"the blob {digest} is missing"
@@ -108,16 +108,15 @@ def _lost(blobs: LocalBlobs, digest: str, where: list[str]) -> Iterator[Differen
         yield Difference(each, state, BLOB_FIX)
 
 
-def _file(blobs: LocalBlobs, file: File, sound: Set[str]) -> Iterator[Difference]:
+def _file(blobs: BlobStore, file: File, sound: Set[str]) -> Iterator[Difference]:
     if file.form == "wheel" and file.metadata_sha256 is None:
         yield Difference(_name(file), "the wheel has no METADATA blob", ROW_FIX)
     if file.sha256 not in sound:
         return
-    path = blobs.path(file.sha256)
-    if path.stat().st_size != file.size_bytes:
-        yield Difference(_name(file), f"has {path.stat().st_size} bytes, not {file.size_bytes}", ROW_FIX)
+    if (size := blobs.size(file.sha256)) != file.size_bytes:
+        yield Difference(_name(file), f"has {size} bytes, not {file.size_bytes}", ROW_FIX)
     if file.metadata_sha256 is not None and file.metadata_sha256 in sound:
-        with open_subject(path, filename=file.filename) as subject:
+        with blobs.lend(file.sha256) as path, open_subject(path, filename=file.filename) as subject:
             metadata = subject.metadata if subject.frame.readable else None
         if metadata != blobs.read(file.metadata_sha256):
             yield Difference(_name(file), "its METADATA blob is not the wheel's METADATA", ROW_FIX)
@@ -130,7 +129,7 @@ def _submissions(session: Session, files: list[File]) -> Iterator[Difference]:
     for each in session.exec(select(Submission).order_by(col(Submission.id))):
         where, own = f"submission {each.id}", of[each.id or 0]
         if each.state not in MOVES:
-            yield Difference(where, f"the state {each.state!r} is none", ROW_FIX)
+            yield Difference(where, f"{each.state!r} is not a state", ROW_FIX)
         if not own:
             yield Difference(where, "has no file", ROW_FIX)
         for file in own:
