@@ -57,11 +57,12 @@ def ask(url: str, data: bytes, *, patience_s: float = 10, is_cut: bool = False) 
 
 
 def refusal_of(content_type: str, body: bytes) -> dict[str, Any]:
-    """The refusal that a program was answered with."""
-    assert content_type == "application/json", (content_type, body[:300])
+    """The problem details that a program was answered with, as JSON where it accepts exactly that."""
+    assert content_type in ("application/json", "application/problem+json"), (content_type, body[:300])
     said: dict[str, Any] = json.loads(body)
-    assert {"code", "message", "fix"} <= set(said), said
-    assert all(isinstance(said[key], str) and said[key] for key in ("code", "message", "fix")), said
+    texts = ("type", "title", "detail", "code", "message", "fix")
+    assert {*texts, "status", "findings"} == set(said), said
+    assert all(isinstance(said[key], str) and said[key] for key in texts), said
     return said
 
 

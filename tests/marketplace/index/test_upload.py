@@ -213,7 +213,7 @@ def test_error_is_text_for_twine_and_a_problem_for_uv(client: TestClient[Any], t
     change = {"summary": "Others."}
     text = send(client, token, wheel, change=change, headers={"Accept": "*/*", "User-Agent": "twine/7.0.0"})
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
-    assert "A17 error: summary differs" in text.text
+    assert "A17 error in summary: summary differs" in text.text
     accept = "application/json;q=0.9, text/plain;q=0.8, text/html;q=0.7"
     problem = send(client, token, wheel, change=change, headers={"Accept": accept, "User-Agent": "uv/0.13"})
     assert problem.headers["content-type"] == "application/problem+json"

@@ -8,10 +8,10 @@ from litestar import Router
 from litestar.types import ControllerRouterHandler
 
 from chimes_marketplace.pages.assets import show_asset
-from chimes_marketplace.pages.errors import HANDLERS
 from chimes_marketplace.pages.front import show_front
 from chimes_marketplace.pages.plugins import show_plugin, show_plugins, show_release_page
 from chimes_marketplace.pages.reports import show_document, show_report, show_stage_document, show_stage_report
+from chimes_marketplace.pages.responses import HANDLERS
 
 __all__ = ["ROUTES"]
 
