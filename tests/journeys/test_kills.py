@@ -31,7 +31,7 @@ POINTS = int(os.environ.get("CHIMES_KILL_POINTS", "20"))
 SEED = int(os.environ.get("CHIMES_KILL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 PAYLOAD_BYTES = 1_500_000
 SETTLE_S = 420.0
-SETTINGS = {"slots": 2, "quiet_s": 0.5, "lease_s": 2}
+SETTINGS: dict[str, Any] = {"slots": 2, "quiet_s": 0.5, "lease_s": 2}
 WRITES = "import pathlib\npathlib.Path('/tmp/left-behind').write_text('by an import')\n"
 UNDECIDED = ("staged", "validating")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from chimes.registration import Kind
+from chimes.kinds.descriptors import Kind
 from pydantic import BaseModel, ConfigDict
 
 __all__ = ["LEVELS", "Level", "ListedComponent"]
