@@ -91,7 +91,7 @@ class Site:
         with self.market.database.reading() as session:
             verdict = read_verdict(self.market.blobs, list_runs(session, submission_id=submission)[-1])
         assert verdict is not None
-        return {each.code: each.cause for each in verdict.results if each.verdict == "fail"}
+        return {each.code: each.cause or "" for each in verdict.results if each.verdict == "fail"}
 
 
 def answer_to(request: urllib.request.Request) -> tuple[int, dict[str, Any]]:

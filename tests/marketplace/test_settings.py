@@ -24,11 +24,25 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     assert settings.database == "sqlite:///other.db"
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "two", "nan"])
-def test_a_number_that_is_none_is_named(text: str, tmp_path: Path) -> None:
-    with pytest.raises(MarketplaceError, match=f"CHIMES_MARKETPLACE_SLOTS is '{text}'") as caught:
-        Settings.read(tmp_path, {PREFIX + "SLOTS": text})
-    assert caught.value.code == "bad-setting"
+@pytest.mark.parametrize("name", ["SLOTS", "UPLOAD_BYTES", "QUIET_S", "SILENCE_S", "RUN_S", "CONTROL_S", "LEASE_S"])
+@pytest.mark.parametrize("text", ["0", "-1", "two", "nan", "inf", "1e99"])
+def test_a_value_that_is_not_a_usable_number_is_refused_by_name(name: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(MarketplaceError, match=f"CHIMES_MARKETPLACE_{name} is '{text}': ") as caught:
+        Settings.read(tmp_path, {PREFIX + name: text})
+    assert (caught.value.code, "number above zero" in caught.value.fix) == ("bad-setting", True)
+
+
+@pytest.mark.parametrize("text", ["market.example.org", "ftp://market.example.org", "https://", "https://a b"])
+def test_a_public_address_that_is_not_one_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(MarketplaceError, match="CHIMES_MARKETPLACE_PUBLIC_URL is "):
+        Settings.read(tmp_path, {PREFIX + "PUBLIC_URL": text})
+
+
+@pytest.mark.parametrize(("name", "near"), [("SLOT", "SLOTS"), ("LEASE", "LEASE_S"), ("COLOUR", "known: ")])
+def test_a_misspelt_setting_is_refused_with_its_right_name(name: str, near: str, tmp_path: Path) -> None:
+    with pytest.raises(MarketplaceError, match=f"no setting CHIMES_MARKETPLACE_{name}") as caught:
+        Settings.read(tmp_path, {PREFIX + name: "3"})
+    assert near in caught.value.fix
 
 
 def test_rules_are_read_from_the_file_that_is_named(tmp_path: Path) -> None:

@@ -100,3 +100,16 @@ def test_a_folder_of_a_newer_version_and_wrong_settings_are_refused(tmp_path: Pa
 def test_a_host_that_is_not_of_this_machine_is_refused(tmp_path: Path) -> None:
     refused = told("serve", "--data", tmp_path / "data", "--host", "192.0.2.1")
     assert (refused.returncode, b"cannot listen on 192.0.2.1" in refused.stderr) == (2, True)
+
+
+def test_a_worker_needs_a_folder_with_a_database_of_its_version(tmp_path: Path) -> None:
+    absent = told("worker", "--data", tmp_path / "absent")
+    assert (absent.returncode, b"there is no data folder" in absent.stderr) == (2, True)
+    market = make_market(tmp_path)
+    for address in ("market.example.org", "ftp://market.example.org", "http://"):
+        wrong = told("worker", "--data", market.settings.data, "--url", address)
+        assert (wrong.returncode, b"is not an address such as" in wrong.stderr) == (2, True)
+    with market.database.writing() as session:
+        session.connection().execute(text("UPDATE alembic_version SET version_num = '0002'"))
+    older = told("worker", "--data", market.settings.data)
+    assert (older.returncode, b"is at revision 0002" in older.stderr) == (2, True)

@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
-from chimes_marketplace.catalog.listing import Item, list_shelf, search
+from chimes_marketplace.catalog.listing import CatalogItem, list_catalog, search
 from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
@@ -74,7 +74,7 @@ def list_projects(
 ) -> ProjectsAnswer:
     """The projects that have something listed, all or those that match ``q``."""
     with market.database.reading() as session:
-        items = search(list_shelf(session), q)
+        items = search(list_catalog(session), q)
     links = Links.of(request, market)
     return ProjectsAnswer(projects=[_row(item, links) for item in items])
 
@@ -107,7 +107,7 @@ def show_project(
         )
 
 
-def _row(item: Item, links: Links) -> ProjectRow:
+def _row(item: CatalogItem, links: Links) -> ProjectRow:
     return ProjectRow(
         name=item.project.name,
         member=item.member.slug,

@@ -1,4 +1,4 @@
-"""What strangers see of the whole catalogue: each project with something listed, in its newest listed version."""
+"""The public catalogue: each project that has a listed file, with its newest listed version."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sqlmodel import Session, col, func, select
 from chimes_marketplace.accounts.tables import Member
 from chimes_marketplace.catalog.tables import File, Project, Release
 
-__all__ = ["Item", "list_shelf", "search"]
+__all__ = ["CatalogItem", "list_catalog", "search"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
-    """A project on the shelf. ``release`` is its newest listed one, final versions before pre-releases."""
+class CatalogItem:
+    """A project of the catalogue. ``release`` is its newest listed one, final versions before pre-releases."""
 
     project: Project
     member: Member
@@ -33,7 +33,7 @@ class Item:
         return str(self.release.about.get("summary") or "")
 
 
-def list_shelf(session: Session) -> list[Item]:
+def list_catalog(session: Session) -> list[CatalogItem]:
     """Everything that has a listed file, by name."""
     moment = func.min(File.listed_at)
     query = (
@@ -45,24 +45,24 @@ def list_shelf(session: Session) -> list[Item]:
         .group_by(col(Project.id), col(Member.id), col(Release.id))
         .order_by(col(Project.name))
     )
-    shelf: dict[str, list[tuple[Project, Member, Release, datetime]]] = {}
+    projects: dict[str, list[tuple[Project, Member, Release, datetime]]] = {}
     for project, member, release, at in session.exec(query):
         assert at is not None
-        shelf.setdefault(project.name, []).append((project, member, release, at))
-    return [_item(rows) for rows in shelf.values()]
+        projects.setdefault(project.name, []).append((project, member, release, at))
+    return [_item(rows) for rows in projects.values()]
 
 
-def search(items: Sequence[Item], words: str) -> list[Item]:
+def search(items: Sequence[CatalogItem], words: str) -> list[CatalogItem]:
     """Those in which each of the words stands: in the name, summary, keywords, member, kinds or components."""
     wanted = words.casefold().split()
     return [item for item in items if all(word in _text(item) for word in wanted)]
 
 
-def _item(rows: list[tuple[Project, Member, Release, datetime]]) -> Item:
+def _item(rows: list[tuple[Project, Member, Release, datetime]]) -> CatalogItem:
     versions = sorted((Version(release.version) for _, _, release, _ in rows), reverse=True)
     newest = str(next((version for version in versions if not version.is_prerelease), versions[0]))
     project, member, release, listed_at = next(row for row in rows if row[2].version == newest)
-    return Item(
+    return CatalogItem(
         project=project,
         member=member,
         release=release,
@@ -71,7 +71,7 @@ def _item(rows: list[tuple[Project, Member, Release, datetime]]) -> Item:
     )
 
 
-def _text(item: Item) -> str:
+def _text(item: CatalogItem) -> str:
     about = item.release.about
     parts = [item.project.name, item.project.display_name, item.member.name, item.member.slug, item.summary]
     parts += [str(word) for word in about.get("keywords") or []]

@@ -1,4 +1,4 @@
-"""``chimes-marketplace submission``: what was uploaded, and what a person decides about it."""
+"""``chimes-marketplace submission``: lists submissions, approves or rejects held ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chimes_marketplace.submissions.states import MOVES, approve, reject
 __all__ = ["command"]
 
 ACTOR = "operator"
-"""Who acts, in the timeline, when it was done on the machine itself."""
+"""The actor in the timeline of what was done by this command."""
 LIST = """\b
 Examples:
   chimes-marketplace submission list --data market

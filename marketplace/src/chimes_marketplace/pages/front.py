@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from chimes_marketplace.catalog.listing import list_shelf
+from chimes_marketplace.catalog.listing import list_catalog
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.web.state import Market
 
@@ -21,7 +21,7 @@ NEWEST = 6
 def show_front(request: Request[Any, Any, Any], market: NamedDependency[Market]) -> Response[str]:
     """The front page."""
     with market.database.reading() as session:
-        items = list_shelf(session)
+        items = list_catalog(session)
     kinds = Counter(str(component.get("kind")) for item in items for component in item.release.components)
     values = {
         "newest": sorted(items, key=lambda item: item.listed_at, reverse=True)[:NEWEST],

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from chimes_marketplace.accounts.policy import can, require
 from chimes_marketplace.catalog.install import Install, install_lines
-from chimes_marketplace.catalog.listing import Item, list_shelf, search
+from chimes_marketplace.catalog.listing import CatalogItem, list_catalog, search
 from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.tables import Project
 from chimes_marketplace.database import Session
@@ -43,7 +43,7 @@ def show_plugins(
 ) -> Response[str]:
     """The listed plugins and libraries, all or those that match."""
     with market.database.reading() as session:
-        items = list_shelf(session)
+        items = list_catalog(session)
     found = [item for item in search(items, q) if _matches(item, type, kind)]
     values = {"items": found, "total": len(items), "q": q, "type": type, "kind": kind}
     return show(request, market, "plugins/list.html", values)
@@ -74,7 +74,7 @@ class Shown:
     private: bool
 
 
-def _matches(item: Item, type: str, kind: str) -> bool:
+def _matches(item: CatalogItem, type: str, kind: str) -> bool:
     kinds = {component.get("kind") for component in item.release.components}
     return type in ("", item.release.type) and (not kind or kind in kinds)
 
@@ -111,7 +111,7 @@ def _read(session: Session, project: Project, version: str | None, full: bool) -
     chosen = _newest(reports) if version is None else _of_version(session, reports, project, version)
     if chosen is None or not reports:
         return None
-    shelf = {item.project.name: _requirements(item.release.about) for item in list_shelf(session)}
+    shelf = {item.project.name: _requirements(item.release.about) for item in list_catalog(session)}
     shelf[project.name] = _requirements(chosen.release.about)
     return Shown(
         report=chosen,

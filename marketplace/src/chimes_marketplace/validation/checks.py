@@ -1,4 +1,4 @@
-"""What is asked of a submission as a whole, and needs the catalogue to be answered."""
+"""Checks of a submission as a whole."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class A20(Check[Submitted]):
     """
 
     code = "A20"
-    source = "PEP 517: whoever installs an sdist runs its build"
+    source = "PEP 517: installing an sdist runs its build"
 
     def observe(self, subject: Submitted) -> Facts:
         """The forms of the files, and what is listed already."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from chimes.checks.engine import Outcome, join_outcomes, judge_facts, run_check, skip_check
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
-from chimes.conformance.suites.check import ConformanceCheck
 from chimes.conformance.child import plugin
 from chimes.conformance.entry import (
     Entry,
@@ -22,6 +21,7 @@ from chimes.conformance.nonce import Nonce
 from chimes.conformance.report import ComponentReport
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.conformance.suites.check import ConformanceCheck
 from chimes.rpc.children import Children
 from chimes.rpc.failure import StepFailedError
 from chimes.rpc.process import Place

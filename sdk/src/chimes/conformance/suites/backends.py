@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from chimes.conformance.suites.check import ComponentCheck
 from chimes.conformance.data.programs import (
     COUNT,
     ENV,
@@ -22,6 +21,7 @@ from chimes.conformance.data.programs import (
     job,
 )
 from chimes.conformance.subject import ComponentSubject
+from chimes.conformance.suites.check import ComponentCheck
 from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts

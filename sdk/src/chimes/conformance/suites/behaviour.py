@@ -6,8 +6,8 @@ import fnmatch
 import socket
 from collections.abc import Iterable
 
-from chimes.conformance.suites.check import ConformanceCheck, EntryCheck
 from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.conformance.suites.check import ConformanceCheck, EntryCheck
 from chimes.conformance.suites.plugins import HEAVY
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts

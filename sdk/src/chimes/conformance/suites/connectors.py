@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from chimes.conformance.suites.check import ComponentCheck
 from chimes.conformance.data.compare import count_rows, same_table
 from chimes.conformance.data.questions import Question, questions, with_odd_rows, with_planted_rows
 from chimes.conformance.subject import ComponentSubject
+from chimes.conformance.suites.check import ComponentCheck
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.kinds.connector import ReadRequest

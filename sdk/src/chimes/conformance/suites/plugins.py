@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from chimes.checks.check import Check
-from chimes.conformance.suites.check import ComponentCheck, EntryCheck
 from chimes.conformance.data.unknownkeys import with_unknown_key
 from chimes.conformance.subject import ComponentSubject, EntrySubject
+from chimes.conformance.suites.check import ComponentCheck, EntryCheck
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.registration import REGISTRATION_VERSION
