@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from chimes.cli.lazy import LazyGroup
+from chimes.cli.commandline import LazyGroup
 from chimes.errors import ChimesError
 
 from chimes_marketplace import __version__

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 import click
 
 from chimes import __version__
-from chimes.cli.lazy import LazyGroup
+from chimes.cli.commandline import LazyGroup
 from chimes.cli.refusal import as_chimes, refuse, refuse_usage
 
 __all__ = ["main"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from chimes.cli.commandline import GivenPath
 from chimes.cli.findings import safe, show_findings
-from chimes.cli.given import GivenPath
 from chimes.errors import ConfigError
 from chimes.evidence.verdict import CheckResult
 

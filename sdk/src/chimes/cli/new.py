@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chimes.cli.given import GivenPath
+from chimes.cli.commandline import GivenPath
 from chimes.errors import CancelledError, ChimesError, ConfigError, UnsupportedError
 
 if TYPE_CHECKING:

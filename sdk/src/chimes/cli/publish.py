@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
+from chimes.cli.commandline import GivenPath
 from chimes.cli.findings import safe, show_findings
-from chimes.cli.given import GivenPath
 from chimes.cli.marketplace.client import Market, market_options
 from chimes.cli.marketplace.polling import INTERRUPTED, end_with, wait_for
 from chimes.cli.marketplace.releasefiles import check_files, collect_files

@@ -16,8 +16,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from chimes.cli.commandline import GivenPath
 from chimes.cli.findings import safe
-from chimes.cli.given import GivenPath
 from chimes.cli.stdout import kept_clear
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem

@@ -1,14 +1,15 @@
-"""A group of commands that imports the module of a command only when the command is called."""
+"""What the command lines add to click: a group that imports commands on demand, and a path that is not empty."""
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-__all__ = ["LazyGroup"]
+__all__ = ["GivenPath", "LazyGroup"]
 
 
 class LazyGroup(click.Group):
@@ -37,3 +38,15 @@ class LazyGroup(click.Group):
         """Write the list of verbs without importing their modules."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self.verbs.items()))
+
+
+class GivenPath(click.Path):
+    """A path that is not empty: an empty one, from a variable that is not set, would mean the current folder."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Refuse the empty path."""
+        if not os.fspath(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
