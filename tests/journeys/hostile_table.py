@@ -276,11 +276,10 @@ LIES = (
     in_predict(
         "replaces the suite's own functions",
         """
-        connection = _sys.modules["__main__"].Connection
-        told = {"$value": "LoadReport", "json": {"device": "cpu:0"}}
-        real = connection.answer
-        connection.answer = lambda self, value, blobs=(): real(self, told)
-        connection.fail = lambda self, error: real(self, told)
+        frames = _sys.modules["__main__"].frames
+        told = {"ok": True, "value": {"$value": "LoadReport", "json": {"device": "cpu:0"}}}
+        real = frames.write_frame
+        frames.write_frame = lambda socket, header, blobs=(): real(socket, {**told, "number": header["number"]})
         """,
         *PREDICT,
         cause="own",
