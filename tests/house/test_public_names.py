@@ -9,12 +9,11 @@ import pkgutil
 import chimes
 import chimes_marketplace
 
-# Templates are rendered, strict plugins copied; alembic runs its environment itself; the child is a program.
+# Templates are rendered, strict plugins copied; alembic runs its environment itself.
 SKIPPED = (
     "chimes.templates",
     "chimes.conformance.gate.strict",
     "chimes_marketplace.migrations.env",
-    "chimes_marketplace.pages.readmes.child",
 )
 MODULES = sorted(
     info.name
