@@ -14,12 +14,8 @@ RULES = {
 }
 """A pattern, and the files or folders where it belongs."""
 EXCEPTIONS = {
-    # Can use chimes.files.try_lock.
-    "marketplace/src/chimes_marketplace/commands/serve.py": r"fcntl\.flock",
     # Runs in a child, where the SDK may not be installed.
     "sdk/src/chimes/rpc/bootstrap.py": next(pattern for pattern in RULES if "proc" in pattern),
-    # Locks the file that it writes to.
-    "marketplace/src/chimes_marketplace/storage/local.py": r"fcntl\.flock",
 }
 
 
@@ -28,6 +24,6 @@ def test_locks_renames_and_proc_are_used_in_one_place_each() -> None:
     for source in (path for folder in SOURCES for path in source_files(ROOT / folder) if "tests" not in path.parts):
         name, text = str(source.relative_to(ROOT)), source.read_text("utf-8")
         for pattern, places in RULES.items():
-            if re.search(pattern, text) and not name.startswith(tuple(places)) and EXCEPTIONS.get(name) != pattern:
+            if re.search(pattern, text) and not name.startswith(tuple(places)):
                 wrong.append(f"{name}: {pattern}")
     assert not wrong

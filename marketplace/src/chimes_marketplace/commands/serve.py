@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from chimes.files import try_lock
 
 from chimes_marketplace.commands.folder import data_option, make_folder, opened, read_settings
 from chimes_marketplace.errors import MarketplaceError
@@ -69,19 +68,17 @@ def _only_one(data: Path) -> Iterator[None]:
 
     Only servers take it: workers and other commands run beside a server.
     """
-    descriptor = os.open(data / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = try_lock(data / "serve.lock")
+    if lock is None:
+        raise MarketplaceError(
+            "still-running",
+            f"another server uses the data folder {str(data)!r}",
+            fix="end it first, or give this one another --data",
+        )
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise MarketplaceError(
-                "still-running",
-                f"another server uses the data folder {str(data)!r}",
-                fix="end it first, or give this one another --data",
-            ) from error
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def _free(host: str, port: int) -> int:

@@ -7,7 +7,6 @@ Several processes may use one folder. Each holds a lock on every temporary file 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
@@ -15,6 +14,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from chimes.files import FileLock, sync_folder, try_lock
 
 from chimes_marketplace.storage.blobstore import DIGEST, Entry, IncomingBlob
 
@@ -27,7 +28,7 @@ class Incoming:
     """Bytes that are being received, in a temporary file that this process has locked."""
 
     def __init__(self, folder: Path) -> None:
-        self.path, self._file = _locked_file(folder)
+        self.path, self._file, self._lock = _locked_file(folder)
         self.size_bytes = 0
         self._sha256 = hashlib.sha256()
 
@@ -48,8 +49,9 @@ class Incoming:
         os.fsync(self._file.fileno())
 
     def release(self) -> None:
-        """Close the file, which gives up its lock."""
+        """Close the file and release its lock."""
         self._file.close()
+        self._lock.release()
 
     def discard(self) -> None:
         """Remove the temporary file; does nothing after ``keep``."""
@@ -76,11 +78,11 @@ class LocalBlobs:
         digest = incoming.sha256
         target = self._path(digest)
         target.parent.mkdir(exist_ok=True, mode=0o700)
-        incoming.path.chmod(0o444)
         incoming.path.rename(target)
+        target.chmod(0o444)
         incoming.discard()
         for folder in (target.parent, target.parent.parent):
-            _sync(folder)
+            sync_folder(folder)
         return digest
 
     def put(self, data: bytes) -> str:
@@ -156,9 +158,10 @@ class LocalBlobs:
     def remove_abandoned(self) -> None:
         """Remove the temporary files of processes that have ended."""
         for path in self._incoming.iterdir():
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                path.unlink()
+            lock = try_lock(path, create=False)
+            if lock is not None:
+                path.unlink(missing_ok=True)
+                lock.release()
 
     def _path(self, digest: str) -> Path:
         if not DIGEST.fullmatch(digest):
@@ -166,20 +169,14 @@ class LocalBlobs:
         return self._root / "sha256" / digest[:2] / digest
 
 
-def _locked_file(folder: Path) -> tuple[Path, BinaryIO]:
+def _locked_file(folder: Path) -> tuple[Path, BinaryIO, FileLock]:
     """A new file with its lock. Another process may have removed it before it was locked: then one more is made."""
     while True:
         path = folder / secrets.token_hex(16)
-        file = path.open("xb")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_nlink:
-            return path, file
-        file.close()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        lock = try_lock(path)
+        if lock is None:
+            continue
+        try:
+            return path, path.open("r+b"), lock
+        except FileNotFoundError:
+            lock.release()
