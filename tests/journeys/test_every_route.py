@@ -13,13 +13,13 @@ import pytest
 import requests
 import schemathesis
 from chimes_marketplace.app import create_app
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from journeys.raw_http import refusal_of
 from market_factories import Server, add_author, basic, make_market, make_wheel, serve
-from release_factories import put, verdict
+from release_factories import make_release, verdict
 from uploads import BOUNDARY, body_of, form_of
 
 pytestmark = pytest.mark.xdist_group("every-route")
@@ -46,7 +46,7 @@ class Site:
     """A server with something in every state; ``real``: values of path parameters that lead somewhere."""
 
     server: Server
-    market: Market
+    market: Marketplace
     real: Mapping[str, list[str]]
     credentials: Mapping[str, dict[str, str]]
 
@@ -68,17 +68,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "empty": {"Authorization": "Bearer"},
     }
     document = verdict(A01="pass", A07="fail")
-    shelved = [
-        put(market, "acme-tools", "1.0", document=document, log="<b>hello</b>"),
-        put(market, "acme-tools", "2.0", state="rejected", document=document),
-        *(put(market, f"umbra-{state}", "1.0", user="eve", state=state, document=document) for state in STATES),
+    made = [
+        make_release(market, "acme-tools", "1.0", document=document, log="<b>hello</b>"),
+        make_release(market, "acme-tools", "2.0", state="rejected", document=document),
+        *(
+            make_release(market, f"umbra-{state}", "1.0", user="eve", state=state, document=document)
+            for state in STATES
+        ),
     ]
     real = {
-        "id": [str(each.id) for each in shelved],
-        "run": [str(each.run) for each in shelved],
-        "secret": [each.secret for each in shelved],
-        "sha256": [each.sha256 for each in shelved],
-        "filename": [each.filename for each in shelved],
+        "id": [str(each.id) for each in made],
+        "run": [str(each.run) for each in made],
+        "secret": [each.secret for each in made],
+        "sha256": [each.sha256 for each in made],
+        "filename": [each.filename for each in made],
         "name": ["acme-tools", "Acme.Tools", *(f"umbra-{state}" for state in STATES), "chimes.css"],
         "version": ["1.0", "2.0", "v1.0.0"],
         "document": ["verdict.json", "run.json", "pylock.toml", "log.txt", "nonce.txt"],

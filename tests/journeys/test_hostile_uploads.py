@@ -21,7 +21,7 @@ from chimes.conformance.gate.mutants import strict_wheel
 from chimes.environments.wheelfile import write_wheel
 from chimes_marketplace.lanes.documents import read_verdict
 from chimes_marketplace.lanes.runs import list_runs
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
 from journeys.hostile_plugins import SECRET, Hostile, pack, renamed
@@ -49,7 +49,7 @@ class Site:
     """A served marketplace, its database beside it, and who uploads."""
 
     server: Server
-    market: Market
+    market: Marketplace
     token: str
 
     def upload(self, wheel: Path) -> tuple[int, dict[str, Any]]:

@@ -18,7 +18,7 @@ import pytest
 from chimes.processes import Completed, run
 from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.states import get_submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from market_factories import Server, add_author, basic, make_market, make_sdist, make_wheel, run_env, serve
 from uploads import BOUNDARY, body_of, form_of, list_all_files, move
 
@@ -43,7 +43,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Site:
     """A served marketplace, its database beside it, and the clients with nothing of the machine's settings."""
 
-    def __init__(self, server: Server, market: Market, bin: Path, home: Path) -> None:
+    def __init__(self, server: Server, market: Marketplace, bin: Path, home: Path) -> None:
         self.server, self.market, self.bin, self.home = server, market, bin, home
         self.url = server.url
         self.token = add_author(market)

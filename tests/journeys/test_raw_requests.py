@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from journeys.raw_http import Raw, ask, message, refusal_of
 from market_factories import Server, add_author, make_market, make_wheel, serve
-from release_factories import Shelved, put, verdict
+from release_factories import MadeRelease, make_release, verdict
 from uploads import BOUNDARY, body_of, form_of
 
 pytestmark = pytest.mark.xdist_group("raw-requests")
@@ -74,8 +74,8 @@ class Target:
     """A server with a listed and a staged release, the addresses of all its doors, and a token of the owner."""
 
     server: Server
-    listed: Shelved
-    staged: Shelved
+    listed: MadeRelease
+    staged: MadeRelease
     authorization: bytes
 
     @property
@@ -132,8 +132,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("target")
     market = make_market(folder)
     token = add_author(market)
-    listed = put(market, document=verdict(A01="pass"), log="said")
-    staged = put(market, "acme-new", state="staged")
+    listed = make_release(market, document=verdict(A01="pass"), log="said")
+    staged = make_release(market, "acme-new", state="staged")
     market.database.close()
     with serve(folder, quiet_s=3600) as server:
         yield Target(server, listed, staged, b"Authorization: Bearer " + token.encode())

@@ -30,7 +30,7 @@ from chimes_marketplace.migrations import migrate
 from chimes_marketplace.settings import Settings
 from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.arrivals import Arrivals
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 
 __all__ = [
     "Server",
@@ -51,7 +51,7 @@ LICENCE = b"Do as you like.\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: {pure}\n{tags}"
 
 
-def make_market(folder: Path, **settings: Any) -> Market:
+def make_market(folder: Path, **settings: Any) -> Marketplace:
     """A marketplace in ``folder`` that nothing serves yet: a migrated database, blobs, no arrivals."""
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
@@ -59,11 +59,11 @@ def make_market(folder: Path, **settings: Any) -> Market:
     database = Database(chosen.database)
     migrate(database)
     arrivals = Arrivals(database, expiry_s=chosen.lease_s)
-    return Market(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=arrivals)
+    return Marketplace(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=arrivals)
 
 
 def add_author(
-    market: Market,
+    market: Marketplace,
     member: str = "acme",
     user: str = "alice",
     role: str | None = None,

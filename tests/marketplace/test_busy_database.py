@@ -12,14 +12,14 @@ import pytest
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.migrations import migrate
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from market_factories import add_author, basic, make_market, make_wheel
-from release_factories import put
+from release_factories import make_release
 from uploads import client_of, send
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Market:
+def market(tmp_path: Path) -> Marketplace:
     """A marketplace that waits but a moment for its database."""
     patient = make_market(tmp_path)
     patient.database.close()
@@ -27,7 +27,7 @@ def market(tmp_path: Path) -> Market:
 
 
 @contextlib.contextmanager
-def held(market: Market, lock: str) -> Iterator[None]:
+def held(market: Marketplace, lock: str) -> Iterator[None]:
     """Another process's transaction, as a backup's or a shell's."""
     with contextlib.closing(sqlite3.connect(market.settings.data / "marketplace.db", isolation_level=None)) as other:
         for statement in lock.split(";"):
@@ -35,9 +35,9 @@ def held(market: Market, lock: str) -> Iterator[None]:
         yield
 
 
-def test_what_would_change_a_held_database_is_503_and_can_be_repeated(tmp_path: Path, market: Market) -> None:
+def test_what_would_change_a_held_database_is_503_and_can_be_repeated(tmp_path: Path, market: Marketplace) -> None:
     token = add_author(market)
-    id_ = put(market, "acme-other", state="staged").id
+    id_ = make_release(market, "acme-other", state="staged").id
     with client_of(market) as client:
         with held(market, "BEGIN IMMEDIATE"):
             upload = send(client, token, make_wheel(tmp_path))
@@ -49,20 +49,20 @@ def test_what_would_change_a_held_database_is_503_and_can_be_repeated(tmp_path: 
         assert send(client, token, make_wheel(tmp_path)).status_code == 200
 
 
-def test_a_database_that_cannot_even_be_read_is_503(market: Market) -> None:
+def test_a_database_that_cannot_even_be_read_is_503(market: Marketplace) -> None:
     market.database.close()
     with client_of(market) as client, held(market, "PRAGMA locking_mode=EXCLUSIVE;BEGIN EXCLUSIVE"):
         answer = client.get("/api/v1/projects")
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")
 
 
-def test_a_held_database_that_is_to_be_migrated_is_busy_and_not_broken(market: Market) -> None:
+def test_a_held_database_that_is_to_be_migrated_is_busy_and_not_broken(market: Marketplace) -> None:
     with held(market, "BEGIN IMMEDIATE"), pytest.raises(MarketplaceError) as refused:
         migrate(market.database)
     assert refused.value.code == "busy"
 
 
-def test_too_few_connections_are_the_same_to_who_waits(market: Market) -> None:
+def test_too_few_connections_are_the_same_to_who_waits(market: Marketplace) -> None:
     with client_of(market) as client, contextlib.ExitStack() as others:
         for _ in range(15):
             others.enter_context(market.database.reading()).connection()

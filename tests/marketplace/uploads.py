@@ -13,7 +13,7 @@ from chimes_marketplace.app import create_app
 from chimes_marketplace.catalog.files import list_files, publish_files
 from chimes_marketplace.database import now
 from chimes_marketplace.submissions.states import get_submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import basic
 from packaging.metadata import parse_email
@@ -26,7 +26,7 @@ JSON = {"Accept": "application/json"}
 
 
 @contextmanager
-def client_of(market: Market) -> Iterator[TestClient[Any]]:
+def client_of(market: Marketplace) -> Iterator[TestClient[Any]]:
     """The application without a server; redirects are not followed, an error inside is a 500 as for everybody."""
     with TestClient(create_app(market), raise_server_exceptions=False) as client:
         client.follow_redirects = False
@@ -101,7 +101,7 @@ def send(
     )
 
 
-def move(market: Market, submission: int, state: str, findings: Sequence[dict[str, Any]] = ()) -> None:
+def move(market: Marketplace, submission: int, state: str, findings: Sequence[dict[str, Any]] = ()) -> None:
     """Put a submission into a state, as a validation and people would in the end."""
     with market.database.writing() as session:
         row = get_submission(session, id=submission)
@@ -111,7 +111,7 @@ def move(market: Market, submission: int, state: str, findings: Sequence[dict[st
             publish_files(session, submission_id=submission, at=now(), components=[], level="verified")
 
 
-def list_all_files(market: Market) -> list[Any]:
+def list_all_files(market: Marketplace) -> list[Any]:
     """Every row of a file."""
     with market.database.reading() as session:
         files = list_files(session)

@@ -20,7 +20,7 @@ from chimes_marketplace.lanes.leases import Worker
 from chimes_marketplace.lanes.runs import list_runs
 from chimes_marketplace.submissions.states import close, find_staged, get_submission, open_submission
 from chimes_marketplace.validation.reconciler import Reconciler
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from market_factories import add_author, make_market
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
@@ -46,7 +46,7 @@ class Bench:
     """A marketplace that nothing serves, with an author."""
 
     def __init__(self, folder: Path, *, cache: Path | None = None, lease_s: float = 0.2, **settings: Any) -> None:
-        self.market: Market = make_market(folder, lease_s=lease_s, **settings)
+        self.market: Marketplace = make_market(folder, lease_s=lease_s, **settings)
         if cache is not None:
             (self.market.settings.data / "cache").symlink_to(cache)
         add_author(self.market)

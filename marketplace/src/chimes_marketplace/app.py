@@ -17,7 +17,7 @@ from chimes_marketplace import __version__
 from chimes_marketplace.api.health import show_health
 from chimes_marketplace.web.errors import HANDLERS, protect
 from chimes_marketplace.web.methods import allow_head, with_head
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import check_host
 
 __all__ = ["create_app"]
@@ -26,7 +26,7 @@ BODY_BYTES = 1 << 20
 """The largest body of a request, unless its route has another limit."""
 
 
-def create_app(market: Market) -> Litestar:
+def create_app(market: Marketplace) -> Litestar:
     """The ASGI application of that marketplace. It starts and stops no other part."""
     app = Litestar(
         [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chimes_marketplace.index.ranges import parse_range
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_wheel
 from uploads import client_of, move, send
@@ -19,19 +19,19 @@ STATES = ["staged", "validating", "held", "listed", "rejected", "cancelled", "in
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
+def market(tmp_path: Path) -> Iterator[Marketplace]:
     made = make_market(tmp_path)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def token(market: Market) -> str:
+def token(market: Marketplace) -> str:
     return add_author(market)
 
 
 @pytest.fixture
-def client(market: Market) -> Iterator[TestClient[Any]]:
+def client(market: Marketplace) -> Iterator[TestClient[Any]]:
     with client_of(market) as made:
         yield made
 
@@ -48,7 +48,7 @@ def sent(client: TestClient[Any], token: str, wheel: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def address(market: Market, sent: dict[str, Any]) -> str:
+def address(market: Marketplace, sent: dict[str, Any]) -> str:
     """Where the listed wheel is."""
     move(market, sent["submission"], "listed")
     return f"/files/{sent['sha256']}/{sent['filename']}"
@@ -151,7 +151,7 @@ def test_file_that_is_not_listed_is_not_for_shared_caches(
 
 @pytest.mark.parametrize("state", STATES)
 def test_stage_shows_a_submission_in_every_state(
-    client: TestClient[Any], market: Market, sent: dict[str, Any], wheel: Path, state: str
+    client: TestClient[Any], market: Marketplace, sent: dict[str, Any], wheel: Path, state: str
 ) -> None:
     move(market, sent["submission"], state)
     stage = stage_of(sent)
@@ -166,7 +166,7 @@ def test_stage_shows_a_submission_in_every_state(
 
 
 def test_stage_has_listed_files_of_its_project_and_of_others(
-    client: TestClient[Any], market: Market, token: str, address: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, address: str, tmp_path: Path
 ) -> None:
     other = send(client, token, make_wheel(tmp_path, name="acme-more")).json()
     move(market, other["submission"], "listed")
@@ -180,7 +180,7 @@ def test_stage_has_listed_files_of_its_project_and_of_others(
 
 
 def test_stage_shows_its_own_bytes_and_no_other_submission(
-    client: TestClient[Any], market: Market, token: str, sent: dict[str, Any], tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, sent: dict[str, Any], tmp_path: Path
 ) -> None:
     hidden = send(client, token, make_wheel(tmp_path, name="acme-hidden")).json()
     stage = stage_of(sent)

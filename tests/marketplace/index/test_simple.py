@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from backports import zstd
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import client_of, move, send
@@ -46,25 +46,25 @@ class Anchors(HTMLParser):
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
+def market(tmp_path: Path) -> Iterator[Marketplace]:
     made = make_market(tmp_path)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def token(market: Market) -> str:
+def token(market: Marketplace) -> str:
     return add_author(market)
 
 
 @pytest.fixture
-def client(market: Market) -> Iterator[TestClient[Any]]:
+def client(market: Marketplace) -> Iterator[TestClient[Any]]:
     with client_of(market) as made:
         yield made
 
 
 @pytest.fixture
-def listed(client: TestClient[Any], market: Market, token: str, tmp_path: Path) -> dict[str, Any]:
+def listed(client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path) -> dict[str, Any]:
     """A wheel and an sdist, listed; what the upload of the wheel answered."""
     first: dict[str, Any] = send(client, token, make_wheel(tmp_path)).json()
     send(client, token, make_sdist(tmp_path))
@@ -148,7 +148,7 @@ def test_page_is_not_sent_to_a_client_that_refuses_every_form(client: TestClient
 
 
 def test_each_form_and_encoding_has_its_own_tag_and_is_not_sent_twice(
-    client: TestClient[Any], market: Market, token: str, listed: dict[str, Any], tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, listed: dict[str, Any], tmp_path: Path
 ) -> None:
     for number in range(3):
         added = send(client, token, make_wheel(tmp_path, version=f"0.{number + 2}")).json()
@@ -174,7 +174,7 @@ def test_each_form_and_encoding_has_its_own_tag_and_is_not_sent_twice(
 
 
 def test_new_listing_changes_the_tag(
-    client: TestClient[Any], market: Market, token: str, listed: dict[str, Any], tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, listed: dict[str, Any], tmp_path: Path
 ) -> None:
     before = page(client, "/simple/acme-tools/")
     added = send(client, token, make_wheel(tmp_path, version="0.10")).json()
@@ -184,7 +184,9 @@ def test_new_listing_changes_the_tag(
     assert (after.status_code, after.json()["versions"]) == (200, ["0.1.0", "0.10"])
 
 
-def test_upload_time_is_that_of_the_listing(client: TestClient[Any], market: Market, listed: dict[str, Any]) -> None:
+def test_upload_time_is_that_of_the_listing(
+    client: TestClient[Any], market: Marketplace, listed: dict[str, Any]
+) -> None:
     times = {file["upload-time"] for file in page(client, "/simple/acme-tools/").json()["files"]}
     assert len(times) == 1
     with market.database.reading() as session:
@@ -221,7 +223,7 @@ def test_absent_project_is_404(client: TestClient[Any], name: str) -> None:
 
 
 def test_project_without_a_listed_file_is_no_404_to_strangers(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sent = send(client, token, make_wheel(tmp_path)).json()
     stranger = add_author(market, "umbra", "eve")
@@ -263,7 +265,7 @@ def test_hatch_finds_the_page_where_it_looks(client: TestClient[Any], listed: di
 
 
 def test_local_version_has_an_address_that_works(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sent = send(client, token, make_wheel(tmp_path, version="0.1.0+cann8")).json()
     assert sent["version"] == "0.1.0+cann8"

@@ -11,37 +11,37 @@ import pytest
 from chimes_marketplace.catalog.projects import get_project
 from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.storage.local import LocalBlobs
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import BOUNDARY, body_of, client_of, form_of, list_all_files, move, send
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
+def market(tmp_path: Path) -> Iterator[Marketplace]:
     made = make_market(tmp_path, upload_bytes=1 << 20)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def token(market: Market) -> str:
+def token(market: Marketplace) -> str:
     return add_author(market)
 
 
 @pytest.fixture
-def client(market: Market) -> Iterator[TestClient[Any]]:
+def client(market: Marketplace) -> Iterator[TestClient[Any]]:
     with client_of(market) as made:
         yield made
 
 
-def left_over(market: Market) -> list[Path]:
+def left_over(market: Marketplace) -> list[Path]:
     """Files of uploads that did not end well."""
     return list((market.settings.data / "blobs" / "incoming").iterdir())
 
 
 def test_wheel_is_taken_and_its_answer_says_where_to_look(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     wheel = make_wheel(tmp_path)
     answer = send(client, token, wheel)
@@ -148,7 +148,7 @@ def test_action_may_stand_in_the_query(client: TestClient[Any], token: str, tmp_
 )
 def test_unusable_form_is_refused_with_its_code_and_value(
     client: TestClient[Any],
-    market: Market,
+    market: Marketplace,
     token: str,
     tmp_path: Path,
     change: dict[str, str | None],
@@ -229,7 +229,9 @@ def test_refusal_of_a_damaged_wheel_names_what_is_wrong(client: TestClient[Any],
     assert "A01" in {each["code"] for each in answer.json()["findings"]}
 
 
-def test_reserved_name_is_for_an_admin(client: TestClient[Any], market: Market, token: str, tmp_path: Path) -> None:
+def test_reserved_name_is_for_an_admin(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
+) -> None:
     wheel = make_wheel(tmp_path, name="chimes", version="0.1.0")
     assert send(client, token, wheel).json()["code"] == "checks-failed"
     admin = add_author(market, "site", "root", role="admin")
@@ -245,7 +247,7 @@ def test_upload_without_token_and_with_a_bad_one_is_403(client: TestClient[Any],
 
 
 def test_name_of_another_member_is_not_taken(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     send(client, token, make_wheel(tmp_path))
     foreign = add_author(market, "umbra", "eve")
@@ -253,7 +255,7 @@ def test_name_of_another_member_is_not_taken(
     assert (answer.status_code, answer.json()["code"]) == (403, "not-yours")
 
 
-def test_token_of_one_project_is_for_no_other(client: TestClient[Any], market: Market, tmp_path: Path) -> None:
+def test_token_of_one_project_is_for_no_other(client: TestClient[Any], market: Marketplace, tmp_path: Path) -> None:
     scoped = add_author(market, project="acme-tools")
     assert send(client, scoped, make_wheel(tmp_path)).status_code == 200
     answer = send(client, scoped, make_wheel(tmp_path, name="acme-more"))
@@ -261,7 +263,7 @@ def test_token_of_one_project_is_for_no_other(client: TestClient[Any], market: M
 
 
 def test_lookalike_of_another_members_name_is_kept_for_review(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     send(client, token, make_wheel(tmp_path, name="acme-tools"))
     foreign = add_author(market, "umbra", "eve")
@@ -273,26 +275,28 @@ def test_lookalike_of_another_members_name_is_kept_for_review(
     assert "A13" in {each["code"] for each in own.json()["findings"]}, "another member's too1s is there now"
 
 
-def test_larger_file_than_allowed_is_413(client: TestClient[Any], market: Market, token: str, tmp_path: Path) -> None:
+def test_larger_file_than_allowed_is_413(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
+) -> None:
     answer = send(client, token, make_wheel(tmp_path), data=b"x" * ((1 << 20) + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "file-too-large")
     assert left_over(market) == []
 
 
 def test_body_that_says_it_is_far_too_large_is_413_whatever_room_there_is(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     answer = send(client, token, make_wheel(tmp_path), headers={"Content-Length": str(1 << 60)})
     assert (answer.status_code, answer.json()["code"]) == (413, "file-too-large")
     assert left_over(market) == []
 
 
-def test_full_disk_is_507_before_anything_is_kept(market: Market, token: str, tmp_path: Path) -> None:
+def test_full_disk_is_507_before_anything_is_kept(market: Marketplace, token: str, tmp_path: Path) -> None:
     class Full(LocalBlobs):
         def free_bytes(self) -> int:
             return 1 << 20
 
-    full = Market(
+    full = Marketplace(
         settings=market.settings,
         database=market.database,
         blobs=Full(market.settings.data / "blobs"),
@@ -318,7 +322,7 @@ def test_full_disk_is_507_before_anything_is_kept(market: Market, token: str, tm
         ("multipart/form-data; boundary=\xff", b"--"),
     ],
 )
-def test_body_that_is_no_form_is_400(client: TestClient[Any], token: str, kind: str, body: bytes) -> None:
+def test_body_that_is_not_a_form_is_400(client: TestClient[Any], token: str, kind: str, body: bytes) -> None:
     headers = {**basic(token), "Accept": "application/json", "Content-Type": kind}
     sent = {key.encode(): value.encode("latin-1") for key, value in headers.items()}
     answer = client.post("/legacy/", content=body, headers=sent)
@@ -337,9 +341,9 @@ def test_address_without_slash_leads_to_the_right_one(client: TestClient[Any]) -
     assert client.get("/legacy/").status_code == 405
 
 
-def test_server_wakes_its_validation_after_a_new_file_only(market: Market, token: str, tmp_path: Path) -> None:
+def test_server_wakes_its_validation_after_a_new_file_only(market: Marketplace, token: str, tmp_path: Path) -> None:
     woken: list[int] = []
-    waking = Market(
+    waking = Marketplace(
         settings=market.settings,
         database=market.database,
         blobs=market.blobs,
@@ -353,7 +357,7 @@ def test_server_wakes_its_validation_after_a_new_file_only(market: Market, token
     assert woken == [1]
 
 
-def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tmp_path: Path) -> None:
+def test_release_arrives_from_its_name_to_the_end(market: Marketplace, token: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     seen: list[bool] = []
 
@@ -362,7 +366,7 @@ def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tm
             seen.append(market.arrivals.is_arriving("acme-tools", "0.1"))
             return super().keep(incoming)
 
-    watched = Market(
+    watched = Marketplace(
         settings=market.settings,
         database=market.database,
         blobs=Watched(market.settings.data / "blobs"),
@@ -376,7 +380,7 @@ def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tm
 
 
 def test_listed_release_keeps_what_strangers_see_of_it(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "listed")

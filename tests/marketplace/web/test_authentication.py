@@ -13,11 +13,11 @@ from chimes_marketplace.accounts.policy import ANONYMOUS, TokenUser
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar import Request
 from litestar.testing import RequestFactory
 from market_factories import add_author, basic, make_market, make_wheel
-from release_factories import put
+from release_factories import make_release
 from uploads import client_of, send
 
 SECRET = "S3cret-q7Zx_w9"
@@ -25,17 +25,17 @@ SECRET = "S3cret-q7Zx_w9"
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marketplace]:
     made = make_market(tmp_path_factory.mktemp("site"))
     add_author(made)
-    put(made)
-    put(made, "acme-new", state="staged")
+    make_release(made)
+    make_release(made, "acme-new", state="staged")
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def session(market: Market) -> Iterator[Session]:
+def session(market: Marketplace) -> Iterator[Session]:
     with market.database.reading() as session:
         yield session
 
@@ -50,7 +50,7 @@ def encoded(text: bytes) -> bytes:
     return base64.b64encode(text)
 
 
-def test_token_is_accepted_as_basic_and_as_bearer(market: Market, session: Session) -> None:
+def test_token_is_accepted_as_basic_and_as_bearer(market: Marketplace, session: Session) -> None:
     token = add_author(market)
     sent = basic(token)["Authorization"]
     for header in (sent, sent.replace("Basic", "bAsIc  "), f"Bearer {token}", f"  bearer   {token}  "):
@@ -121,7 +121,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
     return "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
 
 
-def answers_to(market: Market, headers: dict[bytes, bytes], path: str = "") -> Iterator[Any]:
+def answers_to(market: Marketplace, headers: dict[bytes, bytes], path: str = "") -> Iterator[Any]:
     """Of each route that authenticates, in each form of an error; of ``path`` alone where it is given."""
     paths = [path] if path else ["/simple/acme-new/", "/api/v1/submissions/2", "/reports/2/", "/plugins/acme-new/"]
     with client_of(market) as client:
@@ -135,7 +135,7 @@ def answers_to(market: Market, headers: dict[bytes, bytes], path: str = "") -> I
 
 @pytest.mark.parametrize("header", MALFORMED.values(), ids=MALFORMED.keys())
 def test_no_part_of_an_authorization_header_is_in_an_answer_or_in_the_log(
-    market: Market, header: bytes, caplog: pytest.LogCaptureFixture
+    market: Marketplace, header: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         answers = list(answers_to(market, {b"Authorization": header}))
@@ -164,7 +164,7 @@ def test_no_part_of_an_authorization_header_is_in_an_answer_or_in_the_log(
     ],
 )
 def test_no_secret_of_another_header_path_or_query_is_in_an_error(
-    market: Market, headers: dict[bytes, bytes], path: str, caplog: pytest.LogCaptureFixture
+    market: Marketplace, headers: dict[bytes, bytes], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         answers = list(answers_to(market, headers, path))
@@ -174,7 +174,7 @@ def test_no_secret_of_another_header_path_or_query_is_in_an_error(
     assert SECRET not in logged(caplog)
 
 
-def test_no_secret_in_an_upload_form_is_in_an_error(market: Market, tmp_path: Path) -> None:
+def test_no_secret_in_an_upload_form_is_in_an_error(market: Marketplace, tmp_path: Path) -> None:
     token = add_author(market)
     with client_of(market) as client:
         for field in ("password", "token", "authorization"):

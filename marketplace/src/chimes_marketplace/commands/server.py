@@ -21,7 +21,7 @@ from chimes_marketplace.settings import Settings
 from chimes_marketplace.storage.blobstore import BlobStore
 from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.validation.reconciler import Reconciler
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.worker import make_worker
 
 __all__ = ["make_worker", "run"]
@@ -46,7 +46,7 @@ def run(
 
     ``ready`` is printed when requests are accepted. Raises MarketplaceError when the server fails to start.
     """
-    market = Market(
+    market = Marketplace(
         settings=settings,
         database=database,
         blobs=blobs,
