@@ -140,7 +140,7 @@ def _killed(number: int) -> ChimesError:
         return PluginCrashedError(f"the worker crashed with {name}", hint="native code of a plugin failed; see the log")
     return InfrastructureError(
         f"the worker was killed by {name} before it could finish",
-        hint="it was ended from outside, perhaps for lack of memory; if this recurs let the model prefer smaller batches",
+        hint="it was ended from outside, perhaps for lack of memory; if this recurs use smaller batches",
     )
 
 
