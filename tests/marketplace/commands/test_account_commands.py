@@ -126,8 +126,8 @@ def test_a_folder_whose_database_is_none_is_refused(run_command: RunCommand, dat
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("nonsense", "not the address of a database"),
-        ("postgresql://alice:hush@host:port/x", "not the address of a database"),
+        ("nonsense", "not a valid database address"),
+        ("postgresql://alice:hush@host:port/x", "not a valid database address"),
         ("nosuch://alice:hush@host/x", "no driver"),
     ],
 )

@@ -92,9 +92,9 @@ def test_what_a_job_left_is_read_within_bounds_and_never_through_a_link(tmp_path
     (folder.out / "logs").mkdir()
     for number in range(3):
         (folder.out / "logs" / f"{number}.log").write_bytes(b"x" * (700 << 10))
-    left = folder.left()
-    assert (left.verdict, left.record, left.lock) == (None, None, None)
-    assert len(left.log) == 1 << 20
+    documents = folder.read_documents()
+    assert (documents.verdict, documents.record, documents.lock) == (None, None, None)
+    assert len(documents.log) == 1 << 20
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

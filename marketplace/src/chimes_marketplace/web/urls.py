@@ -49,7 +49,7 @@ class Links:
         return f"{self.base}/stage/{submission.secret}/simple/"
 
     def file(self, file: File, submission: Submission | None) -> str | None:
-        """The file: its public address if it is listed or ``submission`` is None, else its address on the stage."""
+        """The file's public address if it is listed, else that on the stage of ``submission``; None without one."""
         path = f"files/{file.sha256}/{quote(file.filename)}"
         if file.listed_at is not None:
             return f"{self.base}/{path}"
