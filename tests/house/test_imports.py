@@ -127,7 +127,7 @@ def test_the_written_order_names_every_part(distribution: Distribution) -> None:
 
 
 @DISTRIBUTIONS
-def test_a_library_is_imported_only_where_it_belongs(distribution: Distribution) -> None:
+def test_a_library_is_imported_only_in_its_place(distribution: Distribution) -> None:
     wrong = []
     for path in distribution.files:
         own = distribution.part(distribution.module(path))

@@ -124,7 +124,7 @@ def test_every_route_is_documented(site: Site) -> None:
         assert any(path.startswith(start) for path in served), start
 
 
-def test_no_generated_request_fails_the_server(site: Site) -> None:
+def test_no_generated_request_causes_a_server_error(site: Site) -> None:
     document: Any = schemathesis.openapi.from_url(f"{site.server.url}/schema/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) > 20
@@ -173,7 +173,7 @@ def post(site: Site, body: bytes, boundary: str = BOUNDARY) -> requests.Response
     filename=st.one_of(st.none(), st.sampled_from(HOSTILE), st.text(st.characters(codec="utf-8"), max_size=300)),
     data=st.one_of(st.none(), st.binary(max_size=200)),
 )
-def test_no_form_fails_the_server(
+def test_no_generated_form_causes_a_server_error(
     site: Site, wheel: Path, change: dict[str, str | bytes], filename: str | None, data: bytes | None
 ) -> None:
     fields: dict[str, str | bytes] = {**dict(form_of(wheel)), **change}
@@ -190,7 +190,7 @@ def test_no_form_fails_the_server(
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 20), st.binary(max_size=20)), min_size=1, max_size=5),
     boundary=st.sampled_from((BOUNDARY, BOUNDARY, BOUNDARY, "x", '"', "", "a" * 300, "\xff")),
 )
-def test_no_damaged_form_fails_the_server(
+def test_no_damaged_form_causes_a_server_error(
     site: Site, wheel: Path, edits: list[tuple[float, int, bytes]], boundary: str
 ) -> None:
     # The head of the body is where its structure is: most edits are to fall there.
@@ -201,7 +201,7 @@ def test_no_damaged_form_fails_the_server(
     check(post(site, body, boundary), "application/json")
 
 
-def test_what_was_there_before_is_there_unchanged(site: Site) -> None:
+def test_earlier_content_is_unchanged(site: Site) -> None:
     page = f"{site.server.url}/simple/acme-tools/"
     found = requests.get(page, headers={"Accept": "application/vnd.pypi.simple.v1+json"}, timeout=30)
     assert [file["hashes"]["sha256"] for file in json.loads(found.content)["files"]] == [site.real["sha256"][0]]

@@ -110,7 +110,7 @@ def assert_unharmed(host: Path, ran: Ran) -> None:
 
 
 @pytest.mark.parametrize("hostile", HOSTILES, ids=repr)
-def test_a_hostile_plugin_is_named_and_changes_nothing(hostile: Hostile, host: Path, tmp_path: Path) -> None:
+def test_a_hostile_plugin_is_reported_and_changes_nothing(hostile: Hostile, host: Path, tmp_path: Path) -> None:
     wheel = pack(hostile, tmp_path / "wheels", host / "marker")
     one, other = twice(wheel, host)
     assert one.done.returncode == 1, one.done.text
@@ -125,7 +125,7 @@ def test_a_hostile_plugin_is_named_and_changes_nothing(hostile: Hostile, host: P
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_LIBRARIES, ids=repr)
-def test_a_hostile_library_is_named_and_changes_nothing(hostile: HostileLibrary, host: Path, tmp_path: Path) -> None:
+def test_a_hostile_library_is_reported_and_changes_nothing(hostile: HostileLibrary, host: Path, tmp_path: Path) -> None:
     one, other = twice(pack_library(hostile, tmp_path / "wheels", host / "marker"), host)
     assert one.done.returncode == 1, one.done.text
     failed = {code: result["cause"] for code, result in one.results.items() if result["verdict"] == "fail"}
@@ -177,7 +177,7 @@ def test_the_rendered_template_gets_other_inputs_from_another_nonce(host: Path) 
     assert_other_inputs(one, foreign)
 
 
-def test_a_hostile_library_runs_nowhere_but_in_the_sandbox(host: Path, tmp_path: Path) -> None:
+def test_a_hostile_library_runs_only_in_the_sandbox(host: Path, tmp_path: Path) -> None:
     code = PRELUDE.format(marker=str(host / "marker")) + "import socket\nsocket.socket().close()\n"
     files = {**start_files("hostile_library.pth", code), "hostile_library/__init__.py": b""}
     links = tmp_path / "links"

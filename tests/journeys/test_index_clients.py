@@ -142,7 +142,7 @@ def test_uv_publishes_what_pip_installs_by_hash(site: Site, tmp_path: Path) -> N
         assert done.returncode == 0, done.text
 
 
-def test_stage_url_installs_before_the_listing_and_nothing_else_does(site: Site, tmp_path: Path) -> None:
+def test_only_the_stage_url_installs_before_the_listing(site: Site, tmp_path: Path) -> None:
     site.twine(make_wheel(tmp_path))
     (file,) = list_all_files(site.market)
     with site.market.database.reading() as session:
@@ -236,7 +236,7 @@ def test_large_wheel_streams_through_with_flat_memory(site: Site, tmp_path: Path
     assert peak - before < 48 * 1024, f"{before} KiB before, {peak} KiB at most"
 
 
-def test_upload_that_breaks_off_leaves_nothing_and_the_retry_succeeds(site: Site, tmp_path: Path) -> None:
+def test_aborted_upload_stores_nothing_and_the_retry_succeeds(site: Site, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={"acme_tools/data.bin": bytes(range(256)) * 4096})
     body = body_of(list(form_of(wheel)), wheel.name, wheel.read_bytes())
     host = urlsplit(site.url)
@@ -256,7 +256,7 @@ def test_upload_that_breaks_off_leaves_nothing_and_the_retry_succeeds(site: Site
     assert list((site.market.settings.data / "blobs" / "incoming").iterdir()) == []
 
 
-def test_refused_upload_of_many_bytes_still_reads_its_answer(site: Site, tmp_path: Path) -> None:
+def test_client_of_a_large_refused_upload_reads_the_response(site: Site, tmp_path: Path) -> None:
     host = urlsplit(site.url)
     connection = http.client.HTTPConnection(host.hostname or "", host.port)
     body = body_of([("name", "x")], "x.whl", b"\0" * (20 << 20))

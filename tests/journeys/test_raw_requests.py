@@ -149,7 +149,7 @@ def alive(target: Target) -> Iterator[None]:
         assert json.load(answer) == {"status": "ok"}
 
 
-def test_no_host_fails_the_server_or_gets_into_a_page(target: Target) -> None:
+def test_no_host_causes_a_server_error_or_is_in_a_page(target: Target) -> None:
     answers = target.ask_all([message(path, JSON, host=host) for path in target.doors for host in HOSTS])
     assert not [answer for answer in answers if b"<script" in answer.body]
     wrong = [b"/reports/0/", b"/api/v1/submissions/0", b"/api/v1/projects?q=" + b"x" * 201, b"/plugins/?type=zzz"]
@@ -162,21 +162,21 @@ def test_no_host_fails_the_server_or_gets_into_a_page(target: Target) -> None:
     target.ask_all([message(path, host=None, version=b"1.0") for path in target.doors])
 
 
-def test_no_header_fails_the_server(target: Target) -> None:
+def test_no_header_causes_a_server_error(target: Target) -> None:
     target.ask_all([message(path, JSON, header) for path in target.doors for header in HEADERS])
 
 
-def test_no_path_fails_the_server(target: Target) -> None:
+def test_no_path_causes_a_server_error(target: Target) -> None:
     paths = [before + tail + after for before, after in target.gaps for tail in TAILS]
     for headers in ((), (JSON,), (b"Accept: text/html",), (JSON, target.authorization)):
         target.ask_all([message(path, *headers) for path in paths])
 
 
-def test_no_query_fails_the_server(target: Target) -> None:
+def test_no_query_causes_a_server_error(target: Target) -> None:
     target.ask_all([message(path + b"?" + query, JSON) for path in target.doors for query in QUERIES])
 
 
-def test_no_method_fails_the_server(target: Target) -> None:
+def test_no_method_causes_a_server_error(target: Target) -> None:
     requests = [message(path, JSON, target.authorization, method=method) for path in target.doors for method in METHODS]
     for request, answer in zip(requests, target.ask_all(requests), strict=True):
         if request.startswith(b"HEAD"):
@@ -185,7 +185,7 @@ def test_no_method_fails_the_server(target: Target) -> None:
             assert answer.headers["allow"]
 
 
-def test_what_is_no_http_at_all_is_refused(target: Target) -> None:
+def test_bytes_that_are_not_http_are_refused(target: Target) -> None:
     sent = [
         b"\x00\xff\r\n\r\n",
         b"GET\r\n\r\n",
@@ -245,7 +245,7 @@ def test_malformed_forms_are_refused_with_a_reason(target: Target) -> None:
         assert answer.status == 400
 
 
-def test_wrong_lengths_leave_nothing_behind(target: Target) -> None:
+def test_wrong_lengths_store_nothing(target: Target) -> None:
     wheel = make_wheel(target.server.data.parent / "dist", "acme-short")
     body = body_of(form_of(wheel), wheel.name, wheel.read_bytes())
     # A body that is shorter than it says: who waits for the answer would wait for ever.
@@ -272,7 +272,7 @@ def test_wrong_lengths_leave_nothing_behind(target: Target) -> None:
     assert page.status == 404
 
 
-def test_bodies_that_nobody_asked_for_do_no_harm(target: Target) -> None:
+def test_unexpected_bodies_are_ignored(target: Target) -> None:
     deep = [b"[" * 200_000, b'{"a":' * 100_000, b"\xff" * 1000, b"null", b"1e999999", b"x" * (3 << 20)]
     paths = [b"/api/v1/submissions/1/close", b"/api/v1/submissions/1/retry", b"/api/v1/projects", b"/plugins/?q=x"]
     requests = [

@@ -28,7 +28,7 @@ def stalled(server: Server, token: str, wheel: Path) -> socket.socket:
     return connection
 
 
-def test_a_strangers_stalled_upload_keeps_no_submission_open_and_is_broken_off(tmp_path: Path) -> None:
+def test_a_stalled_upload_of_another_member_keeps_no_submission_open_and_is_aborted(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     alice, eve = add_author(market), add_author(market, user="eve", member="evil")
     market.database.close()

@@ -95,7 +95,7 @@ def told(*arguments: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("who", READS)
-def test_an_unlisted_release_shows_itself_to_its_member_and_to_admins(doors: Doors, who: str) -> None:
+def test_an_unlisted_release_is_visible_to_its_member_and_to_admins(doors: Doors, who: str) -> None:
     id = doors.release["submissions"][0]["id"]
     file = doors.release["files"][0]
     for path in (
@@ -113,7 +113,7 @@ def test_an_unlisted_release_shows_itself_to_its_member_and_to_admins(doors: Doo
 
 
 @pytest.mark.parametrize("who", UPLOADS)
-def test_a_file_is_taken_from_its_member_alone(doors: Doors, who: str, tmp_path: Path) -> None:
+def test_a_file_is_accepted_only_from_its_member(doors: Doors, who: str, tmp_path: Path) -> None:
     # The same file again: taken where its owner sends it, and nothing changes.
     wheel = make_wheel(tmp_path)
     token = doors.tokens.get(who, "")
@@ -123,7 +123,7 @@ def test_a_file_is_taken_from_its_member_alone(doors: Doors, who: str, tmp_path:
 
 @pytest.mark.parametrize("who", ["nobody", "foreign", "admin", "scoped elsewhere", "revoked", "expired", "unknown"])
 @pytest.mark.parametrize("action", ["close", "cancel", "retry"])
-def test_a_submission_is_moved_by_its_member_alone(doors: Doors, who: str, action: str) -> None:
+def test_a_submission_is_changed_only_by_its_member(doors: Doors, who: str, action: str) -> None:
     id = doors.release["submissions"][0]["id"]
     status, _, said = doors.ask(who, f"/api/v1/submissions/{id}/{action}", "POST")
     assert status == (401 if who == "nobody" else 403), said
@@ -131,21 +131,21 @@ def test_a_submission_is_moved_by_its_member_alone(doors: Doors, who: str, actio
     assert json.loads(doors.ask("owner", f"/api/v1/submissions/{id}")[2])["state"] == "staged"
 
 
-def test_a_new_project_is_taken_from_a_token_that_is_not_for_another(doors: Doors, tmp_path: Path) -> None:
+def test_a_new_project_is_accepted_unless_the_token_is_for_another_project(doors: Doors, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "acme-new")
     assert publish_file(doors.server.url, doors.tokens["scoped elsewhere"], wheel)[0] == 403
     assert publish_file(doors.server.url, doors.tokens["colleague"], wheel)[0] == 200
 
 
 @pytest.mark.parametrize("who", READS)
-def test_the_simple_index_shows_nothing_unlisted_to_anybody(doors: Doors, who: str) -> None:
+def test_the_simple_index_never_shows_unlisted_projects(doors: Doors, who: str) -> None:
     status, _, said = doors.ask(who, "/simple/")
     assert STAGED.encode() not in said
     assert status in (200, 403)
     assert doors.ask(who, f"/simple/{STAGED}/")[0] in (401, 403, 404)
 
 
-def test_the_stage_url_needs_no_token_and_a_wrong_one_opens_nothing(doors: Doors) -> None:
+def test_the_stage_url_needs_no_token_and_a_wrong_one_is_404(doors: Doors) -> None:
     stage = doors.release["stage_url"]
     status, _, said = doors.ask("nobody", f"{stage}{STAGED}/")
     assert (status, b"acme_tools-0.1.0-py3-none-any.whl" in said) == (200, True)
@@ -153,14 +153,14 @@ def test_the_stage_url_needs_no_token_and_a_wrong_one_opens_nothing(doors: Doors
     assert doors.ask("nobody", f"/stage/{secret[:-1]}x/simple/{STAGED}/")[0] == 404
 
 
-def test_only_the_member_is_told_the_stage_url(doors: Doors) -> None:
+def test_only_the_member_gets_the_stage_url(doors: Doors) -> None:
     path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
     assert json.loads(doors.ask("admin", path)[2])["stage_url"] is None
     assert json.loads(doors.ask("colleague", path)[2])["stage_url"]
 
 
 @pytest.mark.parametrize("who", [who for who in READS if who not in ("owner", "colleague", "scoped here")])
-def test_no_answer_to_others_holds_the_stage_or_a_token(doors: Doors, who: str) -> None:
+def test_no_response_to_others_contains_the_stage_or_a_token(doors: Doors, who: str) -> None:
     id, file = doors.release["submissions"][0]["id"], doors.release["files"][0]
     secrets = [doors.release["stage_url"].split("/")[4], *doors.tokens.values()]
     for path in (

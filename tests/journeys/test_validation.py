@@ -118,7 +118,7 @@ def test_a_library_is_listed_without_components(bench: Bench, tmp_path: Path, in
     assert (seen.state, seen.reason, seen.components, seen.level) == ("listed", None, [], "verified")
 
 
-def test_a_run_goes_on_without_its_reconciler_and_is_collected_by_the_next(
+def test_a_run_continues_without_its_reconciler_and_is_collected_by_the_next(
     bench: Bench, tmp_path: Path, index_url: str
 ) -> None:
     id = bench.submit(strict_wheel("model", tmp_path))
@@ -147,7 +147,7 @@ def test_cancelling_ends_the_jobs_processes(bench: Bench, tmp_path: Path, index_
     assert [path for path in Path("/proc").glob("[0-9]*/cmdline") if root in said(path)] == []
 
 
-def test_a_lane_without_an_index_is_blamed_by_name(bench: Bench, tmp_path: Path) -> None:
+def test_a_lane_without_an_index_is_reported_by_name(bench: Bench, tmp_path: Path) -> None:
     (bench.market.settings.data / "cache").unlink()
     reconciler = bench.reconciler(
         lane=Lane(

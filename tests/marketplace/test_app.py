@@ -33,7 +33,7 @@ def ask(market: Marketplace, path: str) -> Any:
         return client.get(path)
 
 
-def test_a_sound_marketplace_is_healthy(market: Marketplace) -> None:
+def test_a_working_marketplace_is_healthy(market: Marketplace) -> None:
     answer = ask(market, "/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
     assert answer.headers["cache-control"] == "no-store"
@@ -49,14 +49,14 @@ def test_a_full_disk_makes_it_unhealthy(market: Marketplace) -> None:
     assert (answer.status_code, answer.json()) == (503, {"status": "failing", "disk": "is full"})
 
 
-def test_a_folder_that_is_gone_makes_it_unhealthy(market: Marketplace, tmp_path: Path) -> None:
+def test_a_removed_folder_makes_it_unhealthy(market: Marketplace, tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path / "gone")
     (tmp_path / "gone").rename(tmp_path / "elsewhere")
     answer = ask(replace(market, blobs=blobs), "/healthz")
     assert answer.json() == {"status": "failing", "disk": "cannot be written"}
 
 
-def test_every_route_stands_in_the_openapi_document(market: Marketplace) -> None:
+def test_every_route_is_in_the_openapi_document(market: Marketplace) -> None:
     app = create_app(market)
     with TestClient(app) as client:
         document = client.get("/schema/openapi.json").json()
@@ -75,7 +75,7 @@ def test_no_page_of_the_documentation_loads_a_script(market: Marketplace, path: 
 
 
 @pytest.mark.parametrize("path", ["/schema/swagger", "/schema/openapi.yaml", "/schema/anything", "/schema/no/such"])
-def test_what_is_not_there_beside_the_document_is_refused_as_everywhere(market: Marketplace, path: str) -> None:
+def test_absent_addresses_below_schema_get_the_usual_error_response(market: Marketplace, path: str) -> None:
     with TestClient(create_app(market)) as client:
         program = client.get(path, headers={"Accept": "application/json"})
         browser = client.get(path, headers={"Accept": "text/html"})
@@ -83,7 +83,7 @@ def test_what_is_not_there_beside_the_document_is_refused_as_everywhere(market: 
     assert (browser.status_code, "[not-found]" in browser.text) == (404, True)
 
 
-def test_every_operation_has_a_name_of_its_own(market: Marketplace) -> None:
+def test_every_operation_has_a_unique_id(market: Marketplace) -> None:
     names = list(_operations(ask(market, "/schema/openapi.json").json()))
     assert len(names) == len(set(names))
 

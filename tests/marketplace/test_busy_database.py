@@ -35,7 +35,7 @@ def held(market: Marketplace, lock: str) -> Iterator[None]:
         yield
 
 
-def test_what_would_change_a_held_database_is_503_and_can_be_repeated(tmp_path: Path, market: Marketplace) -> None:
+def test_a_change_of_a_locked_database_is_503_and_can_be_repeated(tmp_path: Path, market: Marketplace) -> None:
     token = add_author(market)
     id_ = make_release(market, "acme-other", state="staged").id
     with client_of(market) as client:
@@ -49,20 +49,20 @@ def test_what_would_change_a_held_database_is_503_and_can_be_repeated(tmp_path: 
         assert send(client, token, make_wheel(tmp_path)).status_code == 200
 
 
-def test_a_database_that_cannot_even_be_read_is_503(market: Marketplace) -> None:
+def test_a_database_locked_for_reading_is_503(market: Marketplace) -> None:
     market.database.close()
     with client_of(market) as client, held(market, "PRAGMA locking_mode=EXCLUSIVE;BEGIN EXCLUSIVE"):
         answer = client.get("/api/v1/projects")
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")
 
 
-def test_a_held_database_that_is_to_be_migrated_is_busy_and_not_broken(market: Marketplace) -> None:
+def test_a_locked_database_cannot_be_migrated_and_is_reported_as_busy(market: Marketplace) -> None:
     with held(market, "BEGIN IMMEDIATE"), pytest.raises(MarketplaceError) as refused:
         migrate(market.database)
     assert refused.value.code == "busy"
 
 
-def test_too_few_connections_are_the_same_to_who_waits(market: Marketplace) -> None:
+def test_too_few_connections_are_503_too(market: Marketplace) -> None:
     with client_of(market) as client, contextlib.ExitStack() as others:
         for _ in range(15):
             others.enter_context(market.database.reading()).connection()

@@ -50,7 +50,7 @@ def refused(answer: Any) -> tuple[int, str]:
     return answer.status_code, body["code"]
 
 
-def test_a_listed_release_is_shown_to_everybody(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_a_listed_release_is_shown_without_a_token(client: TestClient[Litestar], market: Marketplace) -> None:
     made = make_release(market)
     answer = client.get(RELEASE).json()
     assert {key: answer[key] for key in ("project", "version", "state", "level", "type", "stage_url", "findings")} == {
@@ -73,7 +73,7 @@ def test_any_spelling_of_name_and_version_is_understood(client: TestClient[Lites
     assert client.get("/api/v1/projects/Acme_Tools/releases/v1.0.0").json()["version"] == "1.0"
 
 
-def test_its_member_gets_the_stage_address(
+def test_the_member_of_a_release_gets_the_stage_address(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     made = make_release(market, state="rejected", findings=[FINDING])
@@ -84,7 +84,7 @@ def test_its_member_gets_the_stage_address(
     assert answer["files"][0]["url"].startswith(f"http://chimes.example/stage/{made.secret}/files/")
 
 
-def test_an_admin_of_another_member_reads_and_gets_no_secret(
+def test_an_admin_of_another_member_can_read_but_gets_no_secret(
     client: TestClient[Litestar], market: Marketplace, admin: dict[str, str]
 ) -> None:
     made = make_release(market, state="held", findings=[FINDING])
@@ -93,7 +93,7 @@ def test_an_admin_of_another_member_reads_and_gets_no_secret(
     assert made.secret not in answer.text
 
 
-def test_what_is_not_listed_is_refused_and_never_missing(
+def test_an_unlisted_release_is_refused_and_never_404(
     client: TestClient[Litestar], market: Marketplace, stranger: dict[str, str]
 ) -> None:
     made = make_release(market, state="staged")
@@ -109,7 +109,7 @@ def test_a_token_for_another_project_reads_nothing(client: TestClient[Litestar],
     assert refused(client.get(RELEASE, headers=scoped)) == (403, "not-yours")
 
 
-def test_a_bad_token_is_refused_even_for_what_is_listed(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_a_bad_token_is_refused_even_for_a_listed_release(client: TestClient[Litestar], market: Marketplace) -> None:
     make_release(market)
     assert refused(client.get(RELEASE, headers=basic("chimes-nothing"))) == (403, "credentials-refused")
 
@@ -131,7 +131,7 @@ def test_a_later_submission_of_a_listed_release_stays_hidden(
     assert own.json()["findings"] == [FINDING]
 
 
-def test_other_versions_of_a_listed_project(
+def test_unlisted_versions_of_a_listed_project_are_hidden(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     make_release(market)
@@ -144,14 +144,14 @@ def test_other_versions_of_a_listed_project(
     assert [each["state"] for each in client.get(base, headers=alice).json()["releases"]] == ["validating", "listed"]
 
 
-def test_absent_things_are_missing(client: TestClient[Litestar]) -> None:
+def test_absent_projects_and_releases_are_404(client: TestClient[Litestar]) -> None:
     for path in ("/api/v1/projects/nothing", "/api/v1/projects/nothing/releases/1.0", "/api/v1/projects/%00"):
         assert refused(client.get(path)) == (404, "not-found"), path
     assert refused(client.get("/api/v1/submissions/7")) == (404, "not-found")
     assert refused(client.get("/api/v1/submissions/99999999999999999999")) == (400, "bad-request")
 
 
-def test_the_list_holds_what_is_listed_in_its_newest_final_version(
+def test_the_list_has_each_listed_project_in_its_newest_final_version(
     client: TestClient[Litestar], market: Marketplace
 ) -> None:
     for version in ("1.0", "1.10", "1.9", "2.0rc1"):
@@ -166,7 +166,7 @@ def test_the_list_holds_what_is_listed_in_its_newest_final_version(
     assert [row["name"] for row in client.get("/api/v1/projects?q=TOOLS model").json()["projects"]] == ["acme-tools"]
 
 
-def test_addresses_follow_the_public_one(tmp_path: Path) -> None:
+def test_addresses_begin_with_the_public_url(tmp_path: Path) -> None:
     market = make_market(tmp_path, public_url="https://chimes.hubei.example/market/")
     add_author(market)
     make_release(market)
@@ -175,7 +175,7 @@ def test_addresses_follow_the_public_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/projects", "/api/v1/projects/acme-tools", RELEASE, "/api/v1/submissions/1"])
-def test_no_cache_keeps_what_somebody_with_a_token_was_shown(
+def test_responses_to_requests_with_a_token_are_not_cached(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str], path: str
 ) -> None:
     make_release(market)
@@ -185,7 +185,7 @@ def test_no_cache_keeps_what_somebody_with_a_token_was_shown(
         assert answer.headers["vary"] == "Authorization"
 
 
-def test_no_cache_keeps_what_was_changed_or_refused(
+def test_responses_to_changes_and_refusals_are_not_cached(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     made = make_release(market, state="staged")

@@ -48,7 +48,7 @@ def test_closing_begins_the_validation(
     assert WOKEN == ["woken"]
 
 
-def test_what_was_cancelled_can_be_tried_again(
+def test_a_cancelled_submission_can_be_retried(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     made = make_release(market, state="validating")
@@ -58,7 +58,7 @@ def test_what_was_cancelled_can_be_tried_again(
     assert (again["state"], again["attempt"], again["reason"]) == ("validating", 2, None)
 
 
-def test_a_state_that_does_not_allow_it_is_a_conflict_with_a_way_out(
+def test_an_action_that_the_state_forbids_is_a_conflict_with_a_fix(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     made = make_release(market)
@@ -70,7 +70,9 @@ def test_a_state_that_does_not_allow_it_is_a_conflict_with_a_way_out(
 
 
 @pytest.mark.parametrize("action", ["close", "cancel", "retry"])
-def test_only_its_member_may_do_it(client: TestClient[Litestar], market: Marketplace, action: str) -> None:
+def test_only_the_member_may_change_a_submission(
+    client: TestClient[Litestar], market: Marketplace, action: str
+) -> None:
     made = make_release(market, state="staged")
     path = f"/api/v1/submissions/{made.id}/{action}"
     foreign = basic(add_author(market, member="bella", user="bob"))
@@ -80,11 +82,11 @@ def test_only_its_member_may_do_it(client: TestClient[Litestar], market: Marketp
     assert [client.post(path, headers=each).status_code for each in (foreign, admin, scoped)] == [403, 403, 403]
 
 
-def test_an_absent_one_is_missing(client: TestClient[Litestar], alice: dict[str, str]) -> None:
+def test_an_absent_submission_is_404(client: TestClient[Litestar], alice: dict[str, str]) -> None:
     assert client.post("/api/v1/submissions/5/close", headers=alice).status_code == 404
 
 
-def test_its_runs_are_told_and_people_are_not_named_to_strangers(
+def test_runs_are_public_and_users_are_named_only_to_the_member(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     made = make_release(market, document=verdict(A01="pass"))

@@ -156,14 +156,14 @@ BREAKS: dict[str, Break] = {
 }
 
 
-def test_a_sound_marketplace_is_clean(run_command: RunCommand, tmp_path: Path) -> None:
+def test_an_intact_marketplace_is_clean(run_command: RunCommand, tmp_path: Path) -> None:
     fill(tmp_path)
     result = run_command("fsck")
     assert (result.status, result.out) == (0, "clean: 2 rows, 3 blobs\n")
 
 
 @pytest.mark.parametrize("said", BREAKS)
-def test_a_difference_is_named_with_what_to_do(run_command: RunCommand, tmp_path: Path, said: str) -> None:
+def test_a_difference_is_reported_with_a_fix(run_command: RunCommand, tmp_path: Path, said: str) -> None:
     market = fill(tmp_path)
     with market.database.writing() as session:
         [file] = list_files(session)
@@ -177,19 +177,19 @@ def test_a_difference_is_named_with_what_to_do(run_command: RunCommand, tmp_path
     assert (text.status, text.out.count("  fix: ")) == (1, len(found["differences"]))
 
 
-def test_a_whole_blob_that_no_row_names_is_only_noted(run_command: RunCommand, tmp_path: Path) -> None:
+def test_an_intact_blob_that_no_row_names_is_only_a_note(run_command: RunCommand, tmp_path: Path) -> None:
     fill(tmp_path).blobs.put(b"an upload on its way")
     result = run_command("fsck")
     assert (result.status, "note: " in result.out, "clean: " in result.out) == (0, True, True)
 
 
-def test_a_folder_that_is_none_is_refused(run_command: RunCommand, data: Path) -> None:
+def test_an_absent_folder_is_refused(run_command: RunCommand, data: Path) -> None:
     assert run_command("fsck").status == 2
     assert not data.exists()
 
 
 @pytest.mark.parametrize("left", ["blobs", "nothing"])
-def test_a_folder_without_its_database_is_refused_and_left_as_it_is(
+def test_a_folder_without_its_database_is_refused_and_not_changed(
     run_command: RunCommand, tmp_path: Path, data: Path, left: str
 ) -> None:
     if left == "blobs":

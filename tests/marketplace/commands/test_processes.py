@@ -33,7 +33,7 @@ def run_here(data: Path, command: str) -> None:
     assert done.stdout, command
 
 
-def test_every_command_does_its_work_in_a_process_of_its_own(tmp_path: Path) -> None:
+def test_every_command_works_in_a_separate_process(tmp_path: Path) -> None:
     for command in ACCOUNTS:
         run_here(tmp_path / "data", command)
     market = make_market(tmp_path)

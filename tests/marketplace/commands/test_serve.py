@@ -57,13 +57,15 @@ def test_a_server_starts_answers_and_ends_with_status_0(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("moment", ["click", "chimes_marketplace.commands.serve", "litestar", "granian"])
-def test_a_server_that_has_hardly_begun_ends_with_status_0(tmp_path: Path, moment: str, number: signal.Signals) -> None:
+def test_a_server_that_is_still_starting_ends_with_status_0(
+    tmp_path: Path, moment: str, number: signal.Signals
+) -> None:
     serving = ["--data", str(tmp_path / "data"), "serve", "--port", "0"]
     done = run([sys.executable, "-c", SIGNALLED, moment, str(int(number)), *serving], env=run_env(), timeout_s=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_a_killed_server_starts_again_and_forgets_what_was_half_there(tmp_path: Path) -> None:
+def test_a_killed_server_starts_again_and_removes_partial_uploads(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         server.kill()
     left = tmp_path / "data" / "blobs" / "incoming" / "half"
@@ -76,7 +78,7 @@ def test_a_killed_server_starts_again_and_forgets_what_was_half_there(tmp_path: 
         idle.close()
 
 
-def test_a_request_that_never_ends_does_not_hold_up_the_end_for_long(tmp_path: Path) -> None:
+def test_a_request_that_never_ends_delays_the_end_only_briefly(tmp_path: Path) -> None:
     with serve(tmp_path) as server:
         stuck = socket.create_connection(("127.0.0.1", port_of(server.url)))
         stuck.sendall(b"POST /legacy/ HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
@@ -87,7 +89,7 @@ def test_a_request_that_never_ends_does_not_hold_up_the_end_for_long(tmp_path: P
     assert "Traceback" not in (tmp_path / "serve.log").read_text()
 
 
-def test_a_folder_of_a_newer_version_and_wrong_settings_are_refused(tmp_path: Path) -> None:
+def test_a_folder_of_a_newer_version_and_invalid_settings_are_refused(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     wrong = told("serve", "--data", market.settings.data, "--port", 0, slots="many")
     assert (wrong.returncode, b"CHIMES_MARKETPLACE_SLOTS is 'many'" in wrong.stderr) == (2, True)
@@ -97,7 +99,7 @@ def test_a_folder_of_a_newer_version_and_wrong_settings_are_refused(tmp_path: Pa
     assert (newer.returncode, b"does not know" in newer.stderr) == (2, True)
 
 
-def test_a_host_that_is_not_of_this_machine_is_refused(tmp_path: Path) -> None:
+def test_an_address_of_another_machine_is_refused(tmp_path: Path) -> None:
     refused = told("serve", "--data", tmp_path / "data", "--host", "192.0.2.1")
     assert (refused.returncode, b"cannot listen on 192.0.2.1" in refused.stderr) == (2, True)
 

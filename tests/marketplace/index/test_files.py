@@ -58,7 +58,7 @@ def stage_of(sent: dict[str, Any]) -> str:
     return str(sent["stage_url"]).removeprefix("http://testserver.local").removesuffix("simple/")
 
 
-def test_listed_file_is_whole_and_for_ever(client: TestClient[Any], address: str, wheel: Path) -> None:
+def test_listed_file_is_complete_and_cacheable_forever(client: TestClient[Any], address: str, wheel: Path) -> None:
     answer = client.get(address)
     assert answer.content == wheel.read_bytes()
     assert answer.headers["cache-control"] == IMMUTABLE
@@ -101,7 +101,7 @@ def test_part_outside_is_416(client: TestClient[Any], address: str, wheel: Path,
 @pytest.mark.parametrize(
     "asked", ["bytes=0-1,4-5", "bytes=9-1", "bytes=-", "lines=0-1", "bytes=a-b", "x", f"bytes={'9' * 40}-", "bytes=²-"]
 )
-def test_range_that_is_none_gives_the_whole_file(client: TestClient[Any], address: str, asked: str) -> None:
+def test_invalid_range_gives_the_whole_file(client: TestClient[Any], address: str, asked: str) -> None:
     assert client.get(address, headers=[(b"Range", asked.encode())]).status_code == 200
 
 
@@ -110,7 +110,9 @@ def test_range_of_an_empty_file_is_outside() -> None:
     assert parse_range("bytes=0-0", 1) == range(1)
 
 
-def test_resumed_download_goes_on_only_with_the_same_bytes(client: TestClient[Any], address: str, wheel: Path) -> None:
+def test_resumed_download_continues_only_with_the_same_bytes(
+    client: TestClient[Any], address: str, wheel: Path
+) -> None:
     tag = client.head(address).headers["etag"]
     same = client.get(address, headers={"Range": "bytes=100-", "If-Range": tag})
     assert (same.status_code, same.content) == (206, wheel.read_bytes()[100:])
@@ -118,7 +120,7 @@ def test_resumed_download_goes_on_only_with_the_same_bytes(client: TestClient[An
         assert client.get(address, headers={"Range": "bytes=100-", "If-Range": other}).status_code == 200
 
 
-def test_metadata_is_that_in_the_wheel(client: TestClient[Any], address: str, wheel: Path) -> None:
+def test_metadata_is_the_same_as_in_the_wheel(client: TestClient[Any], address: str, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = archive.read("acme_tools-0.1.0.dist-info/METADATA")
     answer = client.get(address + ".metadata")
@@ -138,13 +140,11 @@ def test_absent_file_is_404(client: TestClient[Any], address: str, path: str) ->
     assert client.get(path).status_code == 404
 
 
-def test_known_digest_under_another_name_opens_nothing(client: TestClient[Any], address: str) -> None:
+def test_known_digest_with_another_name_is_404(client: TestClient[Any], address: str) -> None:
     assert client.get(address.replace("any.whl", "linux_x86_64.whl")).status_code == 404
 
 
-def test_file_that_is_not_listed_is_not_for_shared_caches(
-    client: TestClient[Any], token: str, sent: dict[str, Any]
-) -> None:
+def test_unlisted_file_is_not_for_shared_caches(client: TestClient[Any], token: str, sent: dict[str, Any]) -> None:
     answer = client.get(f"/files/{sent['sha256']}/{sent['filename']}", headers=basic(token))
     assert answer.headers["cache-control"] == "private, no-store"
 
@@ -194,7 +194,7 @@ def test_wrong_stage_is_404(client: TestClient[Any], sent: dict[str, Any]) -> No
         assert client.get(f"/stage/wrong/{path}").status_code == 404
 
 
-def test_stage_leads_to_the_normalised_address(client: TestClient[Any], sent: dict[str, Any]) -> None:
+def test_stage_redirects_to_the_normalised_address(client: TestClient[Any], sent: dict[str, Any]) -> None:
     stage = stage_of(sent)
     for asked, meant in (("simple", "simple/"), ("simple/Acme_Tools/", "simple/acme-tools/")):
         answer = client.get(stage + asked)

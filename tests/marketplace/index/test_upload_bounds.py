@@ -39,7 +39,7 @@ def sender(tmp_path: Path) -> Iterator[tuple[TestClient[Any], str]]:
         ([("sha256_digest", "0" * 64)], "sha256_digest"),
     ],
 )
-def test_a_field_of_the_form_that_nobody_needs_is_refused_by_name(
+def test_an_oversized_field_of_the_form_is_refused_by_name(
     sender: tuple[TestClient[Any], str], tmp_path: Path, more: list[tuple[str, str]], word: str
 ) -> None:
     answer = send(*sender, make_wheel(tmp_path), more=more)
@@ -63,7 +63,7 @@ def test_a_deep_requirement_is_compared_as_text(sender: tuple[TestClient[Any], s
     ],
     ids=["deep", "long", "many", "very many", "without order"],
 )
-def test_metadata_that_nobody_could_read_are_refused_with_a_finding(
+def test_oversized_metadata_is_refused_with_a_finding(
     sender: tuple[TestClient[Any], str], tmp_path: Path, lines: list[str]
 ) -> None:
     wheel = make_wheel(tmp_path, metadata=lines)

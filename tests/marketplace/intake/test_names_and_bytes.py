@@ -53,7 +53,7 @@ def test_same_file_again_changes_nothing(
 
 
 @pytest.mark.parametrize("state", ["cancelled", "infra"])
-def test_same_file_again_after_no_verdict_is_judged_anew(
+def test_same_file_after_a_submission_without_verdict_is_judged_again(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path, state: str
 ) -> None:
     wheel = make_wheel(tmp_path)
@@ -68,7 +68,7 @@ def finding(code: str, where: str | None) -> dict[str, Any]:
     return {"code": code, "severity": "error", "blocks": "verified", "message": "m", "fix": "f", "where": where}
 
 
-def test_who_was_rejected_for_another_file_is_judged_anew_and_the_culprit_is_not(
+def test_a_file_rejected_because_of_another_file_is_judged_again_and_the_other_is_not(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     bad, good = make_wheel(tmp_path), make_sdist(tmp_path)
@@ -81,7 +81,7 @@ def test_who_was_rejected_for_another_file_is_judged_anew_and_the_culprit_is_not
     assert second["submission"] == corrected["submission"] != first["submission"]
 
 
-def test_an_sdist_that_was_rejected_without_a_wheel_comes_in_with_it(
+def test_an_sdist_that_was_rejected_without_a_wheel_is_accepted_with_one(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sdist = make_sdist(tmp_path)
@@ -93,7 +93,7 @@ def test_an_sdist_that_was_rejected_without_a_wheel_comes_in_with_it(
     assert third["submission"] not in (first["submission"], second["submission"])
 
 
-def test_a_plugin_and_a_library_are_no_wheels_of_one_release(
+def test_a_plugin_and_a_library_cannot_be_wheels_of_one_release(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
@@ -104,7 +104,7 @@ def test_a_plugin_and_a_library_are_no_wheels_of_one_release(
     assert (answer.status_code, [each["code"] for each in answer.json()["findings"]][-1]) == (400, "A18")
 
 
-def test_what_is_not_listed_says_nothing_of_a_listed_release(
+def test_an_unlisted_file_changes_nothing_public_of_a_listed_release(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path, metadata=["Keywords: public"])).json()
@@ -120,7 +120,7 @@ def test_what_is_not_listed_says_nothing_of_a_listed_release(
         assert release.about["keywords"] == ["public"]
 
 
-def test_the_release_shows_of_each_name_the_file_that_counts(
+def test_the_release_shows_one_file_for_each_name(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
@@ -132,7 +132,7 @@ def test_the_release_shows_of_each_name_the_file_that_counts(
 
 
 @pytest.mark.parametrize("state", ["staged", "validating", "held"])
-def test_other_bytes_of_what_is_being_judged_are_refused_with_the_command_that_helps(
+def test_other_bytes_of_a_file_being_validated_are_refused_with_a_fix(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path, state: str
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
@@ -145,7 +145,7 @@ def test_other_bytes_of_what_is_being_judged_are_refused_with_the_command_that_h
     assert len(list_all_files(market)) == 1
 
 
-def test_other_bytes_of_a_listed_file_are_refused_for_ever(
+def test_other_bytes_of_a_listed_file_are_always_refused(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
@@ -158,7 +158,7 @@ def test_other_bytes_of_a_listed_file_are_refused_for_ever(
 
 
 @pytest.mark.parametrize("state", ["rejected", "cancelled", "infra"])
-def test_other_bytes_of_what_failed_open_a_new_submission(
+def test_other_bytes_of_a_failed_file_open_a_new_submission(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path, state: str
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
@@ -182,7 +182,7 @@ def test_unchanged_file_of_a_failed_submission_joins_the_open_one(
     assert len(list_all_files(market)) == 4
 
 
-def test_bytes_of_before_are_other_bytes_once_they_were_replaced(
+def test_earlier_bytes_of_a_replaced_file_count_as_other_bytes(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     wheel = make_wheel(tmp_path)
@@ -215,7 +215,7 @@ def test_file_for_another_platform_opens_a_submission_of_its_own(
     assert second["submission"] != first["submission"]
 
 
-def test_sdist_does_not_say_what_its_wheel_said(
+def test_sdist_keeps_its_own_metadata_beside_a_wheel(
     client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sdist = make_sdist(tmp_path)

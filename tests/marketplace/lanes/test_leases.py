@@ -84,7 +84,7 @@ def test_the_run_of_a_dead_worker_is_finished_by_another_after_its_lease(bench: 
     assert (seen.state, len(seen.runs), len(lane.submitted)) == ("listed", 1, 3)
 
 
-def test_a_worker_that_ends_in_good_order_gives_its_runs_back_at_once(bench: Bench, tmp_path: Path) -> None:
+def test_a_worker_that_ends_normally_releases_its_runs_at_once(bench: Bench, tmp_path: Path) -> None:
     clock, lane = Clock(), ScriptedLane()
     id, first = begun(bench, tmp_path, lane, clock)
     first.stop()
@@ -113,7 +113,7 @@ def test_a_worker_that_was_paused_writes_nothing_about_a_run_that_it_lost(bench:
 
 
 @pytest.mark.parametrize("moment", ["prepare", "submit", "collect"])
-def test_a_run_that_changes_hands_within_a_step_is_judged_once(bench: Bench, tmp_path: Path, moment: str) -> None:
+def test_a_run_taken_over_during_a_step_is_judged_once(bench: Bench, tmp_path: Path, moment: str) -> None:
     """The first worker is paused in that step; the second finishes the run; then the first one goes on."""
     clock, lane = Clock(), Interrupted()
     first, second = bench.reconciler(lane=lane, clock=clock), bench.reconciler(lane=lane, clock=clock)

@@ -67,13 +67,15 @@ def test_a_template_holds_no_text_of_its_own(path: Path) -> None:
         ("xx", "yy", "zh", "zh"),
     ],
 )
-def test_the_language_is_what_was_asked_then_the_cookie_then_the_browser(
+def test_the_language_comes_from_the_query_then_the_cookie_then_the_browser(
     asked: str | None, cookie: str | None, accepted: str, language: str
 ) -> None:
     assert choose(asked, cookie, accepted) == language
 
 
-def test_the_switch_is_remembered_and_keeps_the_search(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_the_language_switch_is_remembered_and_keeps_the_search(
+    client: TestClient[Litestar], market: Marketplace
+) -> None:
     make_release(market)
     english = client.get("/plugins/?q=tools")
     assert 'href="?q=tools&amp;lang=zh"' in english.text
@@ -84,9 +86,7 @@ def test_the_switch_is_remembered_and_keeps_the_search(client: TestClient[Litest
     assert "插件" in client.get("/plugins/").text, "the cookie is kept"
 
 
-def test_all_pages_are_there_in_chinese(
-    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
-) -> None:
+def test_all_pages_exist_in_chinese(client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]) -> None:
     make_release(market)
     rejected = make_release(market, version="2.0", state="rejected", findings=[FINDING])
     client.headers["accept-language"] = "zh"

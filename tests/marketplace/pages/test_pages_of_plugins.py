@@ -18,7 +18,7 @@ def test_an_empty_marketplace_has_a_front_page(client: TestClient[Litestar]) -> 
     assert "Nothing is listed yet" in answer.text
 
 
-def test_the_front_page_counts_and_shows_what_is_listed(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_the_front_page_counts_and_shows_listed_projects(client: TestClient[Litestar], market: Marketplace) -> None:
     make_release(market)
     make_release(market, "acme-secret", state="held")
     text = client.get("/").text
@@ -28,7 +28,7 @@ def test_the_front_page_counts_and_shows_what_is_listed(client: TestClient[Lites
     assert "--extra-index-url" not in text
 
 
-def test_the_list_is_searched_and_filtered(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_the_list_can_be_searched_and_filtered(client: TestClient[Litestar], market: Marketplace) -> None:
     make_release(market)
     make_release(market, "acme-store", kind="connector")
     make_release(market, "acme-shared", kind="library")
@@ -47,7 +47,9 @@ def test_the_list_is_searched_and_filtered(client: TestClient[Litestar], market:
     assert client.get(f"/plugins/?q={'a' * 300}").status_code == 400
 
 
-def test_a_plugin_page_shows_what_a_reader_needs(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_a_plugin_page_shows_install_commands_files_and_facts(
+    client: TestClient[Litestar], market: Marketplace
+) -> None:
     made = make_release(
         market,
         about={
@@ -72,7 +74,7 @@ def test_a_plugin_page_shows_what_a_reader_needs(client: TestClient[Litestar], m
     assert f'href="/reports/{made.id}/"' in text
 
 
-def test_the_newest_listed_version_is_shown_and_each_one_has_a_page(
+def test_the_newest_listed_version_is_shown_and_each_version_has_a_page(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     make_release(market)
@@ -89,7 +91,7 @@ def test_the_newest_listed_version_is_shown_and_each_one_has_a_page(
     assert "pip install" not in own.text
 
 
-def test_a_project_with_nothing_listed_asks_who_reads(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_a_project_without_a_listed_release_needs_a_token(client: TestClient[Litestar], market: Marketplace) -> None:
     make_release(market, state="rejected")
     answer = client.get("/plugins/acme-tools/")
     assert answer.status_code == 401
@@ -120,7 +122,7 @@ def test_hostile_metadata_never_becomes_markup(client: TestClient[Litestar], mar
         assert "onerror=alert(1)&gt;" in text or "onerror" not in text, path
 
 
-def test_a_page_for_everybody_is_revalidated(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_a_public_page_is_revalidated(client: TestClient[Litestar], market: Marketplace) -> None:
     make_release(market)
     first = client.get("/plugins/acme-tools/")
     assert first.headers["cache-control"] == "no-cache"
@@ -130,7 +132,9 @@ def test_a_page_for_everybody_is_revalidated(client: TestClient[Litestar], marke
     assert client.get("/plugins/acme-tools/", headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
 
-def test_pages_run_and_load_nothing_of_others(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_pages_have_no_script_and_load_nothing_from_other_sites(
+    client: TestClient[Litestar], market: Marketplace
+) -> None:
     make_release(market)
     for path in ("/", "/plugins/", "/plugins/acme-tools/", "/nothing", "/plugins/nothing/"):
         answer = client.get(path)
@@ -142,7 +146,7 @@ def test_pages_run_and_load_nothing_of_others(client: TestClient[Litestar], mark
         assert ' style="' not in answer.text
 
 
-def test_static_files_are_kept_for_ever_under_their_digest(client: TestClient[Litestar]) -> None:
+def test_static_files_are_cached_forever_under_their_digest(client: TestClient[Litestar]) -> None:
     address = next(part for part in client.get("/").text.split('"') if part.startswith("/static/chimes.css"))
     answer = client.get(address)
     assert "immutable" in answer.headers["cache-control"]
@@ -155,7 +159,7 @@ def test_static_files_are_kept_for_ever_under_their_digest(client: TestClient[Li
     assert client.get("/static/..%2f..%2fapp.py").status_code == 404
 
 
-def test_a_summary_cannot_turn_the_text_around_it(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_a_summary_cannot_reverse_the_text_around_it(client: TestClient[Litestar], market: Marketplace) -> None:
     make_release(market, about={"summary": "safe \u202eevil"})
     for page in ("/", "/plugins/", "/plugins/acme-tools/"):
         text = client.get(page).text
@@ -163,7 +167,7 @@ def test_a_summary_cannot_turn_the_text_around_it(client: TestClient[Litestar], 
         assert r"safe \u202eevil" in text
 
 
-def test_a_requirement_that_cannot_be_answered_breaks_no_page(
+def test_a_requirement_that_cannot_be_evaluated_does_not_break_the_page(
     client: TestClient[Litestar], market: Marketplace
 ) -> None:
     odd = ["foo; extra == 'x' and os_name ~= 'posix'", f"a; {'(' * 2000}os_name=='x'{')' * 2000}"]

@@ -14,7 +14,7 @@ from release_factories import FINDING, make_release, verdict
 HOSTILE = "</pre><script>alert(1)</script>\x1b[2J"
 
 
-def test_a_report_of_what_is_listed_is_for_everybody(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_the_report_of_a_listed_release_is_public(client: TestClient[Litestar], market: Marketplace) -> None:
     made = make_release(market, document=verdict(A01="pass", A05="warn", S08="not_run"))
     answer = client.get(f"/reports/{made.id}/")
     assert answer.status_code == 200
@@ -26,7 +26,7 @@ def test_a_report_of_what_is_listed_is_for_everybody(client: TestClient[Litestar
     assert "alice" not in answer.text
 
 
-def test_a_report_of_what_is_not_listed_needs_its_member_or_the_stage(
+def test_the_report_of_an_unlisted_release_needs_a_token_or_the_stage_address(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     made = make_release(market, state="rejected", findings=[FINDING], document=verdict(A07="fail"))
@@ -62,7 +62,9 @@ def test_every_state_says_what_to_do_next(
     assert help in text
 
 
-def test_one_cause_is_read_once(client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]) -> None:
+def test_findings_with_one_cause_are_shown_once(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
+) -> None:
     places = [{**FINDING, "where": f"case {number}"} for number in range(20)]
     make_release(market, state="rejected", findings=[*places, {**FINDING, "code": "A08", "where": None}])
     text = client.get("/reports/1/", headers=alice).text
@@ -87,14 +89,14 @@ def test_hostile_text_of_a_plugin_never_becomes_markup(
 
 
 @pytest.mark.parametrize("document", [[], {}, {"checks": 1, "components": [1, {}]}, {"checks": [{}], "lock": {}}])
-def test_a_document_that_is_none_breaks_no_page(
+def test_an_invalid_document_does_not_break_the_page(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str], document: dict[str, object]
 ) -> None:
     make_release(market, state="infra", document=document)
     assert client.get("/reports/1/", headers=alice).status_code == 200
 
 
-def test_documents_are_what_the_run_left(client: TestClient[Litestar], market: Marketplace) -> None:
+def test_documents_are_those_of_the_run(client: TestClient[Litestar], market: Marketplace) -> None:
     document = verdict(A01="pass")
     made = make_release(market, document=document, log="done\n")
     base = f"/reports/{made.id}/runs/{made.run}"
@@ -108,7 +110,7 @@ def test_documents_are_what_the_run_left(client: TestClient[Litestar], market: M
     assert client.get(f"/reports/{made.id}/runs/99/verdict.json").status_code == 404
 
 
-def test_documents_of_what_is_not_listed_are_kept_from_strangers(
+def test_documents_of_an_unlisted_release_are_not_public(
     client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     made = make_release(market, state="validating", document=verdict(A01="pass"))

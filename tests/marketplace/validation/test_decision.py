@@ -58,7 +58,7 @@ def test_an_error_rejects_and_is_shown_with_its_file(blocks: str | None) -> None
     assert (decision.components, decision.level) == ((), None)
 
 
-def test_what_blocks_review_waits_for_a_person_with_its_components() -> None:
+def test_a_finding_that_blocks_review_holds_the_submission_with_its_components() -> None:
     decision = decide([wheel(found(finding("P09", blocks="review")))])
     assert (decision.state, decision.level) == ("held", "verified")
     assert decision.reason == "a person has to look at it: P09, m"
@@ -111,7 +111,7 @@ AMISS: dict[str, tuple[Callable[[Verdict], object], str]] = {
 
 
 @pytest.mark.parametrize("name", AMISS)
-def test_a_document_with_anything_amiss_is_infra_with_a_reason(name: str) -> None:
+def test_an_inconsistent_document_is_infra_with_a_reason(name: str) -> None:
     spoil, phrase = AMISS[name]
     document = clean()
     spoil(document)
@@ -149,7 +149,7 @@ def test_findings_are_ordered_by_severity_code_and_place() -> None:
     assert [(each.severity, each.code) for each in decision.findings] == wanted
 
 
-def test_one_wheel_that_was_not_judged_keeps_all_others_back() -> None:
+def test_one_wheel_that_was_not_judged_makes_the_submission_infra() -> None:
     lost = JudgedFile(filename="other.whl", form="wheel", last_run=LastRun(outcome="infra"))
     decision = decide([wheel(clean()), lost, wheel(found(finding()))])
     assert decision.state == "infra"
@@ -162,7 +162,7 @@ def test_an_sdist_is_listed_with_its_wheel_or_after_it() -> None:
 
 
 @pytest.mark.parametrize("files", [[SDIST], []])
-def test_a_submission_without_a_wheel_is_rejected_and_told_so(files: list[JudgedFile]) -> None:
+def test_a_submission_without_a_wheel_is_rejected_with_a_fix(files: list[JudgedFile]) -> None:
     decision = decide(files)
     assert decision.state == "rejected"
     assert [(each.code, each.fix) for each in decision.findings] == [("A20", "upload its wheel with it")]

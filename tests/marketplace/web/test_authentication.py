@@ -134,7 +134,7 @@ def answers_to(market: Marketplace, headers: dict[bytes, bytes], path: str = "")
 
 
 @pytest.mark.parametrize("header", MALFORMED.values(), ids=MALFORMED.keys())
-def test_no_part_of_an_authorization_header_is_in_an_answer_or_in_the_log(
+def test_no_part_of_an_authorization_header_is_in_a_response_or_in_the_log(
     market: Marketplace, header: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):

@@ -34,7 +34,7 @@ def paths_of(made: MadeRelease) -> list[str]:
     ]
 
 
-def test_head_is_get_without_its_body_at_every_address(site: tuple[Any, MadeRelease]) -> None:
+def test_head_is_get_without_a_body_at_every_address(site: tuple[Any, MadeRelease]) -> None:
     client, made = site
     asked = paths_of(made)
     for path in asked:
@@ -45,7 +45,7 @@ def test_head_is_get_without_its_body_at_every_address(site: tuple[Any, MadeRele
         assert "get" not in operations or any(form.fullmatch(each) for each in asked), path
 
 
-def test_head_knows_of_parts_and_of_copies(site: tuple[Any, MadeRelease]) -> None:
+def test_head_supports_ranges_and_etags(site: tuple[Any, MadeRelease]) -> None:
     client, made = site
     path = f"/files/{made.sha256}/{made.filename}"
     part = client.head(path, headers={"Range": "bytes=1-3"})
@@ -54,14 +54,14 @@ def test_head_knows_of_parts_and_of_copies(site: tuple[Any, MadeRelease]) -> Non
     assert client.head(path, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_head_is_refused_where_nothing_can_be_read(site: tuple[Any, MadeRelease]) -> None:
+def test_head_is_refused_where_get_is(site: tuple[Any, MadeRelease]) -> None:
     client, _ = site
     answer = client.head("/legacy/")
     assert (answer.status_code, answer.content) == (405, b"")
     assert "HEAD" not in answer.headers["allow"]
 
 
-def test_what_names_the_methods_of_an_address_names_head(site: tuple[Any, MadeRelease]) -> None:
+def test_the_allow_header_names_head(site: tuple[Any, MadeRelease]) -> None:
     client, _ = site
     for answer in (client.put("/plugins/"), client.options("/simple/")):
         assert {"GET", "HEAD"} <= {name.strip() for name in answer.headers["allow"].split(",")}
