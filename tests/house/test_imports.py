@@ -1,4 +1,4 @@
-"""Imports run one way: within each distribution in the written order, across distributions only downhill."""
+"""Imports run one way: within each distribution in the written order, and never from the SDK to others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from house_tree import ROOT, find_cycle, imported_modules, late_imports, source_
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """One import package, its parts in the order in which they may import each other, and where libraries belong."""
+    """One import package, its parts in the allowed order of imports, and the parts that may import each library."""
 
     source: Path
     package: str

@@ -1,4 +1,4 @@
-"""The door is light: what everybody waits for loads neither pydantic nor pyarrow."""
+"""Light commands start fast: they load neither pydantic nor pyarrow."""
 
 from __future__ import annotations
 

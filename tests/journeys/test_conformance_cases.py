@@ -1,4 +1,4 @@
-"""The suite by plugins that its mutants do not resemble: it fails what is broken, and nothing that is right."""
+"""The suite on plugins unlike its mutants: it fails every broken one and no correct one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make demo` as a person runs it: the real commands on real data."""
+"""`make demo` as a user runs it: the real commands on real data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lines(done: Completed) -> list[str]:
 
 @pytest.fixture(scope="module")
 def constant_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Takes what the demo's model takes and says 0.5 of everybody."""
+    """A model with the demo model's inputs that returns 0.5 for every row."""
     zeros = helper.make_tensor("zeros", TensorProto.FLOAT, [30, 2], [0.0] * 60)
     half = helper.make_tensor("half", TensorProto.FLOAT, [2], [0.5, 0.5])
     nodes = [

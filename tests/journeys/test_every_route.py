@@ -1,4 +1,4 @@
-"""Every documented route of the running server, asked with generated, real and hostile values: never a 5xx."""
+"""Requests with generated, real and hostile values to every documented route of the running server: never a 5xx."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ HOSTILE = (
 ACCEPTS = ("application/json", "text/html", "text/plain", "*/*", "application/vnd.pypi.simple.v1+json", "", ";q=inf")
 FOREIGN = "umbra"
 STATES = ("staged", "held", "cancelled", "infra")
-"""Of the member whose token moves nothing here: what it closed or retried would be validated."""
+"""A member that owns none of these submissions: those that it closed or retried would be validated."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A server with something in every state; ``real``: values of path parameters that lead somewhere."""
+    """A server with a submission in every state. ``real``: values of path parameters that exist."""
 
     server: Server
     market: Marketplace
@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     market = make_market(folder)
     credentials = {
-        "nobody": {},
+        "anonymous": {},
         "owner": basic(add_author(market)),
         "admin": basic(add_author(market, "centre", "root", "admin")),
         "foreign": basic(add_author(market, FOREIGN, "eve")),
@@ -95,14 +95,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def check(answer: Any, accept: str) -> None:
-    """No failure of the server, nothing of its inside, and a refusal that a program can read if one asked."""
+    """Check that the server did not fail, shows no internals, and refuses programs with problem details."""
     text: bytes = answer.content
     assert answer.status_code < 500, (answer.request.url, text[:300])
     assert b"Traceback" not in text
     assert b'File "/' not in text
     if answer.status_code >= 400 and accept == "application/json" and answer.request.method != "HEAD":
         said = answer.headers["content-type"]
-        # The generator's answers have a list for each header.
+        # The generator's responses have a list for each header.
         refusal_of(said if isinstance(said, str) else said[0], text)
 
 
@@ -130,7 +130,7 @@ def test_no_generated_request_causes_a_server_error(site: Site) -> None:
     assert len(operations) > 20
     for operation in operations:
         fuzz(site, operation, schemathesis.GenerationMode.POSITIVE)
-        # Where anything at all may be sent there is nothing wrong to send.
+        # If every value is valid, no invalid one can be generated.
         with contextlib.suppress(Unsatisfiable):
             fuzz(site, operation, schemathesis.GenerationMode.NEGATIVE)
 
@@ -193,7 +193,7 @@ def test_no_generated_form_causes_a_server_error(
 def test_no_damaged_form_causes_a_server_error(
     site: Site, wheel: Path, edits: list[tuple[float, int, bytes]], boundary: str
 ) -> None:
-    # The head of the body is where its structure is: most edits are to fall there.
+    # The structure is at the beginning of the body, so most edits are made there.
     body = body_of(form_of(wheel), wheel.name, wheel.read_bytes())
     for place, gone, new in edits:
         start = int(place * place * len(body))

@@ -1,4 +1,4 @@
-"""The index as real twine, uv and pip see it, each in an environment of its own, over a real server."""
+"""The index with real twine, uv and pip, each in its own environment, and a real server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Site:
-    """A served marketplace, its database beside it, and the clients with nothing of the machine's settings."""
+    """A running marketplace, its database, and clients without the machine's settings."""
 
     def __init__(self, server: Server, market: Marketplace, bin: Path, home: Path) -> None:
         self.server, self.market, self.bin, self.home = server, market, bin, home
@@ -89,7 +89,7 @@ class Site:
         return self.run("uv", "pip", "install", "--python", into, "--index-url", address, *argv)
 
     def list_all(self) -> None:
-        """List everything that was uploaded, as the validation would."""
+        """List all uploaded files, as the validation would."""
         for number in sorted({file.submission_id for file in list_all_files(self.market) if file.listed_at is None}):
             move(self.market, number, "listed")
 
@@ -220,13 +220,13 @@ def test_foreign_and_scoped_tokens_are_refused_to_both_clients(site: Site, tmp_p
 
 
 def peak_kib(pid: int) -> int:
-    """The most memory that the process had so far."""
+    """The peak memory of the process."""
     lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def test_large_wheel_streams_through_with_flat_memory(site: Site, tmp_path: Path) -> None:
-    # Random: the wheel is as large as what is in it.
+    # Random bytes, because they cannot be compressed.
     wheel = make_wheel(tmp_path, files={"acme_tools/data.bin": random.Random(7).randbytes(64 << 20)})
     site.twine(make_wheel(tmp_path, name="acme-first"))
     before = peak_kib(site.server.process.pid)

@@ -1,6 +1,6 @@
-"""The pages in a real browser: their parts, at 360 pixels too, without a console error or a request to elsewhere.
+"""The pages in a real browser, also 360 pixels wide: their parts, no console error, no request to other sites.
 
-The marketplace is a real server; what it shows is made by tools/showcase.py, which runs real checks.
+The marketplace is a real server; its content is made by tools/showcase.py, which runs real checks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Site:
     paths: dict[str, str]
 
     def address(self, page: str) -> str:
-        """Of a page by the name that PARTS uses."""
+        """The address of a page by its name in PARTS."""
         return f"{self.server.url}/{self.paths.get(page, 'plugins/nothing/')}"
 
 
@@ -64,7 +64,7 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Watched:
-    """A page, and what it did behind the reader's back."""
+    """A page, its console errors and its requests."""
 
     page: Page
     errors: list[str]

@@ -1,4 +1,4 @@
-"""What no HTTP library would send, byte for byte, to the running server: it refuses, never fails, and stays alive."""
+"""Raw bytes that no HTTP library would send: the running server refuses them, never fails, and keeps running."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ METHODS = (
 
 @dataclass(frozen=True)
 class Target:
-    """A server with a listed and a staged release, the addresses of all its doors, and a token of the owner."""
+    """A server with a listed and a staged release, the addresses of all its routes, and a token of the owner."""
 
     server: Server
     listed: MadeRelease
@@ -91,7 +91,7 @@ class Target:
 
     @property
     def gaps(self) -> list[tuple[bytes, bytes]]:
-        """What stands before and after each parameter of a path."""
+        """The text before and after each parameter of a path."""
         stage = f"/stage/{self.staged.secret}"
         pairs = [
             ("/simple/", "/"),
@@ -115,13 +115,13 @@ class Target:
         return ask(self.server.url, data, is_cut=is_cut)
 
     def ask_all(self, requests: Sequence[bytes]) -> list[Raw]:
-        """Ask at once; each is answered without a failure, or its connection closed."""
+        """Send the requests concurrently; each gets a response below 500, or its connection is closed."""
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(self.ask, requests))
         for request, answer in zip(requests, answers, strict=True):
             assert answer.status < 500, (request[:300], answer)
             assert b"Traceback" not in answer.body
-            # What is no HTTP at all the web server refuses by itself, with an empty body.
+            # The web server itself refuses bytes that are not HTTP, with an empty body.
             if answer.status >= 400 and answer.body and JSON in request:
                 refusal_of(answer.headers["content-type"], answer.body)
         return answers
@@ -248,10 +248,10 @@ def test_malformed_forms_are_refused_with_a_reason(target: Target) -> None:
 def test_wrong_lengths_store_nothing(target: Target) -> None:
     wheel = make_wheel(target.server.data.parent / "dist", "acme-short")
     body = body_of(form_of(wheel), wheel.name, wheel.read_bytes())
-    # A body that is shorter than it says: who waits for the answer would wait for ever.
+    # A body shorter than its length: the server would wait for the rest.
     assert target.ask(form(target, body, FORM, length=len(body) + 1), is_cut=True).status < 500
     assert target.ask(form(target, body, FORM, length=1 << 40), is_cut=True).status in (0, 413)
-    # One that is longer: what is beyond is no part of it.
+    # A longer body: the bytes after its length do not belong to it.
     assert target.ask(form(target, body, FORM, length=len(body) // 2)).status == 400
     chunked = b"Transfer-Encoding: chunked"
     for chunk in (

@@ -1,4 +1,4 @@
-"""Submissions are judged by real runs in the sandbox, on the real lane, over an index that knows nothing itself."""
+"""Submissions are judged by real runs in the sandbox, on the real lane, with an empty index."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bench(tmp_path: Path, cache: Path) -> Bench:
-    # As below an operator's home: nobody else may look into it.
+    # Like an operator's home folder: other users may not read it.
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     return Bench(closed, cache=cache)

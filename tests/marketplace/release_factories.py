@@ -1,4 +1,4 @@
-"""Releases in every state, for tests of what readers see: rows made by the areas, no validation behind them."""
+"""Releases in every state, for tests of reading: rows made by the domain packages, without a validation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOCK = "numpy 2.1.0 " + "a" * 64
 
 @dataclass(frozen=True)
 class MadeRelease:
-    """A submission that was made: its number, the secret of its stage, the number of its run (0: none)."""
+    """A release that was made: its submission's number, the secret of its stage, the number of its run (0: none)."""
 
     id: int
     secret: str

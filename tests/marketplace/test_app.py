@@ -1,4 +1,4 @@
-"""The application as a whole: its health, its documentation, its bounds."""
+"""The application as a whole: its health, its documentation, its limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from market_factories import make_market
 
 
 class FullBlobs(LocalBlobs):
-    """A folder on a disk that has no room."""
+    """Blobs on a full disk."""
 
     def free_bytes(self) -> int:
         return 0

@@ -1,4 +1,4 @@
-"""A database that others hold for too long: who waits is told to come again, and then it works."""
+"""A database that is locked for too long: clients get 503 and can repeat the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from uploads import client_of, send
 
 @pytest.fixture
 def market(tmp_path: Path) -> Marketplace:
-    """A marketplace that waits but a moment for its database."""
+    """A marketplace that waits only briefly for its database."""
     patient = make_market(tmp_path)
     patient.database.close()
     return replace(patient, database=Database(patient.settings.database, busy_s=0.05))
@@ -28,7 +28,7 @@ def market(tmp_path: Path) -> Marketplace:
 
 @contextlib.contextmanager
 def held(market: Marketplace, lock: str) -> Iterator[None]:
-    """Another process's transaction, as a backup's or a shell's."""
+    """A transaction of another process, such as a backup."""
     with contextlib.closing(sqlite3.connect(market.settings.data / "marketplace.db", isolation_level=None)) as other:
         for statement in lock.split(";"):
             other.execute(statement)

@@ -1,4 +1,4 @@
-"""Migrations: safe to run again, by many at once, and refused where the database is newer."""
+"""Migrations: safe to repeat and to run concurrently, and refused for a newer database."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_database_of_the_previous_version_is_migrated_with_its_rows(tmp_path: 
         assert second.handle == JobHandle.model_validate(HANDLE)
         assert third.handle is None
         assert (second.submitted_at, second.owner) == (second.admitted_at, None)
-        # Its server has ended: the worker that goes on with it is another one.
+        # Its server has ended: another worker continues it.
         assert take(session, id=2, worker=worker) == 2
         assert [get_submission(session, id=id).is_auto_retried for id in (1, 2)] == [False, True]
     database.close()

@@ -1,4 +1,4 @@
-"""Settings come from the environment, and a wrong one is named with its fix."""
+"""Settings come from the environment; an invalid one is refused by name, with a fix."""
 
 from __future__ import annotations
 

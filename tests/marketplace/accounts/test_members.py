@@ -1,4 +1,4 @@
-"""Members and users: who is taken, who is refused, in which words."""
+"""Members and users: valid ones are added, others are refused with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens: random, shown once, kept as a digest, ended by revocation or time."""
+"""Tokens: random, shown once, stored as a digest, invalid after revocation or expiry."""
 
 from __future__ import annotations
 

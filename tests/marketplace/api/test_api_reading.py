@@ -1,4 +1,4 @@
-"""What programs read: all of it for the project's member, what is listed for everybody."""
+"""The API for reading: everything for the project's member, the listed part for everyone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a member may do with a submission, and what it is told."""
+"""Actions of a member on a submission, and their responses."""
 
 from __future__ import annotations
 

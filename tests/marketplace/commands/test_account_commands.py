@@ -1,4 +1,4 @@
-"""``member``, ``user``, ``token``: what scripts rely on."""
+"""``member``, ``user``, ``token``: the behaviour that scripts rely on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fsck``: silent where database and files agree, exact where they do not."""
+"""``fsck``: reports nothing if database and files agree, else every difference."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def lay_misplaced_blob(market: Marketplace, session: Session, file: File) -> Non
 
 
 def damage_unnamed_blob(market: Marketplace, session: Session, file: File) -> None:
-    damage(market, market.blobs.put(b"of nobody"))
+    damage(market, market.blobs.put(b"in no row"))
 
 
 BREAKS: dict[str, Break] = {

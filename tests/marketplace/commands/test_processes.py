@@ -1,4 +1,4 @@
-"""Each command in a process of its own, as a shell starts it: nothing is imported but what the command imports."""
+"""Each command in a separate process, as a shell starts it: only the command's own imports are loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``submission``: the list, and what a person decides about what was held."""
+"""``submission``: the list, and the decisions about held submissions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from market_factories import add_author, make_market
 
 
 def hold(folder: Path, *, state: str = "held") -> int:
-    """The number of a submission in that state."""
+    """Add a submission in that state and return its number."""
     market = make_market(folder)
     add_author(market)
     with market.database.writing() as session:

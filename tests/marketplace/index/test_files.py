@@ -49,7 +49,7 @@ def sent(client: TestClient[Any], token: str, wheel: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def address(market: Marketplace, sent: dict[str, Any]) -> str:
-    """Where the listed wheel is."""
+    """The address of the listed wheel."""
     move(market, sent["submission"], "listed")
     return f"/files/{sent['sha256']}/{sent['filename']}"
 

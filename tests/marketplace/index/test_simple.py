@@ -1,4 +1,4 @@
-"""The simple index: what is listed, in which form, and what stays unseen."""
+"""The simple index: its content, its formats, and the projects that it hides."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def client(market: Marketplace) -> Iterator[TestClient[Any]]:
 
 @pytest.fixture
 def listed(client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path) -> dict[str, Any]:
-    """A wheel and an sdist, listed; what the upload of the wheel answered."""
+    """List a wheel and an sdist; return the response to the upload of the wheel."""
     first: dict[str, Any] = send(client, token, make_wheel(tmp_path)).json()
     send(client, token, make_sdist(tmp_path))
     move(market, first["submission"], "listed")
@@ -234,8 +234,8 @@ def test_project_without_a_listed_file_is_not_404_for_other_members(
     admin = add_author(market, "site", "root", role="admin")
     paths = ("/simple/acme-tools/", f"/files/{sent['sha256']}/{sent['filename']}")
     for path in paths:
-        nobody = client.get(path)
-        assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, 'Basic realm="chimes"')
+        anonymous = client.get(path)
+        assert (anonymous.status_code, anonymous.headers["www-authenticate"]) == (401, 'Basic realm="chimes"')
         assert client.get(path, headers=basic(stranger)).status_code == 403
         assert client.get(path, headers=basic("chimes-bad")).status_code == 403
     own = client.get(paths[0], headers=basic(token))

@@ -1,4 +1,4 @@
-"""The legacy upload as clients see it: what is taken, what is refused, and with which words."""
+"""The legacy upload as clients see it: accepted files, refused files, and the messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def client(market: Marketplace) -> Iterator[TestClient[Any]]:
 
 
 def left_over(market: Marketplace) -> list[Path]:
-    """Files of uploads that did not end well."""
+    """Temporary files that uploads did not remove."""
     return list((market.settings.data / "blobs" / "incoming").iterdir())
 
 
@@ -88,7 +88,7 @@ def test_name_and_version_may_be_spelt_differently_in_the_form(
     ],
     ids=str,
 )
-def test_placeholder_in_a_field_is_ignored(
+def test_absent_optional_field_or_placeholder_is_accepted(
     client: TestClient[Any], token: str, tmp_path: Path, change: dict[str, str | None]
 ) -> None:
     assert send(client, token, make_wheel(tmp_path), change=change).status_code == 200
@@ -243,7 +243,7 @@ def test_only_an_admin_may_use_a_reserved_name(
 
 def test_upload_without_token_and_with_a_bad_one_is_403(client: TestClient[Any], tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
-    for token in (None, "chimes-nobody"):
+    for token in (None, "chimes-unknown"):
         answer = send(client, token, wheel)
         assert (answer.status_code, answer.json()["code"]) == (403, "credentials-refused")
 

@@ -1,4 +1,4 @@
-"""What may come under a file name that is there already."""
+"""Uploads of a file name that already exists."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_same_file_after_a_submission_without_verdict_is_judged_again(
 
 
 def finding(code: str, where: str | None) -> dict[str, Any]:
-    """An error as a decision keeps it."""
+    """An error as a decision stores it."""
     return {"code": code, "severity": "error", "blocks": "verified", "message": "m", "fix": "f", "where": where}
 
 

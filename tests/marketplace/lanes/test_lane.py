@@ -1,4 +1,4 @@
-"""The lane's jobs: what they are given, what they never see, and how they are found again."""
+"""The lane's jobs: their environment, what they cannot see, and how they are found again."""
 
 from __future__ import annotations
 

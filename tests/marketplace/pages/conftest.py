@@ -1,4 +1,4 @@
-"""A marketplace and a browser without pictures, for tests of pages."""
+"""A marketplace and an HTTP client, for tests of pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chinese and English: which one a reader gets, and that nothing is left untranslated."""
+"""Chinese and English: which one a user gets, and that every text is translated."""
 
 from __future__ import annotations
 

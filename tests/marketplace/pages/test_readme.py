@@ -1,4 +1,4 @@
-"""Descriptions as HTML: rendered, and cleaned of what could act on our pages."""
+"""Descriptions as HTML: rendered, and sanitised for our pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The validation report: who may read it, and that it says all there is to say."""
+"""The validation report: access to it, and its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blobs are stored whole or not at all, under their digest, and never change."""
+"""Blobs are stored completely or not at all, under their digest, and never change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No sequence of operations leaves a submission stuck, or listed without a verdict."""
+"""No sequence of operations makes a submission stuck, or listed without a verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIXES = {
 
 
 class Submissions(RuleBasedStateMachine):
-    """One submission, and whoever does anything to it at any time."""
+    """Applies every operation to one submission in any order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The decision about a submission, for every kind of document that its runs may leave."""
+"""The decision about a submission, for every kind of document that its runs may write."""
 
 from __future__ import annotations
 

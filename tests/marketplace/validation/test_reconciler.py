@@ -1,4 +1,4 @@
-"""Every submission comes to its end, whatever the lane does and whenever the server ends."""
+"""Every submission is decided, whatever the lane does and whenever the server ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bad(_: str, verdict: dict[str, Any]) -> Any:
 
 
 class Clock:
-    """A clock that a test moves on."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()

@@ -1,4 +1,4 @@
-"""Authentication: every way to send a token, and malformed credentials, of which no part is ever repeated."""
+"""Authentication: every way to send a token, and malformed credentials, which are never repeated."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from release_factories import make_release
 from uploads import client_of, send
 
 SECRET = "S3cret-q7Zx_w9"
-"""Stands for a token; it is looked for in pieces of eight characters."""
+"""Used as a token; the tests search for its pieces of eight characters."""
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +117,12 @@ def test_two_headers_are_refused(session: Session) -> None:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
-    """What the server logged; the test's own client logs the addresses that it asks for."""
+    """The server's log, without that of the test's client, which logs the addresses that it requests."""
     return "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
 
 
 def answers_to(market: Marketplace, headers: dict[bytes, bytes], path: str = "") -> Iterator[Any]:
-    """Of each route that authenticates, in each form of an error; of ``path`` alone where it is given."""
+    """The responses of each route that authenticates, in each format of an error; only of ``path`` if it is given."""
     paths = [path] if path else ["/simple/acme-new/", "/api/v1/submissions/2", "/reports/2/", "/plugins/acme-new/"]
     with client_of(market) as client:
         for each in paths:

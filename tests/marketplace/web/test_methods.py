@@ -1,4 +1,4 @@
-"""HEAD: the headers of GET and nothing behind them, at every address that can be read."""
+"""HEAD: the headers of GET without a body, at every address that supports GET."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which address the marketplace calls its own."""
+"""The base address in the marketplace's links."""
 
 from __future__ import annotations
 

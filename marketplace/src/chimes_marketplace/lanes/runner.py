@@ -183,14 +183,14 @@ class Runner:
             session.add(run)
 
     def _keep(self, documents: RunDocuments) -> dict[str, str]:
-        documents = {
+        columns = {
             "verdict_sha256": documents.verdict,
             "record_sha256": documents.record,
             "lock_sha256": documents.lock,
             "log_sha256": documents.log,
             "rules_sha256": documents.rules,
         }
-        return {name: self._blobs.put(data) for name, data in documents.items() if data}
+        return {name: self._blobs.put(data) for name, data in columns.items() if data}
 
     def _expected(self, task: Task) -> tuple[RunFolder, Expected]:
         folder = self._folder(task)
