@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from chimes.processes import run
-from journeys.test_kills import publish_file
+from journeys.marketplace.test_kills import publish_file
 from market_factories import COMMAND, Server, add_author, basic, make_market, make_wheel, run_env, serve
 
 pytestmark = pytest.mark.xdist_group("tokens")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.request import urlopen
 
 import pytest
-from journeys.raw_http import Raw, ask, message, refusal_of
+from journeys.marketplace.raw_http import Raw, ask, message, refusal_of
 from market_factories import Server, add_author, make_market, make_wheel, serve
 from release_factories import MadeRelease, make_release, verdict
 from uploads import BOUNDARY, body_of, form_of
