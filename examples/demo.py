@@ -184,7 +184,7 @@ class Demo:
     def summary(self, auc: float) -> None:
         """Print a summary."""
         self.commands.title("Done", "")
-        self.commands.say(f"{len(self.levels)} distributions published, judged and listed: {', '.join(self.levels)}")
+        self.commands.say(f"{len(self.levels)} distributions published, validated and listed: {', '.join(self.levels)}")
         self.commands.say("1 bad plugin refused")
         self.commands.say(f"installed from {self.market.url}/simple/ and run: held-out AUC {auc:.4f}")
 
@@ -231,12 +231,12 @@ def show(console: Console, options: argparse.Namespace) -> bool:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="The whole job on real data, step by step.")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file in place of the trained one")
-    parser.add_argument("--exit", action="store_true", help="end after the last step; else a marketplace stays open")
+    parser = argparse.ArgumentParser(description="The whole workflow on real data, step by step.")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file to use instead of the trained one")
+    parser.add_argument("--exit", action="store_true", help="end after the last step; without it the marketplace keeps running")
     folder = ROOT / ".demo"
     parser.add_argument(
-        "--folder", type=Path, default=folder, metavar="DIR", help="replaced by a new one for all output"
+        "--folder", type=Path, default=folder, metavar="DIR", help="the folder for all output; its old content is removed"
     )
     options = parser.parse_args()
     console = Console()
@@ -249,7 +249,7 @@ def main() -> int:
     except DemoError as error:
         console.print(f"[red]✗[/] {escape(str(error))}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
-        console.print("[red]✗[/] ended before the last step", highlight=False)
+        console.print("[red]✗[/] interrupted before the last step", highlight=False)
     return 1
 
 
