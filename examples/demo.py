@@ -233,10 +233,16 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="The whole workflow on real data, step by step.")
     parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file to use instead of the trained one")
-    parser.add_argument("--exit", action="store_true", help="end after the last step; without it the marketplace keeps running")
+    parser.add_argument(
+        "--exit", action="store_true", help="end after the last step; without it the marketplace keeps running"
+    )
     folder = ROOT / ".demo"
     parser.add_argument(
-        "--folder", type=Path, default=folder, metavar="DIR", help="the folder for all output; its old content is removed"
+        "--folder",
+        type=Path,
+        default=folder,
+        metavar="DIR",
+        help="the folder for all output; its old content is removed",
     )
     options = parser.parse_args()
     console = Console()
