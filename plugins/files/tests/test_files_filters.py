@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chimes import Context, ReadRequest
-from chimes.conformance.data.compare import count_rows
+from chimes.conformance.testdata.compare import count_rows
 from chimes.conformance.harness import Case
 from chimes.errors import NotFoundError, SchemaMismatchError
 from chimes.kinds.component import parse_config

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.data.generate import random_batch
+from chimes.conformance.testdata.generate import random_batch
 from chimes.conformance.run import check_installed
 from chimes.context import Context
 from chimes.kinds.component import parse_config

@@ -15,28 +15,20 @@ __all__ = ["find_uv", "run_uv", "uv_environment", "uv_reason"]
 
 PASSED_ON = frozenset(
     {
-        "ALL_PROXY",
-        "HOME",
-        "HTTPS_PROXY",
-        "HTTP_PROXY",
-        "NO_PROXY",
-        "PATH",
-        "SSL_CERT_DIR",
-        "SSL_CERT_FILE",
-        "TMPDIR",
-        "UV_CACHE_DIR",
-        "UV_DEFAULT_INDEX",
-        "UV_EXCLUDE_NEWER",
-        "UV_EXTRA_INDEX_URL",
-        "UV_FIND_LINKS",
-        "UV_HTTP_RETRIES",
-        "UV_HTTP_TIMEOUT",
-        "UV_INSECURE_HOST",
-        "UV_NATIVE_TLS",
-        "UV_NO_INDEX",
-        "UV_OFFLINE",
-        "UV_SYSTEM_CERTS",
-        "XDG_CACHE_HOME",
+        *(
+            "ALL_PROXY",
+            "HOME",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "NO_PROXY",
+            "PATH",
+            "SSL_CERT_DIR",
+            "SSL_CERT_FILE",
+            "TMPDIR",
+        ),
+        *("UV_CACHE_DIR", "UV_DEFAULT_INDEX", "UV_EXCLUDE_NEWER", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+        *("UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_NO_INDEX", "UV_OFFLINE"),
+        *("UV_SYSTEM_CERTS", "XDG_CACHE_HOME"),
     }
 )
 """Variables that are passed on to uv, besides the indexes (``UV_INDEX*``) and their credentials.

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from chimes.errors import ChimesError, ConfigError
 from chimes.kinds.component import Value
 from chimes.kinds.descriptors import KINDS
+from chimes.kinds.schema import empty_batch
 from chimes.resources import Device
 from chimes.rpc.arrowsize import MOST_VALUES, count_values, has_compressed_body
 
@@ -42,7 +43,7 @@ def encode(value: Any, blobs: list[bytes]) -> Any:
         case pa.RecordBatch():
             return _blob("batch", batch_bytes(value), blobs)
         case pa.Table():
-            return {"$table": [encode(batch, blobs) for batch in value.to_batches()] or _empty(value, blobs)}
+            return {"$table": [encode(batch, blobs) for batch in value.to_batches() or [empty_batch(value.schema)]]}
         case dict():
             return {"$dict": [[str(key), encode(item, blobs)] for key, item in value.items()]}
         case list() | tuple():
@@ -124,10 +125,6 @@ def read_batch(data: bytes) -> pa.RecordBatch:
 def _blob(tag: str, data: bytes, blobs: list[bytes]) -> dict[str, int]:
     blobs.append(data)
     return {f"${tag}": len(blobs) - 1}
-
-
-def _empty(table: pa.Table, blobs: list[bytes]) -> list[Any]:
-    return [encode(pa.RecordBatch.from_pylist([], schema=table.schema), blobs)]
 
 
 def _validated(kind: type[Any], body: Any) -> Any:

@@ -29,7 +29,6 @@ class _CardCheck(EntryCheck):
         return {"missing": [[name, [part for part in self.parts if part not in card]] for name, card in cards.items()]}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each incomplete card."""
         several = len(facts["missing"]) > 1
         for name, missing in facts["missing"]:
             if missing:
