@@ -75,7 +75,7 @@ class Children:
         return self._child is None
 
     def run(self, function: str, step: str, timeout_s: float, **arguments: Any) -> Any:
-        """Call a function of the program in the first process of a fresh child; return its answer, which is not trusted.
+        """Call a function of the program in the first process of a fresh child; the answer is not trusted.
 
         Raises StepFailedError.
         """
@@ -174,7 +174,7 @@ class Children:
             self.give_up(step, "own", answer="broken", said=str(broken))
 
     def conclude(self, step: str, answer: Answer) -> Answer:
-        """Return the answer. Raises StepFailedError if it is an exception, or if the sandbox is about to end the child."""
+        """Return the answer. Raises StepFailedError for an exception, and if the sandbox is about to end the child."""
         if self._child is not None and self._child.cause() in SOON_ENDED:
             # It may be ended at any later step: the result must not depend on that.
             self.give_up(step, "crashed")

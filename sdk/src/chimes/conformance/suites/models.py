@@ -261,10 +261,10 @@ class M09(ModelCheck):
 class M11(ModelCheck):
     """Is a row's output independent of the other rows in its batch, and of earlier predictions?
 
-    ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's
-    tolerance: the host chooses the batches. If the batch limits do not allow a split, the same rows
-    are predicted beside other rows. All predictions are repeated, a dozen calls in total. The check does not apply to a model
-    that declares itself stochastic.
+    ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's tolerance, because
+    the host chooses the batches. If the batch limits do not allow a split, the same rows are predicted beside other
+    rows. All predictions are repeated, a dozen calls in total. The check does not apply to a model that declares
+    itself stochastic.
     """
 
     code = "M11"
