@@ -7,7 +7,7 @@ folder (chimes.jobs.folder)::
     env             the command's whole environment; nothing is added
     workdir         None: the folder ``work`` beside it
     walltime_s      None: no limit; counted from the command's start
-    memory_bytes    None: no limit; memory of the whole tree, measured: a limit on address space would end other programs
+    memory_bytes    None: no limit; of the whole tree, measured, because a limit on address space ends other programs
     grace_s         between SIGTERM and SIGKILL unless a cancel request says otherwise
     heartbeat_s     how often the wrapper touches the heartbeat
     devices         the devices of the job; recorded
