@@ -156,7 +156,8 @@ def _cancel_on_interrupt(console: Console) -> Iterator[CancelToken]:
     token = CancelToken()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        if token.is_cancelled:
+            raise KeyboardInterrupt
         token.cancel("user")
         console.print("cancelling the job; Ctrl-C again leaves it")
 
