@@ -93,7 +93,7 @@ def test_filters_and_limit_hold_whatever_the_source_does(ran: Ran, tmp_path: Pat
     assert pq.read_table(tmp_path / "scores.parquet").column("id").to_pylist() == [5, 7, 8]
 
 
-def test_an_answer_in_chunks_is_one_answer(ran: Ran, tmp_path: Path) -> None:
+def test_an_answer_in_chunks_is_joined(ran: Ran, tmp_path: Path) -> None:
     assert ran(model_config={"behaviour": "answers chunked"}).failure is None
     assert pq.read_metadata(tmp_path / "scores.parquet").num_rows == 10
 
@@ -133,6 +133,7 @@ def executed(composition: Composition, tmp_path: Path) -> Failure | None:
     ("changes", "code", "stage", "why"),
     [
         ({"model_config": {"behaviour": "raises"}}, "plugin-crashed", "predict", "ValueError: the weights do not like"),
+        ({"model_config": {"behaviour": "interrupts"}}, "plugin-crashed", "predict", "raised KeyboardInterrupt"),
         ({"model_config": {"behaviour": "fills memory"}}, "out-of-memory", "predict", "memory did not suffice"),
         ({"model_config": {"behaviour": "has no device"}}, "device-unavailable", "load", "cpu:0 is not there"),
         ({"model_config": {"behaviour": "lies about its device"}}, "device-unavailable", "load", "reports npu:0"),
@@ -142,7 +143,7 @@ def executed(composition: Composition, tmp_path: Path) -> Failure | None:
         ({"source_config": {"behaviour": "yields another type"}}, "schema-mismatch", "read", "was planned as"),
     ],
 )
-def test_what_goes_wrong_in_the_worker_is_told_with_its_stage(
+def test_an_error_in_the_worker_is_reported_with_its_stage(
     composed: Compose, tmp_path: Path, changes: dict[str, Any], code: str, stage: str, why: str
 ) -> None:
     failure = executed(composed(**changes), tmp_path)
@@ -192,7 +193,7 @@ def test_a_failed_run_leaves_the_old_output_as_it_was(ran: Ran, tmp_path: Path) 
         ("exits", {}, "plugin-crashed", "ended with exit status 0 and left no result"),
     ],
 )
-def test_a_worker_that_cannot_say_why_is_explained_by_its_end(
+def test_a_worker_that_leaves_no_result_is_explained_by_its_exit_status(
     ran: Ran, behaviour: str, backend: dict[str, Any], code: str, why: str
 ) -> None:
     assert why in failed(ran(model_config={"behaviour": behaviour}, backend_config=backend), code).message
@@ -212,7 +213,7 @@ def test_other_failures_are_not_tried_again(ran: Ran) -> None:
     assert ran(model_config={"behaviour": "raises"}).attempts == 1
 
 
-def test_a_wait_that_is_too_long_is_not_waited_for(ran: Ran) -> None:
+def test_a_wait_that_is_too_long_fails_the_run(ran: Ran) -> None:
     report = ran(model_config={"behaviour": "is throttled for an hour"})
     assert report.attempts == 1
     assert report.failure is not None

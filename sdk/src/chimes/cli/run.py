@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 from rich.console import Console
@@ -21,7 +21,8 @@ from chimes.cli.findings import safe
 from chimes.cli.stdout import kept_clear
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
-from chimes.pipelines.composition import Composition, compose
+from chimes.pipelines.composer import compose
+from chimes.pipelines.composition import Composition
 from chimes.pipelines.launcher import RunReport, run
 from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged, Submitted
 from chimes.pipelines.spec import read_pipeline
@@ -66,7 +67,7 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
             _say(f"chimes: infrastructure: {error.filename or 'the system'}: {error.strerror or error}")
             sys.exit(1)
     if as_json:
-        click.echo(_report_json(report))
+        click.echo(json.dumps(report.model_dump(mode="json"), indent=2))
     else:
         _show_report(console, report)
     sys.exit(1 if report.failure else 0)
@@ -169,26 +170,6 @@ def _cancel_on_interrupt(console: Console) -> Iterator[CancelToken]:
 
 
 def _composition_json(composition: Composition) -> str:
-    columns = [match.model_dump(mode="json") for match in composition.columns]
-    placements = [placement.model_dump(mode="json") for placement in composition.placements]
-    values = {
-        "composed": True,
-        "pipeline": composition.pipeline.name,
-        "columns": columns,
-        "placements": placements,
-        "output": str(composition.output_path),
-        "versions": composition.versions,
-    }
-    return json.dumps(values, indent=2)
-
-
-def _report_json(report: RunReport) -> str:
-    values: dict[str, Any] = {
-        "composed": True,
-        "run_id": report.run_id,
-        "attempts": report.attempts,
-        "log": str(report.log),
-        "result": report.result and report.result.model_dump(mode="json"),
-        "failure": report.failure and report.failure.model_dump(mode="json", exclude={"traceback"}),
-    }
-    return json.dumps(values, indent=2)
+    shown = composition.model_dump(mode="json", include={"columns", "placements", "versions"})
+    names = {"composed": True, "pipeline": composition.pipeline.name, "output": str(composition.output_path)}
+    return json.dumps(names | shown, indent=2)

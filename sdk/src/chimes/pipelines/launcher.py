@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+from pydantic import JsonValue, field_serializer
 
 from chimes.context import CancelToken, Context
 from chimes.errors import CancelledError, ChimesError, InfrastructureError
 from chimes.host.components import Part, find_part
 from chimes.kinds.backend import ComputeBackend, JobHandle, JobSpec, JobState, JobStatus
+from chimes.kinds.component import Value
 from chimes.pipelines.composition import Composition
 from chimes.pipelines.environment import private_environment, worker_environment
 from chimes.pipelines.monitor import Event, JobMonitor, Retrying, Submitted, pause
@@ -64,16 +67,24 @@ class RetryPolicy:
         return delay if delay <= self.longest_s else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunReport:
-    """How a run ended: ``result`` if it succeeded, else ``failure``; ``folder`` and ``log`` are kept."""
+class RunReport(Value):
+    """How a run ended: ``result`` if it succeeded, else ``failure``. The log has the failure's traceback."""
 
+    composed: Literal[True] = True
     run_id: str
     attempts: int
-    folder: Path
     log: Path
     result: RunResult | None = None
     failure: Failure | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run, which is kept."""
+        return self.log.parent
+
+    @field_serializer("failure")
+    def _omit_traceback(self, failure: Failure | None) -> dict[str, JsonValue] | None:
+        return failure and failure.model_dump(mode="json", exclude={"traceback"})
 
 
 def run(
@@ -141,7 +152,6 @@ class _Attempts:
         return RunReport(
             run_id=self.folder.run_id,
             attempts=self.number,
-            folder=self.folder.path,
             log=self.folder.log,
             result=result,
             failure=failure,
