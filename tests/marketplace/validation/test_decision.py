@@ -95,6 +95,10 @@ AMISS: dict[str, tuple[Callable[[Verdict], object], str]] = {
     ),
     "a component without checks": (lambda d: d["components"][0].update(checks=[]), "no check was run on model rain"),
     "a check that failed itself": (lambda d: d["checks"][3].update(verdict="infra"), "itself failed"),
+    "a check that failed itself, with its finding": (
+        lambda d: d["checks"][3].update(verdict="infra", findings=[finding()]),
+        "itself failed",
+    ),
     "a failure without a finding": (lambda d: d["checks"][3].update(verdict="fail"), "itself failed"),
     "checks of another shape": (change("checks", 7), "cannot be understood: checks"),
     "an unknown verdict": (
