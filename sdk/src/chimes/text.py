@@ -97,14 +97,14 @@ def _check_values(found: dict[str, Any]) -> None:
 
 
 def shorten(text: str, limit: int) -> str:
-    """``text``, of more than ``limit`` characters only the start and three dots."""
+    """``text``; if it is longer than ``limit`` characters, its start and three dots."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def escape(text: str, *, limit: int | None = None) -> str:
-    """``text`` on one line, at most ``limit`` characters of it, for a person.
+    """``text`` on one line, cut to ``limit`` characters, safe to print on a terminal.
 
-    Characters that control a terminal or that UTF-8 cannot hold are escaped; spaces of any kind stay.
+    Control characters and characters that UTF-8 cannot hold are escaped; spaces of any kind stay.
     """
     line = " ".join(text.splitlines())
     line = line if limit is None else shorten(line, limit)
@@ -116,7 +116,7 @@ def _is_harmless(character: str) -> bool:
 
 
 def quote(value: str, *, limit: int = 120) -> str:
-    """At most ``limit`` characters of ``value`` in quotes, all that are not printable escaped."""
+    """At most ``limit`` characters of ``value`` in quotes; characters that are not printable are escaped."""
     return repr(shorten(value, limit))
 
 

@@ -76,7 +76,7 @@ def test_a_plugin_that_fails_is_a_row_with_its_reason(site: Path, source: str, r
 @pytest.mark.parametrize(
     "reaction", ["raise", "raise SystemExit(3)", "raise ValueError('no')", "pass"], ids=lambda text: text.split("(")[0]
 )
-def test_ctrl_c_ends_loading_whatever_the_plugin_makes_of_it(site: Path, reaction: str) -> None:
+def test_ctrl_c_ends_loading_even_where_the_plugin_catches_it(site: Path, reaction: str) -> None:
     pressed = "import os, signal\n\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    signal.pause()\n"
     install(site, f"{pressed}except BaseException:\n    {reaction}\n")
     before = signal.getsignal(signal.SIGINT)
@@ -106,7 +106,7 @@ def test_an_incompatible_component_is_listed_and_refused(site: Path) -> None:
         registry.get_class("model", "acme-weather:nowcast")
 
 
-def test_an_unknown_component_is_answered_with_those_that_are_there(site: Path) -> None:
+def test_an_unknown_component_is_named_with_the_installed_ones(site: Path) -> None:
     install(site, HEAD + HOOK.format(GOOD))
     with pytest.raises(NotFoundError) as caught:
         Registry.discover([str(site)]).get_listing("model", "acme-weather:forecast")
@@ -154,6 +154,6 @@ def test_variables_that_a_component_asks_for_are_set_before_it_is_imported(
     assert registry.get_class("model", "acme-weather:nowcast").seen == ("0", "1")
 
 
-def test_a_target_that_is_not_there_is_a_load_error() -> None:
+def test_a_missing_target_is_a_load_error() -> None:
     with pytest.raises(PluginLoadError, match="NoSuch"):
         import_target("chimes.errors:NoSuch")

@@ -1,4 +1,4 @@
-"""``chimes cancel``: give up a submission that is not decided yet."""
+"""``chimes cancel``: cancel a submission that is not decided yet."""
 
 from __future__ import annotations
 

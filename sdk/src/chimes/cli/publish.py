@@ -31,14 +31,14 @@ Examples:
 
 PATH is a wheel, an sdist, a folder with those of one release, or a project folder: that is built first, by its own
 build backend and without a sandbox. The files are checked here before they are sent (archive, names, metadata); a
-marketplace may have other rules, --skip-checks leaves the judging to it.
+marketplace may have other rules; with --skip-checks only the marketplace checks the files.
 
 \b
 Exit status:
   0    listed (with --no-wait: uploaded, and the validation has begun)
   1    not listed: refused, rejected, held for an admin, or cancelled; the findings are shown
   2    could not: no server, a bad token, nothing to publish, or the marketplace could not run it
-  130  left with Ctrl-C; what was uploaded goes on
+  130  ended with Ctrl-C; the validation of uploaded files continues
 """
 
 
@@ -59,7 +59,7 @@ def command(
     console = Console(stderr=True)
     market = Market.at(url, token)
     with scratch_folder("chimes-publish-") as scratch:
-        with console.status("looking at the files") as status:
+        with console.status("checking the files") as status:
             files = collect_files(paths, scratch, lambda text: status.update(safe(text)))
             findings = [] if skip_checks else check_files(files)
         if any(finding.severity == "error" for finding in findings):
@@ -79,12 +79,15 @@ def _upload(market: Market, files: Sequence[Path], console: Console) -> Uploads:
         with console.status("uploading") as status:
             return upload_files(market, files, lambda text: status.update(safe(text)))
     except KeyboardInterrupt:
-        click.echo("\nthe upload was broken off; what had arrived is validated, unless you cancel it", err=True)
+        click.echo(
+            "\nthe upload was interrupted; files that have arrived are validated unless you cancel the submission",
+            err=True,
+        )
         sys.exit(INTERRUPTED)
 
 
 def _close(market: Market, number: int) -> dict[str, Any]:
-    """End the upload; if that was done already (the quiet time, an attempt whose answer was lost), as it is."""
+    """Close the submission; one that is closed already (an earlier request, the quiet time) is returned as it is."""
     try:
         return market.change(number, "close")
     except ConflictError:
@@ -92,7 +95,7 @@ def _close(market: Market, number: int) -> dict[str, Any]:
 
 
 def _refuse_upload(market: Market, files: Sequence[Path], uploads: Uploads, *, as_json: bool) -> NoReturn:
-    """Say why a file was refused, and give up what was accepted of the same release: half of it shall not be listed."""
+    """Report why a file was refused, and cancel the submission of the others: half a release must not be listed."""
     refused = uploads.refused or {}
     number = uploads.submission if uploads.is_staged else None
     sentence = f"refused: {refused.get('filename')}: {refused.get('message')}"
@@ -112,7 +115,7 @@ def _of_refusal(refused: dict[str, Any]) -> Finding:
         severity="error",
         blocks="upload",
         message=str(refused.get("message")),
-        fix=str(refused.get("fix") or "see what the message says"),
+        fix=str(refused.get("fix") or "correct what the message names"),
         where=str(refused.get("filename")),
     )
 

@@ -19,8 +19,8 @@ A rejected submission is not tried again: correct it and publish it.
 
 \b
 Exit status:
-  0  listed (with --no-wait: taken up again)
-  1  not listed: rejected, held for a person, or cancelled
+  0  listed (with --no-wait: queued again)
+  1  not listed: rejected, held for an admin, or cancelled
   2  not possible: no such submission, not in such a state, another member's, no server
 """
 

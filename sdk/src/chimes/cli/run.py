@@ -18,7 +18,7 @@ from rich.table import Table
 
 from chimes.cli.commandline import GivenPath
 from chimes.cli.findings import safe
-from chimes.cli.stdout import kept_clear
+from chimes.cli.stdout import redirected_stdout
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
 from chimes.pipelines.composer import compose
@@ -49,7 +49,7 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
     """Run a pipeline from a TOML file, if its parts fit together."""
     console = Console(stderr=as_json, highlight=False)
     try:
-        composition = _answering(as_json, lambda: compose(read_pipeline(file)))
+        composition = _call(as_json, lambda: compose(read_pipeline(file)))
     except ChimesError as error:
         _refuse(error, as_json)
         sys.exit(2)
@@ -61,7 +61,7 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
     with _cancel_on_interrupt(console) as cancel:
         try:
             watch = (lambda event: None) if as_json else _watcher(console)
-            report = _answering(as_json, lambda: run(composition, watch=watch, cancel=cancel))
+            report = _call(as_json, lambda: run(composition, watch=watch, cancel=cancel))
         except OSError as error:
             # Not status 2: something may have been started.
             _say(f"chimes: infrastructure: {error.filename or 'the system'}: {error.strerror or error}")
@@ -73,9 +73,9 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
     sys.exit(1 if report.failure else 0)
 
 
-def _answering(as_json: bool, step: Callable[[], T]) -> T:
-    """Call ``step``; with --json nothing that a plugin prints gets to stdout, which is for one JSON object."""
-    with kept_clear() if as_json else nullcontext():
+def _call(as_json: bool, step: Callable[[], T]) -> T:
+    """Call ``step``; with --json what plugins print goes to stderr, because stdout is for one JSON object."""
+    with redirected_stdout() if as_json else nullcontext():
         return step()
 
 
@@ -160,7 +160,7 @@ def _cancel_on_interrupt(console: Console) -> Iterator[CancelToken]:
         if token.is_cancelled:
             raise KeyboardInterrupt
         token.cancel("user")
-        console.print("cancelling the job; Ctrl-C again leaves it")
+        console.print("cancelling the job; press Ctrl-C again to leave without waiting")
 
     before = signal.signal(signal.SIGINT, ask)
     try:

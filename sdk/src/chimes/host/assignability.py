@@ -1,4 +1,4 @@
-"""Whether values of one Arrow type can stand where another is expected, without loss and without failing.
+"""Whether values of one Arrow type can be used where another is expected, without loss and without failing.
 
 The table of what widens:
 

@@ -77,7 +77,7 @@ def closing(resource: Any, what: str) -> Iterator[None]:
     try:
         yield
     except GeneratorExit:
-        # The reader has enough rows, which is no error.
+        # The reader has enough rows: this is not an error.
         _close(resource, what)
         raise
     except BaseException:

@@ -1,6 +1,6 @@
 """Row filters as a small closed JSON tree, and their meaning as Arrow expressions.
 
-Comparison with null is null, as in SQL; a row passes only where the whole filter is true. NaN is no
+Comparison with null is null, as in SQL; a row passes only where the whole filter is true. NaN is not
 null: it equals nothing, differs from everything, and is neither less nor greater. Minus zero equals zero.
 """
 
@@ -116,7 +116,7 @@ Join = Callable[[pc.Expression, pc.Expression], pc.Expression]
 
 
 def columns_of(predicate: Predicate) -> frozenset[str]:
-    """The names of the columns that ``predicate`` looks at."""
+    """The names of the columns in ``predicate``."""
     match predicate:
         case Compare() | In() | IsNull() | StartsWith():
             return frozenset({predicate.column})
@@ -129,8 +129,8 @@ def columns_of(predicate: Predicate) -> frozenset[str]:
 def to_expression(predicate: Predicate, schema: pa.Schema) -> pc.Expression:
     """The Arrow expression with the same meaning over ``schema``.
 
-    Never let a file's statistics decide one that looks at a float column: least and greatest value do not
-    count NaN, and rows would be lost. Raises NotFoundError for an unknown column, SchemaMismatchError for a
+    Do not skip parts of a file by their statistics for a filter on a float column: least and greatest value do
+    not count NaN, and rows would be lost. Raises NotFoundError for an unknown column, SchemaMismatchError for a
     column whose type has no order or text, and for a literal that its column's type cannot hold.
     """
     match predicate:
@@ -168,7 +168,7 @@ def select_rows(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
 
 
 def _evaluate(batch: pa.RecordBatch, expression: pc.Expression) -> pa.BooleanArray:
-    # Arrow cannot scan some types, of which a filter may ask only which rows are null.
+    # Arrow cannot scan some types; a filter can only test whether such a column is null.
     columns = [
         column if _plain(column.type) else pc.if_else(pc.is_null(column), None, pa.scalar(True)) for column in batch
     ]
@@ -220,7 +220,7 @@ def _starts_with(predicate: StartsWith, schema: pa.Schema) -> pc.Expression:
     texts = (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary)
     if not any(is_text(plain) for is_text in texts):
         raise SchemaMismatchError(
-            f"starts_with was asked of column {field.name!r}, whose type {field.type} is not text",
+            f"starts_with needs text, and column {field.name!r} is of type {field.type}",
             hint="compare it with eq, lt or the like",
         )
     return pc.starts_with(operand, pattern=predicate.prefix)
@@ -238,7 +238,7 @@ def _operand(field: pa.Field) -> tuple[pc.Expression, pa.DataType]:
     if plain is None:
         raise SchemaMismatchError(
             f"column {field.name!r} of type {field.type} cannot be compared",
-            hint="of such a column only is_null can be asked",
+            hint="only is_null can be used with such a column",
         )
     return (column if plain == field.type else column.cast(plain)), plain
 

@@ -1,4 +1,4 @@
-"""Fits the parts of a pipeline together before anything is started, and reports every problem at once."""
+"""Checks that the parts of a pipeline fit together before anything is started; reports every problem at once."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class _Composer:
         return self.attempt(where, lambda: find_part(self.registry, kind, address, config))
 
     def plan(self, source: Part, request: ReadRequest | None = None) -> ReadPlan:
-        """Ask the connector; without a request for the whole stream, to see its schema."""
+        """The connector's plan for ``request``, by default for the whole stream."""
         request = request or ReadRequest(stream=self.pipeline.source.stream)
         with source.open(self.context) as connector:
             return source.call("plan", lambda: connector.plan(request), ReadPlan)
@@ -123,7 +123,7 @@ class _Composer:
         self.problems.append(Problem(code=kind.code, message=message, fix=fix, where=where))
 
     def check_output(self, schema: pa.Schema | None, info: ModelInfo | None) -> pa.Schema | None:
-        """The schema of the output file: what is kept, then the model's outputs."""
+        """The schema of the output file: the kept columns, then the model's outputs."""
         path = Path(self.pipeline.output.path).absolute()
         self.attempt("output.path", lambda: _check_writable(path))
         fields: list[pa.Field] = []
@@ -172,7 +172,7 @@ class _Composer:
         resources: Resources,
         placements: tuple[Placement, ...],
     ) -> Composition | None:
-        """Plan the read of just the columns that are needed, with all filters."""
+        """Plan the read of the needed columns only, with all filters."""
         request = self.request(schema, info)
         plan = self.attempt("source", lambda: _same_columns(self.plan(source, request), schema, request))
         if plan is None:
@@ -196,7 +196,7 @@ class _Composer:
         )
 
     def secrets(self, parts: tuple[Part, ...]) -> tuple[str, ...]:
-        """The variables that the worker's components need: as given, and with the defaults of their configurations."""
+        """The variables that the configurations of the worker's components name, in given values and in defaults."""
         given = (self.pipeline.source.config, self.pipeline.model.config)
         return find_secrets(*given, *(part.config for part in parts if part.listing.kind != "backend"))
 
@@ -229,12 +229,12 @@ def _describe(model: Part) -> ModelInfo:
 
 
 def _same_columns(plan: ReadPlan, schema: pa.Schema, request: ReadRequest) -> ReadPlan:
-    """The plan, if it has the columns that were asked for as the plan of the whole stream had them."""
+    """The plan, if its columns have the types that they have in the plan of the whole stream."""
     planned = plan.arrow_schema
     for name in request.columns or ():
         if planned.names.count(name) != 1 or not planned.field(name).equals(schema.field(name)):
             raise SchemaMismatchError(
-                f"the connector plans column {name!r} in one way alone and in another with the whole stream",
+                f"the connector plans column {name!r} differently when it is asked for some columns only",
                 hint="report it to the plugin's author; chimes check finds this",
                 fault="plugin",
             )
@@ -253,7 +253,7 @@ def _check_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise NotFoundError(f"output folder {str(path.parent)!r} does not exist", hint="make it, or write elsewhere")
     try:
-        # Asking for permission is not enough: root has it on a read-only file system too.
+        # The permission bits are not enough: a file system may be read-only.
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         why = error.strerror

@@ -1,9 +1,9 @@
-"""Arrow columns as values of JSON, from which every value can be read again when its type is known.
+"""Converts Arrow columns to JSON values without loss: a reader that knows the type can convert them back.
 
 =========================================  ================================================================
 type                                       in JSON
 =========================================  ================================================================
-null, bool, integers, text                 themselves; an integer with all its digits
+null, bool, integers, text                 unchanged; an integer with all its digits
 floats                                     a number; ``"NaN"``, ``"Infinity"``, ``"-Infinity"``
 decimal                                    its text
 binary                                     base64
@@ -44,7 +44,7 @@ EPOCH = datetime.date(1970, 1, 1)
 
 
 def has_json(dtype: pa.DataType) -> bool:
-    """Whether columns of this type have a form in JSON: unions and structs with a name twice have none."""
+    """Whether columns of this type have a form in JSON: unions, and structs with a repeated name, have none."""
     if types.is_union(dtype):
         return False
     if types.is_struct(dtype) and len({field.name for field in dtype}) < dtype.num_fields:

@@ -1,4 +1,4 @@
-"""Runs a composition as a job on its backend, waits for its end, and repeats it after errors that may pass.
+"""Runs a composition as a job on its backend, waits for its end, and repeats it after temporary errors.
 
 A job outlives its client. A cancel ends the job, and waits until it has ended.
 """
@@ -45,12 +45,12 @@ Watch = Callable[[Event], None]
 
 AGAIN = "run it again when you want to"
 CANCEL_GRACE_S = 5.0
-CANCEL_PATIENCE_S = 60.0
+CANCEL_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often a run is tried and how long the host waits between: doubling from ``backoff_s``.
+    """How often a run is tried, and the wait between attempts, which doubles from ``backoff_s``.
 
     The wait is at least the ``retry_after_s`` of the error. A wait above ``longest_s`` fails the run.
     """
@@ -60,7 +60,7 @@ class RetryPolicy:
     longest_s: float = 120.0
 
     def delay_s(self, failure: Failure, attempt: int) -> float | None:
-        """Seconds until the next attempt after ``attempt`` (from 1) failed; None if there is none."""
+        """Seconds to wait after attempt number ``attempt`` (from 1) has failed; None if it was the last one."""
         if not failure.retryable or attempt >= self.attempts:
             return None
         delay = max(self.backoff_s * 2 ** (attempt - 1), failure.retry_after_s or 0.0)
@@ -187,7 +187,7 @@ class _Attempts:
         return explain_end(status, read_value(self.folder.error, Failure))
 
     def wait(self, part: Part, backend: ComputeBackend[Any], handle: JobHandle) -> JobStatus:
-        """Poll until the end; a cancel is passed on once, and then the job's end is awaited."""
+        """Poll until the job has ended; a cancel is sent to the backend once."""
         monitor = JobMonitor(part, backend, handle, self.folder, self.watch)
         asked_at: float | None = None
         while True:
@@ -198,7 +198,7 @@ class _Attempts:
             if self.cancel.is_cancelled and asked_at is None:
                 asked_at = time.monotonic()
                 self.call(part, "cancel", lambda: backend.cancel(handle, grace_s=CANCEL_GRACE_S))
-            if asked_at is not None and time.monotonic() - asked_at > CANCEL_PATIENCE_S:
+            if asked_at is not None and time.monotonic() - asked_at > CANCEL_LIMIT_S:
                 raise CancelledError(
                     f"the job {handle.native_id} was cancelled and has not ended",
                     hint=f"its handle is {self.folder.handle}",
@@ -206,7 +206,7 @@ class _Attempts:
             pause(monitor.interval_s, CancelToken() if asked_at else self.cancel)
 
     def call(self, part: Part, what: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
-        """Call the backend; retryable errors are repeated as those of a run are."""
+        """Call the backend; after a retryable error call it again, by the policy of the run."""
         attempt = 1
         while True:
             try:
@@ -231,7 +231,7 @@ class _Attempts:
 
 
 def _write_private(composition: Composition, folder: RunFolder, host: Mapping[str, str]) -> None:
-    """Hand secrets and proxies over in a file that only this user reads and that the worker removes."""
+    """Write secrets and proxies to a file that only this user can read and that the worker removes."""
     values = private_environment(host, composition.secrets)
     folder.private.unlink(missing_ok=True)
     if values:

@@ -88,7 +88,7 @@ class _Child:
             os.waitpid(self.pid, 0)
 
     def read_rows(self, plugin_s: float) -> tuple[list[Plugin], str | None]:
-        """The rows that the child gives, and why there are no more (None: that was the last one).
+        """The rows that the child writes, and the reason why it stopped (None: it wrote all).
 
         A failure is kept only of the first plugin; another plugin that fails is left to the next child.
         """
@@ -140,7 +140,7 @@ def _load_all(pipe: int, distributions: Sequence[Distribution], deadline: float)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         sys.stdout = sys.stderr = os.fdopen(null, "w", encoding="utf-8", errors="replace")
-        # Should the parent be killed, the child ends itself.
+        # If the parent is killed, the alarm ends the child.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(max(int(deadline - time.monotonic()) + 1, 1))
         for distribution in distributions:

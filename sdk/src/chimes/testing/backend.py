@@ -1,4 +1,4 @@
-"""A backend whose jobs are entries in memory, for tests of what submits jobs."""
+"""A backend whose jobs are entries in memory, for tests of code that submits jobs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class FakeBackend(ComputeBackend[FakeBackendConfig]):
         job.exit_code, job.stdout, job.stderr = exit_code, stdout, stderr
 
     def ping(self) -> None:
-        """Always there."""
+        """Always succeeds."""
 
     def inventory(self) -> Inventory:
         """One node with the configured processors, no accelerators."""

@@ -1,4 +1,4 @@
-"""A model that multiplies, for tests of what calls models."""
+"""A model that multiplies, for tests of code that calls models."""
 
 from __future__ import annotations
 

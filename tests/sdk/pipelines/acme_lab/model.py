@@ -1,4 +1,4 @@
-"""A model that adds two columns, or goes wrong in the way that its configuration names."""
+"""A model that adds two columns, or fails in the way that its configuration names."""
 
 from __future__ import annotations
 

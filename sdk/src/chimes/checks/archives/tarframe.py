@@ -1,7 +1,7 @@
 """Reads the frame of a gzipped tar file strictly, in one pass and with bounded memory.
 
-Formats: RFC 1952 (gzip), POSIX.1-2017 pax with ustar headers, and GNU long names. What readers are known
-to understand differently is a defect: two gzip members, a size that is given twice, data behind the end.
+Formats: RFC 1952 (gzip), POSIX.1-2017 pax with ustar headers, and GNU long names. Two gzip
+members, a size that is given twice, data behind the end: what readers interpret differently is a defect.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ class _Reader:
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise _StoppedError("tar-header", f"pax size {text[:40]!r}")
         if int(text) != header.size and int(text) < USTAR_SIZE_LIMIT:
-            # One reader takes this, another that, and both see different members from here on.
+            # Readers differ in which size they use, and see different members from here on.
             self._frame.defects.add("size", f"{header.size} and {text}", name)
         return int(text)
 
@@ -248,10 +248,10 @@ def _parse_header(block: bytes) -> _Header:
     if _number(block[148:156]) != _checksum(block):
         raise _StoppedError("tar-header", "its checksum is wrong")
     if size is None:
-        raise _StoppedError("tar-header", "its size is no number")
+        raise _StoppedError("tar-header", "its size is not a number")
     for name, (start, end) in NUMBERS.items():
         if block[start] != NEGATIVE and _number(block[start:end]) is None:
-            raise _StoppedError("tar-header", f"its {name} is no number")
+            raise _StoppedError("tar-header", f"its {name} is not a number")
     path = _field(block[:100])
     if block[257:263] == b"ustar\0" and (prefix := _field(block[345:500])):
         path = f"{prefix}/{path}"

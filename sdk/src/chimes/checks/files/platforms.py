@@ -1,4 +1,4 @@
-"""Whether a file is built for one centre only, which is allowed and worth knowing."""
+"""Whether a file is built for one centre only, which is allowed and reported."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class BuiltForCentre(FileCheck[Subject]):
         file: str = facts["file"]
         findings = []
         if local := _local(file, facts["form"]):
-            message = f"the local version {quote(local)} says: built for this centre"
+            message = f"the local version {quote(local)} means that the file is built for one centre"
             findings.append(self.finding(message, "drop the part behind '+' to publish elsewhere", where="Version"))
         if plain := _plain_platforms(file):
-            message = f"the platform {quote_all(plain)} says: built for this centre"
+            message = f"the platform {quote_all(plain)} means that the file is built for one centre"
             findings.append(self.finding(message, "run auditwheel repair to publish elsewhere", where="WHEEL"))
         return findings
 

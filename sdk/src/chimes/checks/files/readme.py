@@ -42,7 +42,7 @@ class ReadmeRenders(FileCheck[Subject]):
     source = "PEP 566; readme-renderer"
 
     def observe(self, subject: Subject) -> Facts:
-        """The type, the size, and what rendering gave."""
+        """The type, the size, and the result of rendering."""
         text = description_of(subject)
         declared = parse_headers(subject.metadata or b"").all("Description-Content-Type")[:1]
         facts: Facts = {

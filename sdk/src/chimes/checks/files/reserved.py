@@ -59,7 +59,7 @@ class NamesFree(FileCheck[Subject]):
         }
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """By the rules' reserved names and prefixes, less what they grant."""
+        """By the rules' reserved names and prefixes, except those that they grant."""
         findings = []
         granted = {canonicalize_name(name) for name in self.rules.granted_names}
         names: list[str] = [name for name in facts["names"] if name not in granted]
