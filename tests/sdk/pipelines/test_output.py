@@ -157,10 +157,7 @@ def read_plain(path: Path, dtype: pa.DataType) -> list[object]:
 
 def read_texts(path: Path) -> list[str | None]:
     texts = pa.csv.ConvertOptions(
-        column_types={"x": pa.string()},
-        null_values=[""],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
+        column_types={"x": pa.string()}, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
     )
     parse = pa.csv.ParseOptions(newlines_in_values=True)
     return pa.csv.read_csv(path, convert_options=texts, parse_options=parse).column("x").to_pylist()  # type: ignore[no-any-return]

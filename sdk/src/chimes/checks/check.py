@@ -49,11 +49,5 @@ class Check(ABC, Generic[S]):
     def finding(self, message: str, fix: str, *, where: str | None = None, said: str | None = None) -> Finding:
         """A finding of this check."""
         return Finding(
-            code=self.code,
-            severity=self.severity,
-            blocks=self.blocks,
-            message=message,
-            fix=fix,
-            where=where,
-            said=said,
+            code=self.code, severity=self.severity, blocks=self.blocks, message=message, fix=fix, where=where, said=said
         )

@@ -48,12 +48,7 @@ Exit status:
 @click.option("--skip-checks", is_flag=True, help="Send the files unchecked: the marketplace checks them anyway.")
 @market_options
 def command(
-    paths: tuple[Path, ...],
-    no_wait: bool,
-    skip_checks: bool,
-    url: str | None,
-    token: str | None,
-    as_json: bool,
+    paths: tuple[Path, ...], no_wait: bool, skip_checks: bool, url: str | None, token: str | None, as_json: bool
 ) -> None:
     """Publish the files of one release on a marketplace."""
     console = Console(stderr=True)

@@ -150,11 +150,7 @@ class _Attempts:
 
     def report(self, *, result: RunResult | None = None, failure: Failure | None = None) -> RunReport:
         return RunReport(
-            run_id=self.folder.run_id,
-            attempts=self.number,
-            log=self.folder.log,
-            result=result,
-            failure=failure,
+            run_id=self.folder.run_id, attempts=self.number, log=self.folder.log, result=result, failure=failure
         )
 
     def repeat(self, part: Part, backend: ComputeBackend[Any]) -> RunResult | Failure:

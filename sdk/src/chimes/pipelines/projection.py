@@ -25,13 +25,7 @@ from chimes.pipelines.spec import Column
 __all__ = ["ColumnMatch", "Verdict", "check_outputs", "match_columns", "project"]
 
 Verdict = Literal["exact", "widening", "missing", "incompatible"]
-_LISTS = (
-    types.is_list,
-    types.is_large_list,
-    types.is_fixed_size_list,
-    types.is_list_view,
-    types.is_large_list_view,
-)
+_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view)
 
 
 class ColumnMatch(Value):
