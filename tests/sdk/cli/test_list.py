@@ -46,7 +46,7 @@ def listed(site: Path, *arguments: str) -> Completed:
     ("source", "reason"),
     [
         (EVIL_TEXT, "importing acme_bad failed: Evil"),
-        ("raise KeyboardInterrupt\n", "importing it failed: KeyboardInterrupt"),
+        ("raise KeyboardInterrupt\n", "importing acme_bad failed: KeyboardInterrupt"),
         ("import os\nos._exit(0)\n", "importing it ended the process with status 0"),
         ("import os\nos.kill(os.getpid(), 15)\n", "importing it ended the process with signal SIGTERM"),
         ("raise ValueError('torn \\ud800')\n", r"ValueError: torn \ud800"),

@@ -247,7 +247,7 @@ def test_a_refused_token_exits_2_and_is_not_shown(wheel: Path) -> None:
     with serving(ending("listed")) as stall:
         done = chimes(stall.url, "publish", wheel, token="chimes-other")
     assert done.returncode == 2
-    assert "permission-denied: this token is no token" in done.text
+    assert "permission-denied: this token is not valid" in done.text
     assert "chimes-other" not in done.text
 
 

@@ -97,9 +97,10 @@ class WheelSubject(Subject):
 
     form: Form = "wheel"
 
-    @cached_property
-    def _zip(self) -> dict[str, ZipMember]:
-        return {}
+    def __init__(self, source: FileBytes, filename: str, limits: ArchiveLimits, *, deep: bool = True) -> None:
+        super().__init__(source, filename, limits, deep=deep)
+        self._zip: dict[str, ZipMember] = {}
+        self._digests: dict[str, bytes] = {}
 
     @cached_property
     def frame(self) -> Frame:
@@ -118,10 +119,6 @@ class WheelSubject(Subject):
         elif found.sound and not defects.has("encrypted", "method"):
             self._check_data(found.members, defects)
         return Frame(members, defects, found.readable, unpacked)
-
-    @cached_property
-    def _digests(self) -> dict[str, bytes]:
-        return {}
 
     def _check_data(self, members: list[ZipMember], defects: Defects) -> None:
         for item in members if self.deep else ():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from chimes.evidence.plain import Text
+from chimes.kinds.component import Value
 
 __all__ = ["SEVERITIES", "Blocks", "Finding", "Severity", "group_findings", "sort_findings"]
 
@@ -17,7 +18,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """All severities, the worst first."""
 
 
-class Finding(BaseModel):
+class Finding(Value):
     """What a check concluded.
 
     ``message`` and ``fix`` are written by the check and are the same in every run. ``where`` names the place (a file,
@@ -25,8 +26,6 @@ class Finding(BaseModel):
     the verdict document leaves it out, because it may differ from run to run. Without such text the JSON form has no
     ``said``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     severity: Severity

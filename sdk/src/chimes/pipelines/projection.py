@@ -185,13 +185,9 @@ def _unknown_input(name: str, inputs: pa.Schema) -> Problem:
 
 
 def _convert(array: pa.Array, match: ColumnMatch, field: pa.Field) -> pa.Array:
-    steps = (
-        [field.type]
-        if match.cast is None or match.cast == name_type(field.type)
-        else [parse_type(match.cast), field.type]
-    )
-    for dtype in steps:
-        array = _cast(array, dtype, match.source)
+    if match.cast is not None and match.cast != name_type(field.type):
+        array = _cast(array, parse_type(match.cast), match.source)
+    array = _cast(array, field.type, match.source)
     if (path := _first_null(array, field, match.source)) is not None:
         raise SchemaMismatchError(
             f"column {path!r} holds nulls, input {match.input!r} allows none",

@@ -32,10 +32,9 @@ def load_plugin(distribution: Distribution) -> Plugin:
         if distribution.problem:
             raise PluginLoadError(distribution.problem)
         listings = [
-            listing
+            _listing(distribution, kind, registration)
             for _, target in distribution.entry_points
             for kind, registration in _registrations(distribution.name, target)
-            for listing in [_listing(distribution, kind, registration)]
         ]
         addresses = [(listing.kind, listing.address) for listing in listings]
         twice = next((a for a in addresses if addresses.count(a) > 1), None)

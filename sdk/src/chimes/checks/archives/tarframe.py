@@ -20,7 +20,7 @@ CHUNK = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
 LONG_HEADER_BYTES = 1 << 20
 REGULAR, HARD_LINK, SYMLINK, FOLDER = "0", "1", "2", "5"
-GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL = "L", "K", "x", "g"
+GNU_LONG_NAME, PAX = "L", "x"
 NUMBERS = {"mode": (100, 108), "uid": (108, 116), "gid": (116, 124), "mtime": (136, 148)}
 NUMBERS |= {"devmajor": (329, 337), "devminor": (337, 345)}
 """Fields that are not used here. Some readers end the archive before a header that has no number in one of them."""
@@ -162,13 +162,11 @@ class _Reader:
             case "x" | "g":
                 self._read_pax(header)
             case "L" | "K":
-                self._long["path" if header.kind == GNU_LONG_NAME else "linkpath"] = self._long_name(header)
+                key = "path" if header.kind == GNU_LONG_NAME else "linkpath"
+                self._long[key] = _text(self._long_data(header).rstrip(b"\0"))
             case _:
                 self._read_member(header)
                 self._pax, self._long = {}, {}
-
-    def _long_name(self, header: _Header) -> str:
-        return _text(self._long_data(header).rstrip(b"\0"))
 
     def _long_data(self, header: _Header) -> bytes:
         if header.size > LONG_HEADER_BYTES:

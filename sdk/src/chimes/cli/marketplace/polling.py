@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from chimes.cli.findings import safe, show_findings
-from chimes.cli.marketplace.client import Market, read_findings
+from chimes.cli.marketplace.client import Marketplace, read_findings
 
 __all__ = ["INTERRUPTED", "end_with", "poll", "wait_for"]
 
@@ -30,20 +30,20 @@ SENTENCES = {
 }
 
 
-def wait_for(market: Market, number: int, console: Console, *, as_json: bool) -> NoReturn:
+def wait_for(marketplace: Marketplace, number: int, console: Console, *, as_json: bool) -> NoReturn:
     """Poll a submission until it ends, show it, and exit. Ctrl-C ends only the polling."""
     try:
-        end_with(poll(market, number, console), console, as_json=as_json)
+        end_with(poll(marketplace, number, console), console, as_json=as_json)
     except KeyboardInterrupt:
         click.echo(f"\nsubmission {number} continues; end it with: chimes cancel {number}", err=True)
         sys.exit(INTERRUPTED)
 
 
-def poll(market: Market, number: int, console: Console) -> dict[str, Any]:
+def poll(marketplace: Marketplace, number: int, console: Console) -> dict[str, Any]:
     """Poll until the submission has ended; its last state. Raises ChimesError."""
     pause_s = FIRST_PAUSE_S
     with console.status("validating") as status:
-        while (found := market.show(number)).get("state") not in ENDS:
+        while (found := marketplace.show(number)).get("state") not in ENDS:
             status.update(safe(_progress(found)))
             time.sleep(pause_s)
             pause_s = min(1.5 * pause_s, LONGEST_PAUSE_S)
