@@ -134,14 +134,10 @@ def to_expression(predicate: Predicate, schema: pa.Schema) -> pc.Expression:
     column whose type has no order or text, and for a literal that its column's type cannot hold.
     """
     match predicate:
-        case Compare():
-            return _compare(predicate, schema)
-        case In():
-            return _is_in(predicate, schema)
+        case Compare() | In() | StartsWith():
+            return _test(predicate, _field(predicate.column, schema))
         case IsNull():
             return pc.is_null(pc.field(_field(predicate.column, schema).name))
-        case StartsWith():
-            return _starts_with(predicate, schema)
         case Not():
             return pc.invert(to_expression(predicate.arg, schema))
         case All():
@@ -190,40 +186,32 @@ def _fold(join: Join, args: tuple[Predicate, ...], schema: pa.Schema) -> pc.Expr
     return first
 
 
-def _compare(predicate: Compare, schema: pa.Schema) -> pc.Expression:
-    field = _field(predicate.column, schema)
+def _test(predicate: Compare | In | StartsWith, field: pa.Field) -> pc.Expression:
     if pt.is_null(field.type):
         return pc.scalar(_UNKNOWN)
     operand, plain = _operand(field)
-    return _COMPARE[predicate.op](operand, to_scalar(predicate.value, field).cast(plain))
+    match predicate:
+        case Compare():
+            return _COMPARE[predicate.op](operand, to_scalar(predicate.value, field).cast(plain))
+        case In():
+            return _is_in(operand, plain, [to_scalar(value, field).cast(plain) for value in predicate.values])
+        case StartsWith():
+            texts = (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary)
+            if not any(is_text(plain) for is_text in texts):
+                raise SchemaMismatchError(
+                    f"starts_with needs text, and column {field.name!r} of type {field.type} is not text",
+                    hint="compare it with eq, lt or the like",
+                )
+            return pc.starts_with(operand, pattern=predicate.prefix)
 
 
-def _is_in(predicate: In, schema: pa.Schema) -> pc.Expression:
-    field = _field(predicate.column, schema)
-    if pt.is_null(field.type):
-        return pc.scalar(_UNKNOWN)
-    operand, plain = _operand(field)
-    members = [to_scalar(value, field).cast(plain) for value in predicate.values]
+def _is_in(operand: pc.Expression, plain: pa.DataType, members: list[pa.Scalar]) -> pc.Expression:
     if pt.is_floating(plain):
         # is_in finds NaN in a set and tells the zeros apart; equality does neither.
         members = [member for member in members if not math.isnan(member.as_py())]
         members += [pa.scalar(sign, plain) for sign in (0.0, -0.0) if any(m.as_py() == 0 for m in members)]
     found = pc.is_in(operand, value_set=pa.array(members, type=plain))
     return pc.if_else(pc.is_valid(operand), found, _UNKNOWN)
-
-
-def _starts_with(predicate: StartsWith, schema: pa.Schema) -> pc.Expression:
-    field = _field(predicate.column, schema)
-    if pt.is_null(field.type):
-        return pc.scalar(_UNKNOWN)
-    operand, plain = _operand(field)
-    texts = (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary)
-    if not any(is_text(plain) for is_text in texts):
-        raise SchemaMismatchError(
-            f"starts_with needs text, and column {field.name!r} is of type {field.type}",
-            hint="compare it with eq, lt or the like",
-        )
-    return pc.starts_with(operand, pattern=predicate.prefix)
 
 
 def _field(name: str, schema: pa.Schema) -> pa.Field:

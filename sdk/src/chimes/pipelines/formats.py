@@ -33,7 +33,7 @@ import pyarrow.parquet
 from pyarrow import types
 
 from chimes.host.casting import cast_array, is_castable
-from chimes.pipelines.json_values import DAY_S, PER_SECOND, has_json, json_values
+from chimes.pipelines.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
 
 __all__ = ["FORMATS", "Format", "Writer"]
 
@@ -77,14 +77,6 @@ class _JsonLines:
         self._stream.flush()
 
 
-def _children(dtype: pa.DataType) -> list[pa.DataType]:
-    if types.is_dictionary(dtype):
-        return [dtype.value_type]
-    if isinstance(dtype, pa.BaseExtensionType):
-        return [dtype.storage_type]
-    return [dtype.field(i).type for i in range(dtype.num_fields)] if types.is_nested(dtype) else []
-
-
 def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
     if types.is_union(dtype) or types.is_interval(dtype) or (types.is_struct(dtype) and not dtype.num_fields):
         return None
@@ -97,7 +89,7 @@ def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
     if types.is_dictionary(dtype):
         return dtype
     # Inside a list or a struct Parquet's writer converts seconds itself; it does not support run ends.
-    if any(types.is_run_end_encoded(child) or _parquet_type(child) is None for child in _children(dtype)):
+    if any(types.is_run_end_encoded(child) or _parquet_type(child) is None for child in child_types(dtype)):
         return None
     return _arrow_type(dtype)
 
@@ -118,7 +110,7 @@ def _arrow_type(dtype: pa.DataType) -> pa.DataType | None:
 def _without_categories(dtype: pa.DataType) -> pa.DataType:
     if types.is_dictionary(dtype):
         return _without_categories(dtype.value_type)
-    children = _children(dtype)
+    children = child_types(dtype)
     plain = [_without_categories(child) for child in children]
     if plain == children:
         return dtype

@@ -84,7 +84,7 @@ class RunReport(Value):
 
     @field_serializer("failure")
     def _omit_traceback(self, failure: Failure | None) -> dict[str, JsonValue] | None:
-        return failure and failure.model_dump(mode="json", exclude={"traceback"})
+        return None if failure is None else failure.model_dump(mode="json", exclude={"traceback"})
 
 
 def run(

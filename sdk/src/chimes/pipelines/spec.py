@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValu
 from chimes.errors import CompositionError, ConfigError, NotFoundError, Problem
 from chimes.kinds.component import Value
 from chimes.kinds.predicates import Predicate
-from chimes.text import read_toml
+from chimes.text import read_toml, shorten
 
 __all__ = [
     "About",
@@ -196,8 +196,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         # A configuration may hold a secret by mistake.
         return "{...}"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shorten(repr(value), 60)
 
 
 def _config(message: str, fix: str, where: str) -> Problem:

@@ -12,7 +12,7 @@ from check_wheel_contents.filetree import File
 
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote
 
@@ -82,7 +82,7 @@ class ContentsImportable(WheelCheck):
 
     code = "A08"
     severity = "warning"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
     source = "check-wheel-contents W001, W004"
 
     def observe(self, subject: WheelSubject) -> Facts:

@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import Subject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote, quote_all
 
@@ -23,7 +23,7 @@ class BuiltForCentre(FileCheck[Subject]):
 
     code = "A16"
     severity = "info"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
     source = "PEP 440 (local versions), PEP 600"
     needs_members = False
 

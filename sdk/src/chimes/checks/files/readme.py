@@ -9,7 +9,7 @@ from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.description import RST, parse_content_type, render_description
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.subject import Subject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote
 
@@ -38,7 +38,7 @@ class ReadmeRenders(FileCheck[Subject]):
 
     code = "A05"
     severity = "warning"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
     source = "PEP 566; readme-renderer"
 
     def observe(self, subject: Subject) -> Facts:
@@ -79,7 +79,7 @@ class ReadmeOwn(FileCheck[Subject]):
 
     code = "A06"
     severity = "warning"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
 
     def observe(self, subject: Subject) -> Facts:
         """Whether the marker is there."""
