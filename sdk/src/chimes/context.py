@@ -1,4 +1,4 @@
-"""What the host gives to every component: log, cancellation, folders, secrets, artifacts."""
+"""The context that the host gives to every component: log, cancellation, folders, secrets, artifacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prints findings on a terminal: each with its fix, equal ones together, control characters escaped."""
+"""Prints findings on a terminal: each with its fix; equal findings are grouped, control characters escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings: what a check concluded, their order, and their groups."""
+"""Findings, the conclusions of checks: their order, and their groups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
 class Finding(Value):
-    """What a check concluded.
+    """One conclusion of a check.
 
     ``message`` and ``fix`` are written by the check and are the same in every run. ``where`` names the place (a file,
     a field, a component). ``said`` is text of the plugin itself, such as the message of an exception: it is shown, and

@@ -65,7 +65,7 @@ class JobSpec(Value):
 
 
 class JobHandle(Value):
-    """What identifies a job to any process: JSON of at most 4 KiB, without secrets."""
+    """Identifies a job to any process: JSON of at most 4 KiB, without secrets."""
 
     version: Literal[1] = 1
     backend: str

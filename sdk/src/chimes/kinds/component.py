@@ -1,4 +1,4 @@
-"""What all kinds have in common: a frozen configuration, a cheap constructor, an idempotent close."""
+"""The base of all kinds: a frozen configuration, a cheap constructor, an idempotent close."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 The child is a fork of this interpreter, in a process group of its own and without its standard streams. It loads one
 plugin after another and writes one line of JSON for each to a pipe. If it ends, hangs or writes anything else, the
 plugin that it was loading is loaded again as the first one of a new child; if that fails too, the failure is that
-plugin's, and the others go on. So a plugin is not blamed for what an earlier one in the same process did.
+plugin's, and the others go on. So a plugin is not reported for a failure that an earlier plugin in the process caused.
 """
 
 from __future__ import annotations

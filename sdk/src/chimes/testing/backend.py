@@ -18,7 +18,7 @@ __all__ = ["FakeBackend", "FakeBackendConfig"]
 
 
 class FakeBackendConfig(Config):
-    """How the fake backend behaves."""
+    """The configuration of the fake backend."""
 
     automatic: bool = Field(
         default=True, description="Whether a job succeeds as soon as it is submitted; else it waits for the test."

@@ -20,7 +20,7 @@ __all__ = ["FakeConnector", "FakeConnectorConfig"]
 
 
 class FakeConnectorConfig(Config):
-    """What the fake connector holds; ``FakeConnectorConfig.of(tables)`` makes one."""
+    """The tables of the fake connector; ``FakeConnectorConfig.of(tables)`` makes one."""
 
     tables: dict[str, str] = Field(
         default_factory=dict, description="The streams by name, each a base64 Arrow IPC stream."

@@ -19,7 +19,7 @@ __all__ = ["FakeModel", "FakeModelConfig"]
 
 
 class FakeModelConfig(Config):
-    """What the fake model does."""
+    """The configuration of the fake model."""
 
     factor: float = Field(default=2.0, description="What every value is multiplied by.")
 

@@ -87,7 +87,7 @@ class FileBytes:
 
 
 def check_names(members: Iterable[Member], defects: Defects) -> None:
-    """Note every name that would leave the folder it is unpacked to, or would stand for two files there."""
+    """Note every name that leads out of the folder of the archive, and every name that two members share."""
     exact: set[str] = set()
     folded: dict[str, str] = {}
     files: set[str] = set()

@@ -31,7 +31,7 @@ NEGATIVE = 0xFF
 
 @dataclass
 class TarFrame:
-    """``readable``: it was read to its end. ``kept``: the bytes of the members that were asked for."""
+    """The members and defects of a tar. ``readable``: it was read to its end. ``kept``: the bytes of wanted members."""
 
     members: list[Member] = field(default_factory=list)
     defects: Defects = field(default_factory=Defects)
@@ -49,7 +49,7 @@ class _Header:
 
 
 def looks_like_tar(block: bytes) -> bool:
-    """Whether a file that begins with ``block`` (512 bytes) would be taken for an unpacked tar."""
+    """Whether a file that begins with ``block`` (512 bytes) would be accepted as an unpacked tar."""
     return len(block) == BLOCK and any(block) and _number(block[148:156]) == _checksum(block)
 
 
@@ -71,7 +71,7 @@ def read_tar(source: FileBytes, limits: ArchiveLimits, keep: Callable[[str], boo
 
 
 class _StoppedError(Exception):
-    """Reading cannot go on; ``rule`` is the defect. Never leaves this module."""
+    """Reading cannot continue; ``rule`` is the defect. It is caught in this module."""
 
     def __init__(self, rule: str, detail: str | int = "") -> None:
         super().__init__(rule)

@@ -54,7 +54,7 @@ class ZipMember:
 
 @dataclass
 class ZipFrame:
-    """``readable``: the members can be taken from it; ``sound``: their bytes lie side by side, as they should."""
+    """The members and defects of a zip. ``readable``: the directory could be read; ``sound``: no gaps, no overlaps."""
 
     members: list[ZipMember] = field(default_factory=list)
     defects: Defects = field(default_factory=Defects)
@@ -73,7 +73,7 @@ class _End:
 
 
 def looks_like_zip(source: FileBytes) -> bool:
-    """Whether a reader that starts at the end would take this file for a zip."""
+    """Whether a reader that starts at the end of the file would accept it as a zip."""
     start = _find_end(source)
     if start is None:
         return False

@@ -1,4 +1,4 @@
-"""Whether an archive is safe to unpack and looks the same to every reader."""
+"""Checks whether an archive is safe to unpack and looks the same to every reader."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a plugin's wheel says what changed in its version."""
+"""Checks whether a plugin's wheel says what changed in its version."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from chimes.evidence.record import Facts
 from chimes.hooks import ENTRY_POINT_GROUP
 from chimes.text import quote
 
-__all__ = ["ChangelogTells"]
+__all__ = ["ChangelogCurrent"]
 
 NAME = "changelog.md"
 NUMBER = re.compile(r"v?(\d[\w.!+-]*)")
 
 
-class ChangelogTells(WheelCheck):
+class ChangelogCurrent(WheelCheck):
     """Does the plugin bring a changelog with an entry for this version?
 
     A file `CHANGELOG.md` in the plugin's package, or anywhere in its `.dist-info` folder, with a heading that holds

@@ -1,4 +1,4 @@
-"""Whether the files of a wheel can be imported and do not collide with those of other wheels."""
+"""Checks whether the files of a wheel can be imported and do not collide with those of other wheels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the core metadata are well formed and their values valid."""
+"""Checks whether the core metadata are well formed and their values valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a file is built for one centre only, which is allowed and reported."""
+"""Checks whether a file is built for one centre only, which is allowed and reported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BuiltForCentre(FileCheck[Subject]):
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
-        """The file name, which holds both."""
+        """The file name, which contains version and tags."""
         return {"file": subject.filename, "form": subject.form}
 
     def judge(self, facts: Facts) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Whether the description, which is the distribution's page, renders, and is the author's own."""
+"""Checks whether the description, which is the distribution's page, renders, and is the author's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether RECORD lists exactly the files of the wheel, with hashes that hold."""
+"""Checks whether RECORD lists exactly the files of the wheel, with hashes that hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a distribution takes a name that belongs to Python, to Chimes, or to an owner that the rules name."""
+"""Checks whether a distribution takes a name that belongs to Python, to Chimes, or to an owner that the rules name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether installing a wheel makes every Python on the machine run its code at start."""
+"""Checks whether installing a wheel makes every Python on the machine run its code at start."""
 
 from __future__ import annotations
 
