@@ -108,7 +108,7 @@ def test_with_two_slots_free_the_first_two_take_them(tmp_path: Path) -> None:
     for place in places:
         place.enter()
     assert waiting_jobs(tmp_path) == ["job0", "job1", "job2"]
-    # The last comes first to ask, and still does not overtake.
+    # The last job asks first, and still does not overtake the others.
     assert places[2].ask() is not None
     assert places[1].ask() is None
     assert places[0].ask() is None
