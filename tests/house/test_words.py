@@ -21,7 +21,9 @@ def test_no_file_has_one_of_the_phrases() -> None:
     for path in _tracked():
         if path.suffix in SUFFIXES and path != Path(__file__).resolve():
             lines = path.read_text("utf-8", errors="replace").splitlines()
-            found += [f"{path}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if PHRASES.search(line)]
+            found += [
+                f"{path}:{number}: {line.strip()}" for number, line in enumerate(lines, 1) if PHRASES.search(line)
+            ]
     assert not found
 
 

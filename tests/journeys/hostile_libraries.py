@@ -13,13 +13,14 @@ __all__ = ["HOSTILE_LIBRARIES", "HostileLibrary", "pack_library"]
 
 @dataclass(frozen=True, kw_only=True)
 class HostileLibrary:
-    """``code`` runs at the start of Python or when the library is imported; S09 and S22 must fail with this cause."""
+    """``code`` runs at the start of Python or when the library is imported; ``fails`` must fail with this cause."""
 
     name: str
     code: str
     cause: str
     phrase: str = ""
     at_start: bool = True
+    fails: tuple[str, ...] = ("S09", "S22")
 
     @property
     def message(self) -> str:
