@@ -27,10 +27,10 @@ def market(tmp_path: Path) -> Marketplace:
 
 
 @contextlib.contextmanager
-def held(market: Marketplace, lock: str) -> Iterator[None]:
+def locked(path: Path, statements: str) -> Iterator[None]:
     """A transaction of another process, such as a backup."""
-    with contextlib.closing(sqlite3.connect(market.settings.data / "marketplace.db", isolation_level=None)) as other:
-        for statement in lock.split(";"):
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        for statement in statements.split(";"):
             other.execute(statement)
         yield
 
@@ -39,7 +39,7 @@ def test_a_change_of_a_locked_database_is_503_and_can_be_repeated(tmp_path: Path
     token = add_author(market)
     id_ = make_release(market, "acme-other", state="staged").id
     with client_of(market) as client:
-        with held(market, "BEGIN IMMEDIATE"):
+        with locked(market.settings.data / "marketplace.db", "BEGIN IMMEDIATE"):
             upload = send(client, token, make_wheel(tmp_path))
             close = client.post(f"/api/v1/submissions/{id_}/close", headers=basic(token))
             assert client.get("/api/v1/projects").status_code == 200
@@ -51,14 +51,20 @@ def test_a_change_of_a_locked_database_is_503_and_can_be_repeated(tmp_path: Path
 
 def test_a_database_locked_for_reading_is_503(market: Marketplace) -> None:
     market.database.close()
-    with client_of(market) as client, held(market, "PRAGMA locking_mode=EXCLUSIVE;BEGIN EXCLUSIVE"):
+    with (
+        client_of(market) as client,
+        locked(market.settings.data / "marketplace.db", "PRAGMA locking_mode=EXCLUSIVE;BEGIN EXCLUSIVE"),
+    ):
         answer = client.get("/api/v1/projects")
     assert (answer.status_code, answer.json()["code"]) == (503, "busy")
 
 
-def test_a_locked_database_cannot_be_migrated_and_is_reported_as_busy(market: Marketplace) -> None:
-    with held(market, "BEGIN IMMEDIATE"), pytest.raises(MarketplaceError) as refused:
-        migrate(market.database)
+def test_a_locked_database_cannot_be_migrated_and_is_reported_as_busy(tmp_path: Path) -> None:
+    path = tmp_path / "marketplace.db"
+    database = Database(f"sqlite:///{path}", busy_s=0.05)
+    with locked(path, "BEGIN IMMEDIATE"), pytest.raises(MarketplaceError) as refused:
+        migrate(database)
+    database.close()
     assert refused.value.code == "busy"
 
 

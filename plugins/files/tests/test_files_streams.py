@@ -110,7 +110,7 @@ def test_an_unknown_stream_is_named_with_those_that_there_are(tmp_path: Path, co
     assert "5 more" in str(caught.value.hint)
 
 
-def test_an_unknown_column_is_named_with_those_that_there_are(tmp_path: Path, connect: Connect) -> None:
+def test_an_unknown_column_is_named_with_the_existing_ones(tmp_path: Path, connect: Connect) -> None:
     put(tmp_path, "t.parquet", a=[1], b=[2])
     with pytest.raises(NotFoundError, match="'c'") as caught:
         connect(tmp_path).plan(ReadRequest(stream="t", columns=("a", "c")))

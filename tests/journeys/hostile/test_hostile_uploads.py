@@ -130,8 +130,8 @@ def differences(hostile: Bad, verdict: Verdict) -> list[str]:
     if (causes := {verdict.causes.get(code) for code in fails}) != {hostile.cause}:
         found.append(f"the cause is {causes}, not {hostile.cause}")
     messages = [finding["message"] for finding in verdict.findings]
-    if not any(hostile.phrase in message for message in messages):
-        found.append(f"nothing says {hostile.phrase!r}: {messages}")
+    if not any(hostile.message in message for message in messages):
+        found.append(f"nothing says {hostile.message!r}: {messages}")
     return found
 
 

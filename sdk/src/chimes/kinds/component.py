@@ -1,4 +1,4 @@
-"""What all kinds have in common: a frozen configuration, a cheap constructor, an idempotent close."""
+"""The base of all kinds: a frozen configuration, a cheap constructor, an idempotent close."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ class Value(BaseModel):
     """A frozen value that crosses process borders as JSON; unknown fields are errors."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        ser_json_bytes="base64",
-        val_json_bytes="base64",
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, ser_json_bytes="base64", val_json_bytes="base64"
     )
 
 
