@@ -31,7 +31,7 @@ SECRET = "a-secret-of-the-host"
 
 @dataclass(frozen=True, kw_only=True)
 class Hostile:
-    """One hostile plugin: ``code`` runs at ``where``; these checks must fail with this cause, a message with ``phrase``.
+    """One hostile plugin: ``code`` runs at ``where``; these checks must fail with this cause and this phrase.
 
     ``start``: whenever Python starts in its environment, because of the file ``start_file``.
     """
