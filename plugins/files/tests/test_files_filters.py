@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chimes import Context, ReadRequest
-from chimes.conformance.testdata.compare import count_rows
 from chimes.conformance.harness import Case
+from chimes.conformance.testdata.compare import count_rows
 from chimes.errors import NotFoundError, SchemaMismatchError
 from chimes.kinds.component import parse_config
 from chimes.kinds.predicates import All, Any, Compare, In, IsNull, Not, StartsWith, filter_batch

@@ -14,8 +14,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 from chimes import Context, Partition, ReadRequest
-from chimes.conformance.testdata.compare import same_table
 from chimes.conformance.harness import Case
+from chimes.conformance.testdata.compare import same_table
 from chimes.errors import CancelledError, InvalidStateError
 from chimes.kinds.component import parse_config
 from chimes.kinds.predicates import Compare

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.types as pt
 import pytest
 from chimes import Context, ReadRequest
-from chimes.conformance.testdata.compare import same_table
 from chimes.conformance.harness import Case
+from chimes.conformance.testdata.compare import same_table
 from chimes.errors import UnsupportedError
 from chimes.kinds.component import parse_config
 from chimes_files.conformance import FilesHarness

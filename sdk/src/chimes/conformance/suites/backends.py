@@ -10,20 +10,8 @@ from typing import Any
 from chimes.conformance.subject import ComponentSubject
 from chimes.conformance.suites.check import ComponentCheck, code_of_error
 from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
-from chimes.conformance.testdata.programs import (
-    COUNT,
-    ENV,
-    LINES,
-    POLITE,
-    PRINT,
-    PRINT_MUCH,
-    STUBBORN,
-    TREE,
-    WAIT_FOR_FILE,
-    digest_line,
-    digest_lines,
-    job,
-)
+from chimes.conformance.testdata import programs
+from chimes.conformance.testdata.programs import digest_line, digest_lines, job
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.kinds.backend import JobHandle, JobSpec, JobState
@@ -59,7 +47,7 @@ class B02(BackendCheck):
         with subject.backend(self.timeout_s) as backend:
             session = backend.session
             path = write(session, f"gate-{token}") + ".open"
-            handle = backend.submit(job(PRINT_MUCH, token, path, str(LINES)), key=f"b02-{token}")
+            handle = backend.submit(job(programs.PRINT_MUCH, token, path, str(programs.LINES)), key=f"b02-{token}")
             before = [backend.status([handle])[0] for _ in range(3)]
             write(session, f"gate-{token}.open")
             seen = before + follow(backend, handle) + [backend.status([handle])[0] for _ in range(3)]
@@ -137,7 +125,7 @@ class B05(BackendCheck):
         with subject.session(self.timeout_s) as session:
             backend = BackendProxy(session, subject.name, subject.config)
             gate = write(session, f"gate-{token}") + ".open"
-            handle = backend.submit(job(WAIT_FOR_FILE, token, gate), key=f"b05-{token}")
+            handle = backend.submit(job(programs.WAIT_FOR_FILE, token, gate), key=f"b05-{token}")
             session.kill()
         with subject.backend(self.timeout_s) as backend:
             before = backend.status([handle])[0]
@@ -171,9 +159,9 @@ class B09(BackendCheck):
         token = subject.token("B09")
         rounds = range(1, ROUNDS + 1)
         with subject.backend(self.timeout_s) as backend:
-            jobs = [job(COUNT, write(backend.session, f"count-{n}-{token}")) for n in range(ROUNDS + 1)]
+            jobs = [job(programs.COUNT, write(backend.session, f"count-{n}-{token}")) for n in range(ROUNDS + 1)]
             groups = [[backend.submit(jobs[0], key=f"b09-{token}") for _ in range(2)]]
-            others = (job("pass"), jobs[0].model_copy(update={"env": {**ENV, "OTHER": token}}))
+            others = (job("pass"), jobs[0].model_copy(update={"env": {**programs.ENV, "OTHER": token}}))
             conflicts = [code_of_error(partial(backend.submit, other, key=f"b09-{token}")) for other in others]
             groups += [self.at_once(backend, subject, jobs[n], f"b09-{n}-{token}") for n in rounds]
             for handle in [handle for group in groups for handle in group if isinstance(handle, JobHandle)]:
@@ -236,7 +224,7 @@ class B12(BackendCheck):
         """The states after each cancel, and the processes that are left."""
         token = subject.token("B12")
         with subject.backend(self.timeout_s) as backend:
-            done = backend.submit(job(PRINT, token), key=f"b12-done-{token}")
+            done = backend.submit(job(programs.PRINT, token), key=f"b12-done-{token}")
             follow(backend, done)
             backend.cancel(done, 0.2)
             finished = [backend.status([done])[0] for _ in range(2)][-1].state.value
@@ -258,7 +246,7 @@ class B12(BackendCheck):
         """Whether a job with a handler for SIGTERM received the signal."""
         session, name = backend.session, f"polite-{token}"
         path = write(session, name)
-        polite = backend.submit(job(POLITE, path), key=f"b12-polite-{token}")
+        polite = backend.submit(job(programs.POLITE, path), key=f"b12-polite-{token}")
         until(lambda: read(session, name))
         backend.cancel(polite, 20)
         follow(backend, polite)
@@ -268,9 +256,9 @@ class B12(BackendCheck):
         """The last states of a running job and of waiting ones, and the files that contain their process numbers."""
         session, name = backend.session, f"stubborn-{token}"
         path = write(session, name)
-        first = backend.submit(job(STUBBORN, path), key=f"b12-running-{token}")
+        first = backend.submit(job(programs.STUBBORN, path), key=f"b12-running-{token}")
         until(lambda: read(session, name))
-        waiting = [backend.submit(job(STUBBORN, path + str(n)), key=f"b12-{n}-{token}") for n in range(3)]
+        waiting = [backend.submit(job(programs.STUBBORN, path + str(n)), key=f"b12-{n}-{token}") for n in range(3)]
         for handle in (waiting[-1], *waiting, first, first):
             backend.cancel(handle, 0.2)
         ends = end_states(backend, (first, *waiting))
@@ -313,7 +301,7 @@ class B13(BackendCheck):
         with subject.backend(self.timeout_s) as backend:
             session = backend.session
             path = write(session, f"tree-{token}") + ".pids"
-            handle = backend.submit(job(TREE, path), key=f"b13-{token}")
+            handle = backend.submit(job(programs.TREE, path), key=f"b13-{token}")
             found = until(lambda: read(session, f"tree-{token}.pids"))
             pids = _pids(read(session, f"tree-{token}.pids")) if found else []
             backend.cancel(handle, 0.2)
