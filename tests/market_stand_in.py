@@ -81,7 +81,7 @@ def serving(answer: Callable[[Asked], Answer]) -> Iterator[Stall]:
             else:
                 status, told = (
                     403,
-                    {"code": "credentials-refused", "message": "this token is no token", "fix": "copy it"},
+                    {"code": "credentials-refused", "message": "this token is not valid", "fix": "copy it"},
                 )
             data = told.encode() if isinstance(told, str) else json.dumps(told).encode()
             self.send_response(status)

@@ -13,14 +13,14 @@ __all__ = ["HOSTILE_LIBRARIES", "HostileLibrary", "pack_library"]
 
 @dataclass(frozen=True, kw_only=True)
 class HostileLibrary:
-    """``code`` runs when Python starts or when the library is imported; the checks ``fails`` fail with this cause."""
+    """``code`` runs at the start of Python or when the library is imported; ``fails`` must fail with this cause."""
 
     name: str
     code: str
     cause: str
     phrase: str
-    fails: tuple[str, ...] = ("S09", "S22")
     at_start: bool = True
+    fails: tuple[str, ...] = ("S09", "S22")
 
     def __repr__(self) -> str:
         return self.name

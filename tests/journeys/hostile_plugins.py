@@ -31,7 +31,7 @@ SECRET = "a-secret-of-the-host"
 
 @dataclass(frozen=True, kw_only=True)
 class Hostile:
-    """One hostile plugin: ``code`` runs at ``where``; these checks must fail with this cause and this phrase.
+    """One hostile plugin: ``code`` runs at ``where``; the checks ``fails`` must fail with this cause and ``phrase``.
 
     ``start``: whenever Python starts in its environment, because of the file ``start_file``.
     """
@@ -46,6 +46,11 @@ class Hostile:
     start_file: str = ""
     edits: tuple[Edit, ...] = ()
     extra: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """A part of the message that a finding must have."""
+        return self.phrase
 
     def __repr__(self) -> str:
         return self.name

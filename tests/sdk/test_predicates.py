@@ -1,4 +1,4 @@
-"""What row filters mean, held against a reading of them in plain Python."""
+"""Row filters, compared with an implementation in plain Python."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_filter_keeps_the_rows_for_which_it_is_true_in_plain_python(asked: tup
 
 @settings(max_examples=60, deadline=None)
 @given(questions())
-def test_a_filter_means_the_same_after_a_journey_as_json(asked: tuple[pa.RecordBatch, Anything]) -> None:
+def test_a_filter_means_the_same_after_a_round_trip_through_json(asked: tuple[pa.RecordBatch, Anything]) -> None:
     batch, predicate = asked
     adapter: TypeAdapter[Anything] = TypeAdapter(Predicate)
     assert places(batch, adapter.validate_json(adapter.dump_json(predicate))) == places(batch, predicate)
@@ -170,7 +170,7 @@ def test_the_columns_of_a_tree_are_those_of_its_leaves() -> None:
     assert columns_of(Compare(op="eq", column="d", value=1)) == {"d"}
 
 
-def test_an_unknown_column_is_named_with_those_that_there_are() -> None:
+def test_an_unknown_column_is_named_with_the_existing_ones() -> None:
     with pytest.raises(NotFoundError, match="'z'") as caught:
         to_expression(Compare(op="eq", column="z", value=1), pa.schema([("x", pa.int64()), ("y", pa.int64())]))
     assert "x, y" in str(caught.value.hint)
@@ -210,7 +210,7 @@ def test_a_literal_that_its_column_cannot_hold_is_refused_by_name(dtype: pa.Data
 
 
 @pytest.mark.parametrize("dtype", [pa.list_(pa.int64()), pa.struct([("a", pa.int8())]), pa.uuid()])
-def test_of_a_column_without_order_only_is_null_can_be_asked(dtype: pa.DataType) -> None:
+def test_a_column_without_an_order_supports_only_is_null(dtype: pa.DataType) -> None:
     batch = pa.record_batch([pa.nulls(2, dtype)], names=["x"])
     for predicate in (Compare(op="eq", column="x", value=1), In(column="x", values=(1,))):
         with pytest.raises(SchemaMismatchError, match="cannot be compared"):
@@ -235,7 +235,7 @@ def test_rows_beside_columns_that_arrow_cannot_filter_are_kept_whole() -> None:
     assert filter_batch(batch, Compare(op="gt", column="i", value=9)).num_rows == 0
 
 
-def test_a_nanosecond_counts() -> None:
+def test_filters_compare_nanoseconds() -> None:
     noon = "2024-01-01T12:00:00.000000001"
     batch = pa.record_batch(
         {

@@ -65,7 +65,7 @@ def test_the_fake_model_multiplies_and_remembers_its_batches(model: FakeModel) -
     assert model.seen == [2, 0]
 
 
-def test_the_fake_model_refuses_what_its_signature_does_not_say(model: FakeModel, context: Context) -> None:
+def test_the_fake_model_refuses_input_that_differs_from_its_signature(model: FakeModel, context: Context) -> None:
     with pytest.raises(DeviceUnavailableError, match="npu:0"):
         model.load(Device("npu"))
     with pytest.raises(InvalidStateError):
@@ -133,7 +133,7 @@ def test_a_job_of_the_fake_backend_succeeds_at_once(context: Context) -> None:
     assert backend.submitted == [TRUE]
 
 
-def test_a_waiting_job_goes_on_when_the_test_says_so(context: Context) -> None:
+def test_a_waiting_job_goes_on_when_the_test_starts_it(context: Context) -> None:
     backend = FakeBackend(FakeBackendConfig(automatic=False), context)
     handle = backend.submit(TRUE, key="a")
     states = [backend.status([handle])[0].state]
@@ -211,6 +211,6 @@ def test_the_fixtures_give_a_context_and_the_installed_plugins(tmp_path: Path) -
 TestConformanceOfOnnx = suite("chimes-onnx:onnx")
 
 
-def test_a_suite_of_what_is_not_installed_is_refused() -> None:
+def test_a_suite_of_a_plugin_that_is_not_installed_is_refused() -> None:
     with pytest.raises(NotFoundError, match="no-such-plugin"):
         suite("no-such-plugin")

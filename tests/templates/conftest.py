@@ -1,4 +1,4 @@
-"""The SDK as a stranger has it: built to a wheel, installed with the extra `author` into an environment of its own."""
+"""The SDK as a user installs it: built to a wheel, installed with the extra `author` into an environment of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Environment:
     home: Path
 
     def run(self, *argv: str, cwd: Path) -> str:
-        """What a command says that must succeed; only commands of this environment and of the system are found."""
+        """The output of a command that must succeed; only commands of this environment and of the system are found."""
         path = f"{self.folder / 'bin'}:/usr/sbin:/usr/bin:/sbin:/bin"
         env = {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", "VIRTUAL_ENV": str(self.folder)}
         return done(run(argv, cwd=cwd, env=env, timeout_s=300))

@@ -1,4 +1,4 @@
-"""What the model template renders, for answers that are legal and awkward."""
+"""The files that the model template renders, for unusual but valid answers."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_template_asks_at_most_six_questions_and_runs_no_code() -> None:
 
 
 def listed(site: Path) -> dict[str, Any]:
-    """What ``chimes list`` says of the only plugin in a folder."""
+    """The row of ``chimes list`` for the only plugin in a folder."""
     code = "import sys; sys.path.insert(0, sys.argv.pop(1)); from chimes.cli import main; main()"
     completed = run([sys.executable, "-c", code, str(site), "list", "--json"])
     plugins = json.loads(completed.stdout)["plugins"]

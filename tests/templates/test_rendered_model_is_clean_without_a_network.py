@@ -1,4 +1,4 @@
-"""What a stranger does first: scaffold, install, lint, type-check, test and check a plugin: all without a network."""
+"""The first steps of a new user without a network: scaffold, install, lint, type-check, test and check a plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The templates travel in the SDK's wheel, however that was built."""
+"""The SDK's wheel contains the templates, also when it is built from the sdist."""
 
 from __future__ import annotations
 

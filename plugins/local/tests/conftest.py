@@ -34,16 +34,16 @@ class Site:
         return handle
 
     def status(self, handle: JobHandle) -> JobStatus:
-        """A job as it stands."""
+        """The status of a job."""
         return self.backend().status([handle])[0]
 
     def end(self, handle: JobHandle) -> JobStatus:
-        """A job at its end."""
+        """The final status of a job."""
         until(lambda: self.status(handle).state.is_final)
         return self.status(handle)
 
     def output(self, handle: JobHandle) -> str:
-        """What a job wrote to its standard output."""
+        """The standard output of a job."""
         return self.backend().logs(handle).data.decode("utf-8")
 
 

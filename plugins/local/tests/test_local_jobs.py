@@ -52,7 +52,7 @@ def test_a_job_that_succeeds_moves_forward_to_succeeded(site: Any, until: Until)
     assert site.output(handle) == "hello\n"
 
 
-def test_a_job_that_exits_three_is_failed_by_its_user(site: Any) -> None:
+def test_a_job_with_exit_status_three_is_a_failure_of_the_user(site: Any) -> None:
     status = site.end(site.submit("sh", "-c", "exit 3"))
     assert (status.state, status.exit_code, status.fault, status.reason) == (JobState.FAILED, 3, "user", "exit_code")
 

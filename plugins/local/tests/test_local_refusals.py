@@ -1,4 +1,4 @@
-"""What can't be run here is refused at submit, before anything is recorded."""
+"""A job that cannot be run here is refused at submit, before anything is recorded."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def test_an_executable_that_is_not_there_is_refused(site: Any, command: str, env
 
 
 @pytest.mark.parametrize(("command", "env"), [("./missing", {}), ("missing", {"PATH": "bin:/usr/bin"})])
-def test_an_executable_that_only_the_job_can_look_for_fails_there(site: Any, command: str, env: dict[str, str]) -> None:
+def test_an_executable_with_a_relative_path_is_looked_for_when_the_job_starts(
+    site: Any, command: str, env: dict[str, str]
+) -> None:
     handle = site.submit(command, env=env)
     status = site.end(handle)
     assert (status.state, status.reason, status.fault) == (JobState.FAILED, "unknown", "user")

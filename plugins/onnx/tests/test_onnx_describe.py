@@ -29,7 +29,7 @@ def test_preferred_rows_are_a_multiple_of_a_fixed_batch_size(files, describe, si
     assert describe(files.doubled([size])).signature.batch.preferred_rows == preferred
 
 
-def test_dimensions_give_sizes_to_what_the_file_only_names(files, describe):
+def test_dimensions_give_sizes_to_named_dimensions(files, describe):
     info = describe(files.doubled(["n", "length", 2]), dimensions={"length": 5, "n": 8})
     assert info.signature.inputs.field("x").type == pa.fixed_shape_tensor(pa.float32(), [5, 2])
     assert info.signature.batch.preferred_rows % 8 == 0
@@ -46,7 +46,7 @@ def test_tolerances_come_from_the_configuration(files, describe):
 
 
 @pytest.mark.parametrize(
-    ("shape", "config", "said"),
+    ("shape", "config", "message"),
     [
         (["n", 2], {"inputs": {"z": ["a"]}}, "no input 'z'"),
         (["n", 2], {"outputs": {"z": ["a"]}}, "no output 'z'"),
@@ -61,14 +61,14 @@ def test_tolerances_come_from_the_configuration(files, describe):
         (["n"], {"external_data": {"../w.bin": "0" * 64}}, "does not lie beside"),
     ],
 )
-def test_a_configuration_that_does_not_fit_the_file_is_refused(files, describe, shape, config, said):
-    with pytest.raises(ConfigError, match=said) as caught:
+def test_a_configuration_that_does_not_fit_the_file_is_refused(files, describe, shape, config, message):
+    with pytest.raises(ConfigError, match=message) as caught:
         describe(files.doubled(shape), **config)
     assert caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"),
+    ("shape", "message"),
     [
         ([], "input 'x' has no row dimension"),
         (["n", "length"], r"input 'x' has rows of unknown size \[length\]"),
@@ -76,8 +76,8 @@ def test_a_configuration_that_does_not_fit_the_file_is_refused(files, describe, 
         (["n", None, 2], r"rows of unknown size \[\?, 2\]"),
     ],
 )
-def test_a_tensor_without_rows_of_known_size_is_refused(files, describe, shape, said):
-    with pytest.raises(UnsupportedError, match=said) as caught:
+def test_a_tensor_without_rows_of_known_size_is_refused(files, describe, shape, message):
+    with pytest.raises(UnsupportedError, match=message) as caught:
         describe(files.doubled(shape))
     assert caught.value.hint
 

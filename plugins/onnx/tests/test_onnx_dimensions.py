@@ -1,4 +1,4 @@
-"""Every name in the configuration is one of the file, every size is possible, every piece of advice helps."""
+"""Every name in the configuration is one of the file, every size is possible, every hint is useful."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HUGE = 1 << 40
 
 
 @pytest.mark.parametrize(
-    ("shape", "dimensions", "said", "hint"),
+    ("shape", "dimensions", "message", "hint"),
     [
         (["n", "length", 2], {"lenght": 5}, "no dimension 'lenght'", "n, length"),
         (["n", "length", 2], {"length": 5, "m": 1}, "no dimension 'm'", "n, length"),
@@ -37,13 +37,13 @@ HUGE = 1 << 40
     ],
 )
 def test_a_dimension_that_the_file_lacks_or_a_size_that_is_impossible_is_refused(
-    files, describe, make, shape, dimensions, said, hint
+    files, describe, make, shape, dimensions, message, hint
 ):
     path = files.doubled(shape)
-    with pytest.raises(ConfigError, match=said) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         describe(path, dimensions=dimensions)
     assert hint in caught.value.hint
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         make(path, dimensions=dimensions).load(Device("cpu"))
 
 
@@ -84,7 +84,7 @@ def ones(count, row):
 
 
 @pytest.mark.parametrize(
-    ("shape", "config", "said", "hint"),
+    ("shape", "config", "message", "hint"),
     [
         ([0, 2], {}, "input 'x' takes batches of 0 rows", "named batch dimension"),
         ([0], {}, "input 'x' takes batches of 0 rows", "named batch dimension"),
@@ -95,21 +95,21 @@ def ones(count, row):
         (["n", HUGE], {}, f"rows of {HUGE} elements", "at most 2147483647"),
         (["n", 1 << 20, 1 << 20], {}, f"rows of {HUGE} elements", "at most 2147483647"),
         (["n", "m", 4], {"dimensions": {"m": (1 << 31) - 1}}, "rows of 8589934588 elements", "at most 2147483647"),
-        # Advice is given only where it helps.
+        # A hint is given only where it helps.
         (["n", "m"], {}, "input 'x' has rows of unknown size", "list its columns under inputs, or give 'm' a size"),
         (["n", None], {}, "input 'x' has rows of unknown size", "list its columns under inputs"),
         (["n", "m", 2], {}, "input 'x' has rows of unknown size", "give 'm' a size under dimensions"),
         (["n", None, 2], {}, "input 'x' has rows of unknown size", "export the model with fixed sizes"),
     ],
 )
-def test_rows_of_an_impossible_or_unknown_size_are_refused(files, describe, shape, config, said, hint):
-    with pytest.raises(UnsupportedError, match=said) as caught:
+def test_rows_of_an_impossible_or_unknown_size_are_refused(files, describe, shape, config, message, hint):
+    with pytest.raises(UnsupportedError, match=message) as caught:
         describe(files.doubled(shape), **config)
     assert hint in caught.value.hint
     assert ("dimensions" in caught.value.hint) == (hint.endswith("dimensions") or "or give" in hint)
 
 
-def test_no_size_is_advised_for_a_dimension_that_only_an_output_has(files, describe):
+def test_no_size_is_suggested_for_a_dimension_that_only_an_output_has(files, describe):
     shape = helper.make_tensor("shape", TensorProto.INT64, [3], [0, -1, 1])
     nodes = [
         helper.make_node("NonZero", ["x"], ["found"]),
@@ -133,7 +133,7 @@ def test_sizes_that_contradict_the_file_are_the_configurations_fault(files, desc
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "advises_zipmap"),
+    ("kind", "message", "advises_zipmap"),
     [
         ("zipmap", r"output 'y' has type seq\(map\(int64,tensor\(float\)\)\)", True),
         ("sequence output", r"output 'y' has type seq\(tensor\(float\)\)", False),
@@ -142,10 +142,10 @@ def test_sizes_that_contradict_the_file_are_the_configurations_fault(files, desc
         ("optional input", r"input 'x' has type optional", False),
     ],
 )
-def test_zipmap_is_advised_against_only_where_it_is(tmp_path, describe, kind, said, advises_zipmap):
+def test_zipmap_is_mentioned_only_for_an_output_of_zipmap(tmp_path, describe, kind, message, advises_zipmap):
     path = tmp_path / "odd.onnx"
     onnx.save_model(odd_model(kind), path)
-    with pytest.raises(UnsupportedError, match=said) as caught:
+    with pytest.raises(UnsupportedError, match=message) as caught:
         describe(path)
     assert ("ipmap" in caught.value.hint) == advises_zipmap
 

@@ -45,7 +45,7 @@ def test_a_missing_file_is_named(describe, tmp_path):
         describe(tmp_path / "none.onnx")
 
 
-def test_what_is_no_file_is_refused_and_not_waited_for(describe, tmp_path):
+def test_a_path_that_is_not_a_regular_file_is_refused_at_once(describe, tmp_path):
     os.mkfifo(tmp_path / "pipe.onnx")
     for path in (tmp_path / "pipe.onnx", "/dev/zero"):
         with pytest.raises(ArtifactError, match="it is not a regular file"):

@@ -139,7 +139,7 @@ def test_dictionary_encoded_and_sliced_columns_are_read_right(files, load):
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         ({"a": pa.array([1], pa.float32()), "b": pa.array([1], pa.float32())}, "column 'c' is needed once"),
         ({name: pa.array([1], pa.float32()) for name in "abcz"}, "column 'z' is not an input"),
@@ -150,8 +150,8 @@ def test_dictionary_encoded_and_sliced_columns_are_read_right(files, load):
         ),
     ],
 )
-def test_a_batch_that_does_not_fit_is_refused_naming_the_column(files, load, columns, said):
-    with pytest.raises(SchemaMismatchError, match=said) as caught:
+def test_a_batch_that_does_not_fit_is_refused_naming_the_column(files, load, columns, message):
+    with pytest.raises(SchemaMismatchError, match=message) as caught:
         load(files.doubled(["n", 3]), **STACKED).predict(pa.record_batch(columns))
     assert caught.value.hint
 
@@ -203,14 +203,14 @@ def test_cancelling_ends_a_prediction_between_slices(files, load):
         model.predict(pa.record_batch({"x": pa.array([1, 2], pa.float32())}))
 
 
-def test_an_output_that_is_not_row_by_row_is_refused_when_it_comes(files, load):
+def test_an_output_without_one_row_per_input_row_is_refused(files, load):
     path = files.write(
         [helper.make_node("ReduceSum", ["x"], ["y"], keepdims=0)],
         {"x": (TensorProto.FLOAT, ["n"])},
         {"y": (TensorProto.FLOAT, None)},
     )
     model = load(path, outputs={"y": ["total"]})
-    with pytest.raises(SchemaMismatchError, match=r"output 'y' came with shape \[\]"):
+    with pytest.raises(SchemaMismatchError, match=r"output 'y' has shape \[\]"):
         model.predict(pa.record_batch({"x": pa.array([1, 2], pa.float32())}))
 
 

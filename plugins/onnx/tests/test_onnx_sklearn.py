@@ -1,4 +1,4 @@
-"""Files as people really have them: exported by skl2onnx."""
+"""Real files: models exported by skl2onnx."""
 
 from __future__ import annotations
 

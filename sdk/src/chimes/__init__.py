@@ -11,16 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chimes.context import ArtifactRef, CancelToken, Context
     from chimes.hooks import hookimpl
-    from chimes.kinds.backend import (
-        ComputeBackend,
-        Inventory,
-        JobHandle,
-        JobSpec,
-        JobState,
-        JobStatus,
-        LogChunk,
-        Pool,
-    )
+    from chimes.kinds.backend import ComputeBackend, Inventory, JobHandle, JobSpec, JobState, JobStatus, LogChunk, Pool
     from chimes.kinds.component import Component, Config
     from chimes.kinds.connector import DataConnector, Partition, ReadPlan, ReadRequest, StreamInfo
     from chimes.kinds.model import BatchLimits, LoadReport, Model, ModelInfo, Signature

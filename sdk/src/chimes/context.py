@@ -1,4 +1,4 @@
-"""What the host gives to every component: log, cancellation, folders, secrets, artifacts."""
+"""The context that the host gives to every component: log, cancellation, folders, secrets, artifacts."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ArtifactStore:
         found = _sha256(path)
         if found != ref.sha256:
             raise ArtifactError(
-                f"artifact {ref.uri} has sha256 {found[:12]}, declared was {ref.sha256[:12]}",
+                f"artifact {ref.uri} has sha256 {found[:12]}, not the declared {ref.sha256[:12]}",
                 hint="remove the damaged file and fetch it again",
             )
         return path
@@ -114,8 +114,8 @@ def _sha256(path: Path) -> str:
 class Context:
     """What a component may use of its host: the only folders, randomness and secrets.
 
-    ``tmp`` is deleted after the run, ``cache`` may be, ``artifacts`` are verified by content. ``seed`` is
-    the only source of randomness that makes a run repeatable.
+    ``tmp`` is deleted after the run, ``cache`` at any time, ``artifacts`` are verified by content. ``seed``
+    is the only source of randomness that makes a run repeatable.
     """
 
     tmp: Path

@@ -93,12 +93,7 @@ class ChimesError(Exception):
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "-", stem).lower()
 
     def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        fault: Fault | None = None,
-        retry_after_s: float | None = None,
+        self, message: str, *, hint: str | None = None, fault: Fault | None = None, retry_after_s: float | None = None
     ) -> None:
         super().__init__(message)
         self.message = message

@@ -14,7 +14,7 @@ __all__ = ["FileLock", "locked", "remove_tree", "replace_file", "sync_folder", "
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Write a file so that a reader sees the old content or the new one, and so does the next start after a crash.
+    """Write a file atomically: a reader sees the old content or the new content, also after a crash.
 
     Without ``durable`` nothing is forced to the disk: a crash of the machine may leave the file empty.
     """
@@ -23,7 +23,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a file in the same way, durably. Raises FileExistsError where there is one of this name."""
+    """Write a new file atomically and durably. Raises FileExistsError if a file of this name exists."""
     draft = _write_draft(path, data, durable=True)
     try:
         os.link(draft, path)

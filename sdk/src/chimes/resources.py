@@ -1,4 +1,4 @@
-"""What a job or a component requests: devices, processors, memory, accelerators."""
+"""The resources of a job or a component: devices, processors, memory, accelerators."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ MakeFile = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def make_wheel(tmp_path_factory: pytest.TempPathFactory) -> MakeFile:
-    """``make_wheel(files, record=..., name=...)``: what is given is added; a file given as None is left out."""
+    """``make_wheel(files, record=..., name=...)``: the given files are added; a file given as None is left out."""
 
     def make(
         files: Mapping[str, bytes | str | None] | None = None,
@@ -149,13 +149,13 @@ def ask() -> Ask:
 
 
 @pytest.fixture(scope="session")
-def said() -> Callable[[CheckResult], str]:
+def messages() -> Callable[[CheckResult], str]:
     """The messages of a result, a line each."""
 
-    def said(result: CheckResult) -> str:
+    def messages(result: CheckResult) -> str:
         return "\n".join(_line(finding) for finding in result.findings)
 
-    return said
+    return messages
 
 
 def _line(finding: Finding) -> str:

@@ -1,4 +1,4 @@
-"""Random and mutated files: no check raises or hangs, and what can't be read is always a finding."""
+"""Random and mutated files: no check raises or hangs, and an unreadable file is always a finding."""
 
 from __future__ import annotations
 

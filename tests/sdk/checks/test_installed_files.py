@@ -1,4 +1,4 @@
-"""What a wheel puts into an environment: top level, contents, start-up, scripts, entry points."""
+"""The files that a wheel installs: top level, contents, start-up, scripts, entry points."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chimes.checks.rules import FileRules
 from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
-Said = Callable[[CheckResult], str]
+Messages = Callable[[CheckResult], str]
 MakeFile = Callable[..., Path]
 INFO = "acme_model-1.0.dist-info"
 DATA = "acme_model-1.0.data"
@@ -20,10 +20,10 @@ LIBRARY: dict[str, str | None] = {POINTS: None}
 
 
 @pytest.mark.parametrize("path", ["tests/test_x.py", "docs/index.md", "src/acme/x.py", f"{DATA}/platlib/data/x.py"])
-def test_a_common_top_level_name_is_refused(path: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_a_common_top_level_name_is_refused(path: str, make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     result = ask("A07", make_wheel({path: b"", "acme_model/tests/fine.py": b""}))
     assert result.verdict == "fail"
-    assert "a name that many wheels could bring" in said(result)
+    assert "a name that many wheels could bring" in messages(result)
     assert len(result.findings) == 1
 
 
@@ -38,26 +38,26 @@ def test_a_platlib_wheel_is_checked_by_its_installed_paths(make_wheel: MakeFile,
 
 
 @pytest.mark.parametrize("path", ["acme_model/x.pyc", "acme_model/__pycache__/x.cpython-311.pyc", "acme_model/y.pyo"])
-def test_byte_code_is_a_warning(path: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_byte_code_is_a_warning(path: str, make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     result = ask("A08", make_wheel({path: b""}))
     assert result.verdict == "warn"
-    assert "is byte code" in said(result)
+    assert "is byte code" in messages(result)
 
 
 @pytest.mark.parametrize("path", ["acme_model/my-tool.py", "acme_model/class/x.py", "acme_model/2d.so"])
-def test_an_unimportable_module_is_a_warning(path: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_an_unimportable_module_is_a_warning(path: str, make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     result = ask("A08", make_wheel({path: b""}))
     assert result.verdict == "warn"
-    assert "a module that no import can name" in said(result)
+    assert "a module that no import can name" in messages(result)
 
 
 def test_bundled_libraries_are_not_modules_and_many_files_are_counted(
-    make_wheel: MakeFile, ask: Ask, said: Said
+    make_wheel: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     assert ask("A08", make_wheel({"acme_model.libs/libx-1a2b.so": b""})).verdict == "pass"
     result = ask("A08", make_wheel({f"acme_model/n{n}.pyc": b"" for n in range(30)}))
     assert len(result.findings) == 11
-    assert "20 more such files" in said(result)
+    assert "20 more such files" in messages(result)
 
 
 STARTING: dict[str, dict[str, bytes]] = {
@@ -79,12 +79,12 @@ STARTING: dict[str, dict[str, bytes]] = {
 
 @pytest.mark.parametrize("files", STARTING.values(), ids=STARTING)
 def test_code_at_start_is_refused_in_a_plugin_and_a_warning_in_a_library(
-    files: dict[str, bytes], make_wheel: MakeFile, ask: Ask, said: Said
+    files: dict[str, bytes], make_wheel: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     plugin, library = make_wheel(files), make_wheel({**files, **LIBRARY})
     refused = ask("A09", plugin)
     assert refused.verdict == "fail"
-    assert "whenever any Python of the environment starts" in said(refused)
+    assert "whenever any Python of the environment starts" in messages(refused)
     assert ask("A10", plugin).verdict == "not_applicable"
     assert ask("A10", library).verdict == "warn"
     assert ask("A09", library).verdict == "not_applicable"
@@ -100,10 +100,10 @@ def test_paths_and_inner_files_are_not_code_at_start(make_wheel: MakeFile, ask: 
     assert ask("A09", make_wheel({"acme_model/boot/sitecustomize.py": b""})).verdict == "pass"
 
 
-def test_many_start_up_files_are_counted(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_many_start_up_files_are_counted(make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     result = ask("A09", make_wheel({f"a{n}.start": b"" for n in range(30)}))
     assert len(result.findings) == 21
-    assert "10 more files" in said(result)
+    assert "10 more files" in messages(result)
 
 
 @pytest.mark.parametrize(
@@ -122,20 +122,22 @@ def test_many_start_up_files_are_counted(make_wheel: MakeFile, ask: Ask, said: S
     ],
 )
 def test_a_command_that_shadows_another_is_refused(
-    files: dict[str, bytes | str], words: str, make_wheel: MakeFile, ask: Ask, said: Said
+    files: dict[str, bytes | str], words: str, make_wheel: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     result = ask("A11", make_wheel(files))
     assert result.verdict == "fail"
-    assert words in said(result)
+    assert words in messages(result)
 
 
-def test_the_owner_may_ship_a_command_and_others_may_ship_scripts(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_the_owner_may_ship_a_command_and_others_may_ship_scripts(
+    make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     fine = make_wheel({f"{DATA}/scripts/acme": b"", f"{DATA}/data/share/pip": b"", f"{DATA}/scripts/deep/pip": b""})
     assert ask("A11", fine).verdict == "pass"
     own = {"pip-24.0.data/scripts/pip3.11": b""}
     assert ask("A11", make_wheel(own, name="pip-24.0-py3-none-any.whl")).verdict == "pass"
     ruled = FileRules.from_mapping({"script_owners": {"acme": "acme-solver"}})
-    assert "'acme' shadows the one of 'acme-solver'" in said(ask("A11", fine, ruled))
+    assert "'acme' shadows the one of 'acme-solver'" in messages(ask("A11", fine, ruled))
 
 
 @pytest.mark.parametrize(
@@ -147,9 +149,9 @@ def test_the_owner_may_ship_a_command_and_others_may_ship_scripts(make_wheel: Ma
         "",
     ],
 )
-def test_valid_entry_points_pass(text: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_valid_entry_points_pass(text: str, make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     result = ask("A15", make_wheel({POINTS: text}))
-    assert result.verdict == "pass", said(result)
+    assert result.verdict == "pass", messages(result)
 
 
 def test_a_compiled_module_is_a_module(make_wheel: MakeFile, ask: Ask) -> None:
@@ -178,16 +180,18 @@ def test_a_compiled_module_is_a_module(make_wheel: MakeFile, ask: Ask) -> None:
         ("[chimes]\nnonsense\n", "neither a group nor name = value"),
     ],
 )
-def test_invalid_entry_points_are_named(text: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_invalid_entry_points_are_named(
+    text: str, words: str, make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     result = ask("A15", make_wheel({POINTS: text}))
     assert result.verdict == "fail"
-    assert words in said(result)
+    assert words in messages(result)
 
 
-def test_entry_points_that_cannot_be_read_are_named(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
-    assert "is not UTF-8" in said(ask("A15", make_wheel({POINTS: b"\xff\xfe"})))
+def test_entry_points_that_cannot_be_read_are_named(make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
+    assert "is not UTF-8" in messages(ask("A15", make_wheel({POINTS: b"\xff\xfe"})))
     large = make_wheel({POINTS: "[chimes]\n" + "# x\n" * (1 << 19)})
-    assert "larger than 1048576 bytes" in said(ask("A15", large))
+    assert "larger than 1048576 bytes" in messages(ask("A15", large))
 
 
 def test_a_broken_text_does_not_make_a_library_of_a_plugin() -> None:

@@ -11,7 +11,7 @@ from chimes.checks.formats.metadatafields import is_valid, requirement_url
 from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
-Said = Callable[[CheckResult], str]
+Messages = Callable[[CheckResult], str]
 MakeFile = Callable[..., Path]
 INFO = "acme_model-1.0.dist-info"
 START = "Metadata-Version: 2.4\nName: acme-model\nVersion: 1.0\n"
@@ -34,9 +34,9 @@ GOOD = {
 
 
 @pytest.mark.parametrize("metadata", GOOD.values(), ids=GOOD)
-def test_valid_metadata_pass(metadata: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_valid_metadata_pass(metadata: str, make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     result = ask("A04", make_wheel(metadata=metadata))
-    assert result.verdict == "pass", said(result)
+    assert result.verdict == "pass", messages(result)
 
 
 BAD = {
@@ -49,7 +49,7 @@ BAD = {
     "nothing": ("\nbody\n", "the field Name is missing"),
     "no name": ("Metadata-Version: 2.4\nVersion: 1.0\n", "the field Name is missing"),
     "empty version": ("Metadata-Version: 2.4\nName: acme-model\nVersion:\n", "the field Version is missing"),
-    "two names": (START + "Name: other\n", "the field Name is there 2 times"),
+    "two names": (START + "Name: other\n", "the field Name occurs 2 times"),
     "metadata version": (START.replace("2.4", "9.9"), "Metadata-Version '9.9' is not valid"),
     "name": (START.replace("acme-model", "-acme-"), "Name '-acme-' is not valid"),
     "version": (START.replace("1.0", "one"), "Version 'one' is not valid"),
@@ -78,7 +78,7 @@ BAD = {
     "deep marker": (START + f"Requires-Dist: x; {'(' * 1900}\n", "Requires-Dist .* is not valid"),
     "too deep marker": (START + f"Requires-Dist: x; {'(' * 5000}\n", "'requires-dist' of 5003 characters"),
     "many requirements": (START + "Requires-Dist: x\n" * 2001, "the field 'requires-dist' 2001 times"),
-    "marker without order": (START + "Requires-Dist: x; os_name ~= 'posix'\n", "compares what has no order -> compare"),
+    "marker without order": (START + "Requires-Dist: x; os_name ~= 'posix'\n", "values without an order -> compare"),
     "python": (START + "Requires-Python: three\n", "Requires-Python 'three' is not valid"),
     "classifier": (START + "Classifier: Topic :: Magic\n", "classifier 'Topic :: Magic' does not exist"),
     "old classifier": (START + "Classifier: Natural Language :: Ukranian\n", "is deprecated -> use"),
@@ -98,36 +98,38 @@ BAD = {
 
 
 @pytest.mark.parametrize(("metadata", "words"), BAD.values(), ids=BAD)
-def test_invalid_metadata_are_named(metadata: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_invalid_metadata_are_named(
+    metadata: str, words: str, make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     result = ask("A04", make_wheel(metadata=metadata))
     assert result.verdict == "fail"
     assert len(result.findings) <= 101
-    assert re.search(words, said(result)), said(result)
+    assert re.search(words, messages(result)), messages(result)
 
 
 def test_unreadable_or_missing_metadata_are_named(
-    make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said
+    make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     latin = make_wheel({f"{INFO}/METADATA": START.encode() + b"Summary: \xe4\n"})
-    assert "line 4 of acme_model-1.0.dist-info/METADATA is not UTF-8" in said(ask("A04", latin))
-    assert "there is no readable" in said(ask("A04", make_wheel({f"{INFO}/METADATA": None})))
-    assert "there is no readable 'acme_model-1.0/PKG-INFO'" in said(
+    assert "line 4 of acme_model-1.0.dist-info/METADATA is not UTF-8" in messages(ask("A04", latin))
+    assert "there is no readable" in messages(ask("A04", make_wheel({f"{INFO}/METADATA": None})))
+    assert "there is no readable 'acme_model-1.0/PKG-INFO'" in messages(
         ask("A04", make_sdist({"acme_model-1.0/PKG-INFO": None}))
     )
-    assert "there is no readable 'PKG-INFO'" in said(ask("A04", make_sdist({"other/a.py": b""})))
+    assert "there is no readable 'PKG-INFO'" in messages(ask("A04", make_sdist({"other/a.py": b""})))
 
 
-def test_up_to_a_hundred_problems_are_reported_at_once(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_up_to_a_hundred_problems_are_reported_at_once(make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     metadata = START + "Classifier: Nonsense :: No\n" * 300 + "Requires-Python: three\n"
     result = ask("A04", make_wheel(metadata=metadata))
     assert len(result.findings) == 101
-    assert "201 more problems" in said(result)
+    assert "201 more problems" in messages(result)
 
 
-def test_the_licence_files_of_an_sdist_are_in_its_folder(make_sdist: MakeFile, ask: Ask, said: Said) -> None:
+def test_the_licence_files_of_an_sdist_are_in_its_folder(make_sdist: MakeFile, ask: Ask, messages: Messages) -> None:
     assert ask("A04", make_sdist()).verdict == "pass"
     gone = ask("A04", make_sdist({"acme_model-1.0/LICENSE": None}))
-    assert "'LICENSE' is not in the archive" in said(gone)
+    assert "'LICENSE' is not in the archive" in messages(gone)
 
 
 def test_headers_are_split_as_a_mail_parser_would() -> None:

@@ -8,7 +8,7 @@ from chimes.checks.rules import FileRules
 from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
-Said = Callable[[CheckResult], str]
+Messages = Callable[[CheckResult], str]
 MakeFile = Callable[..., Path]
 INFO = "acme_model-1.0.dist-info"
 WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
@@ -27,9 +27,11 @@ def moved(folder: str) -> dict[str, bytes | None]:
 
 
 @pytest.mark.parametrize("folder", ["Acme.Model-1.0.dist-info", "acme_model-1.0.0.dist-info"])
-def test_a_dist_info_folder_in_another_spelling_passes(folder: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_a_dist_info_folder_in_another_spelling_passes(
+    folder: str, make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     result = ask("A03", make_wheel({**moved(folder), f"{folder}/RECORD": b""}))
-    assert result.verdict == "pass", said(result)
+    assert result.verdict == "pass", messages(result)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +47,12 @@ def test_a_dist_info_folder_in_another_spelling_passes(folder: str, make_wheel: 
         ("acme_model-1.0-py2.py3-none-any.whl", "has the tags 'py2-none-any', 'py3-none-any', WHEEL 'py3-none-any'"),
     ],
 )
-def test_a_wheel_under_another_name_fails(name: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_a_wheel_under_another_name_fails(
+    name: str, words: str, make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     result = ask("A03", make_wheel(name=name))
     assert result.verdict == "fail"
-    assert words in said(result)
+    assert words in messages(result)
 
 
 @pytest.mark.parametrize(
@@ -64,16 +68,18 @@ def test_a_wheel_under_another_name_fails(name: str, words: str, make_wheel: Mak
         (WHEEL + "no field\n", "line 4 of WHEEL is not a field"),
     ],
 )
-def test_a_wheel_file_that_disagrees_fails(wheel: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_a_wheel_file_that_disagrees_fails(
+    wheel: str, words: str, make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     result = ask("A03", make_wheel(wheel=wheel))
     assert result.verdict == "fail"
-    assert words in said(result)
+    assert words in messages(result)
 
 
-def test_build_numbers_and_compressed_tags_agree(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_build_numbers_and_compressed_tags_agree(make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     tags = "Wheel-Version: 1.9\nRoot-Is-Purelib: false\nBuild: 2a\nTag: py2-none-any\nTag: py3-none-any\n"
     result = ask("A03", make_wheel(wheel=tags, name="acme_model-1.0-2a-py2.py3-none-any.whl"))
-    assert result.verdict == "pass", said(result)
+    assert result.verdict == "pass", messages(result)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,7 @@ def test_build_numbers_and_compressed_tags_agree(make_wheel: MakeFile, ask: Ask,
     ],
 )
 def test_equal_values_in_different_spellings_agree(
-    name: str, metadata: str, folder: str, wheel: str, make_wheel: MakeFile, ask: Ask, said: Said
+    name: str, metadata: str, folder: str, wheel: str, make_wheel: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     project, _, version = metadata.partition(" ")
     files = {
@@ -109,7 +115,7 @@ def test_equal_values_in_different_spellings_agree(
         f"{folder}.dist-info/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: TRUE\n{wheel}\n".encode(),
     }
     result = ask("A03", make_wheel({**files, f"{folder}.dist-info/RECORD": b""}, name=f"{name}.whl"))
-    assert result.verdict == "pass", said(result)
+    assert result.verdict == "pass", messages(result)
 
 
 @pytest.mark.parametrize(
@@ -131,24 +137,24 @@ def test_equal_values_in_different_spellings_agree(
     ],
 )
 def test_different_values_are_findings(
-    name: str, wheel: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said
+    name: str, wheel: str, words: str, make_wheel: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     text = f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\n{wheel}\n"
     result = ask("A03", make_wheel(wheel=text, name=f"{name}.whl"))
     assert result.verdict == "fail"
-    assert words in said(result)
+    assert words in messages(result)
 
 
-def test_missing_and_additional_folders_are_named(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
-    assert "no readable WHEEL" in said(ask("A03", make_wheel({f"{INFO}/WHEEL": None})))
+def test_missing_and_additional_folders_are_named(make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
+    assert "no readable WHEEL" in messages(ask("A03", make_wheel({f"{INFO}/WHEEL": None})))
     two = make_wheel({"other-1.0.dist-info/METADATA": b""})
-    assert "has 2 .dist-info folders" in said(ask("A03", two))
+    assert "has 2 .dist-info folders" in messages(ask("A03", two))
     none = make_wheel({**dict.fromkeys(moved("x"), None), f"{INFO}/RECORD": None})
-    assert "has 0 .dist-info folders: none" in said(ask("A03", none))
+    assert "has 0 .dist-info folders: none" in messages(ask("A03", none))
     data = make_wheel({"other-1.0.data/scripts/x": b"", "acme_model-1.0.data/scripts/y": b""})
-    assert "has 2 .data folders" in said(ask("A03", data))
+    assert "has 2 .data folders" in messages(ask("A03", data))
     other = make_wheel({"other-1.0.data/scripts/x": b""})
-    assert "the folder 'other-1.0.data' belongs to another release" in said(ask("A03", other))
+    assert "the folder 'other-1.0.data' belongs to another release" in messages(ask("A03", other))
 
 
 @pytest.mark.parametrize(
@@ -163,45 +169,49 @@ def test_missing_and_additional_folders_are_named(make_wheel: MakeFile, ask: Ask
     ],
 )
 def test_an_sdist_has_exactly_its_normalised_name(
-    name: str, words: str, make_sdist: MakeFile, ask: Ask, said: Said
+    name: str, words: str, make_sdist: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     result = ask("A03", make_sdist(name=name))
-    assert words in said(result)
+    assert words in messages(result)
     assert result.verdict == ("fail" if words else "pass")
 
 
 @pytest.mark.parametrize("name", ["json", "Tomllib", "distutils", "python", "chimes", "requirements.txt"])
-def test_names_of_modules_and_reserved_names_are_refused(name: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_names_of_modules_and_reserved_names_are_refused(
+    name: str, make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
     result = ask("A12", make_wheel(metadata=metadata))
     assert result.verdict == "fail"
-    assert "own" in said(result)
+    assert "own" in messages(result)
 
 
 def test_reserved_names_and_prefixes_are_rules_and_can_be_granted(
-    make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said
+    make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     path = make_wheel()
     assert ask("A12", path).verdict == "pass"
     prefixed = FileRules(reserved_prefixes=("acme-",))
-    assert "begins with 'acme-'" in said(ask("A12", path, prefixed))
-    assert "begins with 'acme-'" in said(ask("A12", make_sdist(), prefixed))
-    assert "begins with 'acme-'" in said(ask("A12", path, FileRules(reserved_prefixes=("Acme_",))))
+    assert "begins with 'acme-'" in messages(ask("A12", path, prefixed))
+    assert "begins with 'acme-'" in messages(ask("A12", make_sdist(), prefixed))
+    assert "begins with 'acme-'" in messages(ask("A12", path, FileRules(reserved_prefixes=("Acme_",))))
     named = FileRules(reserved_names=frozenset({"Acme.Model"}))
-    assert "'acme-model' is reserved" in said(ask("A12", path, named))
+    assert "'acme-model' is reserved" in messages(ask("A12", path, named))
     granted = FileRules(reserved_prefixes=("acme-",), granted_names=frozenset({"acme_model"}))
     assert ask("A12", path, granted).verdict == "pass"
 
 
-def test_a_wheel_that_brings_a_package_of_another_owner_is_refused(make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_a_wheel_that_brings_a_package_of_another_owner_is_refused(
+    make_wheel: MakeFile, ask: Ask, messages: Messages
+) -> None:
     replacing = make_wheel({"chimes/__init__.py": b"", "pip.py": b"", "acme_model-1.0.data/purelib/uv/x.py": b""})
     result = ask("A12", replacing)
     assert [finding.where for finding in result.findings] == ["chimes", "pip", "uv"]
-    assert "brings the package 'chimes', which belongs to 'chimes'" in said(result)
+    assert "brings the package 'chimes', which belongs to 'chimes'" in messages(result)
 
 
 def test_files_for_one_centre_get_a_note_that_blocks_nothing(
-    make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said
+    make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     assert ask("A16", make_wheel()).findings == ()
     assert ask("A16", make_sdist()).findings == ()
@@ -209,6 +219,6 @@ def test_files_for_one_centre_get_a_note_that_blocks_nothing(
     result = ask("A16", make_wheel(name="acme_model-1.0+cann8-cp311-cp311-linux_x86_64.whl"))
     assert result.verdict == "pass"
     assert {(finding.severity, finding.blocks) for finding in result.findings} == {("info", None)}
-    assert "local version 'cann8'" in said(result)
-    assert "platform 'linux_x86_64'" in said(result)
-    assert "'cann8'" in said(ask("A16", make_sdist(name="acme_model-1.0+cann8.tar.gz")))
+    assert "local version 'cann8'" in messages(result)
+    assert "platform 'linux_x86_64'" in messages(result)
+    assert "'cann8'" in messages(ask("A16", make_sdist(name="acme_model-1.0+cann8.tar.gz")))

@@ -11,7 +11,7 @@ from chimes.checks.formats.rendering import render
 from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
-Said = Callable[[CheckResult], str]
+Messages = Callable[[CheckResult], str]
 MakeFile = Callable[..., Path]
 START = "Metadata-Version: 2.1\nName: acme-model\nVersion: 1.0\n"
 MARKDOWN = START + "Description-Content-Type: text/markdown; charset=UTF-8; variant=GFM\n\n"
@@ -28,9 +28,9 @@ RST = START + "Description-Content-Type: text/x-rst\n\n"
         START + "Description: one line in a field\n",
     ],
 )
-def test_a_description_that_renders_passes(metadata: str, make_wheel: MakeFile, ask: Ask, said: Said) -> None:
+def test_a_description_that_renders_passes(metadata: str, make_wheel: MakeFile, ask: Ask, messages: Messages) -> None:
     result = ask("A05", make_wheel(metadata=metadata))
-    assert result.verdict == "pass", said(result)
+    assert result.verdict == "pass", messages(result)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_a_description_that_renders_passes(metadata: str, make_wheel: MakeFile, 
     ],
 )
 def test_a_description_that_does_not_render_is_a_warning(
-    metadata: str, words: str, make_wheel: MakeFile, ask: Ask, said: Said
+    metadata: str, words: str, make_wheel: MakeFile, ask: Ask, messages: Messages
 ) -> None:
     result = ask("A05", make_wheel(metadata=metadata))
     assert result.verdict == "warn"
     assert {(finding.severity, finding.blocks) for finding in result.findings} == {("warning", None)}
-    assert words in said(result)
+    assert words in messages(result)
 
 
 def test_the_text_of_the_renderer_is_not_in_the_message(make_wheel: MakeFile, ask: Ask) -> None:
@@ -75,11 +75,13 @@ def test_rendering_returns_the_line_and_the_problem() -> None:
     assert render("", RST_TYPE)["problem"] == "No content rendered from RST source."
 
 
-def test_the_templates_own_text_is_a_warning(make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, said: Said) -> None:
+def test_the_templates_own_text_is_a_warning(
+    make_wheel: MakeFile, make_sdist: MakeFile, ask: Ask, messages: Messages
+) -> None:
     assert ask("A06", make_wheel()).verdict == "pass"
     assert ask("A06", make_wheel(metadata=START)).verdict == "pass"
     text = f"{MARKDOWN}# Acme\n\n{TEMPLATE_MARKER}\n"
     result = ask("A06", make_wheel(metadata=text))
     assert result.verdict == "warn"
-    assert "chimes:template-readme" in said(result)
+    assert "chimes:template-readme" in messages(result)
     assert ask("A06", make_sdist({"acme_model-1.0/PKG-INFO": text.encode()})).verdict == "warn"

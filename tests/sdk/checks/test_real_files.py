@@ -1,4 +1,4 @@
-"""What real build tools write passes: a project built here, and released files of several tools."""
+"""Files of real build tools pass: a project built here, and released files of several tools."""
 
 from __future__ import annotations
 

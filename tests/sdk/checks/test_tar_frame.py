@@ -16,7 +16,7 @@ from chimes.checks.subject import open_subject
 from chimes.evidence.verdict import CheckResult
 
 Ask = Callable[..., CheckResult]
-Said = Callable[[CheckResult], str]
+Messages = Callable[[CheckResult], str]
 TOP = "acme_model-1.0"
 
 
@@ -96,16 +96,16 @@ SOUND = {
 
 
 @pytest.mark.parametrize("content", SOUND.values(), ids=SOUND)
-def test_a_sound_sdist_is_read_to_its_end(content: bytes, tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_sound_sdist_is_read_to_its_end(content: bytes, tmp_path: Path, ask: Ask, messages: Messages) -> None:
     result = ask("A01", write(tmp_path, FIRST + content + END))
-    assert result.verdict == "pass", said(result)
+    assert result.verdict == "pass", messages(result)
 
 
 BROKEN = {
     "absolute": (header("/etc/passwd"), "has an absolute path"),
     "parent": (header(f"{TOP}/../../x"), "leaves the folder"),
     "no name": (header(""), "has no name"),
-    "two names": (header(f"{TOP}/b.py") * 2, "is there twice"),
+    "two names": (header(f"{TOP}/b.py") * 2, "occurs twice"),
     "case": (header(f"{TOP}/b.py") + header(f"{TOP}/B.py"), "differ only in case"),
     "second top": (header("other/b.py"), "the top of the sdist holds 'acme_model-1.0', 'other'"),
     "top file": (header("setup.py"), "the top of the sdist holds 'acme_model-1.0', 'setup.py'"),
@@ -139,24 +139,24 @@ BROKEN = {
     "long header": (header("pax", 2 << 20, b"x") + b"\0" * (2 << 20), "record has 2097152 bytes"),
     "checksum": (header(checksum=b"0000001\0"), "its checksum is wrong"),
     "checksum no number": (header(checksum=b"zzzzzzz\0"), "its checksum is wrong"),
-    "size no number": (header(size=b"zzzzzzzzzzzz"), "its size is no number"),
-    "negative size": (header(size=b"\xff" * 12), "its size is no number"),
-    "mtime no number": (patched(136, b"zzzzzzzzzzz\0"), "its mtime is no number"),
-    "mode no number": (patched(100, b"0o644\0\0\0"), "its mode is no number"),
-    "owner no number": (patched(108, b"1_0\0\0\0\0\0"), "its uid is no number"),
-    "group no number": (patched(116, b"-000001\0"), "its gid is no number"),
-    "device no number": (patched(329, b"\xfe" * 8), "its devmajor is no number"),
-    "minor no number": (patched(337, b"8\0\0\0\0\0\0\0"), "its devminor is no number"),
-    "number behind a zero": (patched(124, b"\x0000000001000"), "its size is no number"),
+    "size no number": (header(size=b"zzzzzzzzzzzz"), "its size is not a number"),
+    "negative size": (header(size=b"\xff" * 12), "its size is not a number"),
+    "mtime no number": (patched(136, b"zzzzzzzzzzz\0"), "its mtime is not a number"),
+    "mode no number": (patched(100, b"0o644\0\0\0"), "its mode is not a number"),
+    "owner no number": (patched(108, b"1_0\0\0\0\0\0"), "its uid is not a number"),
+    "group no number": (patched(116, b"-000001\0"), "its gid is not a number"),
+    "device no number": (patched(329, b"\xfe" * 8), "its devmajor is not a number"),
+    "minor no number": (patched(337, b"8\0\0\0\0\0\0\0"), "its devminor is not a number"),
+    "number behind a zero": (patched(124, b"\x0000000001000"), "its size is not a number"),
     "name": (header(b"\xff\xfe"), "is not UTF-8"),
 }
 
 
 @pytest.mark.parametrize(("content", "words"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_member_is_named(content: bytes, words: str, tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_broken_member_is_named(content: bytes, words: str, tmp_path: Path, ask: Ask, messages: Messages) -> None:
     result = ask("A01", write(tmp_path, FIRST + content + END))
     assert result.verdict == "fail"
-    assert re.search(words, said(result)), said(result)
+    assert re.search(words, messages(result)), messages(result)
 
 
 @pytest.mark.parametrize(
@@ -173,50 +173,52 @@ def test_a_broken_member_is_named(content: bytes, words: str, tmp_path: Path, as
         (b"", b"", "ends before its end mark"),
     ],
 )
-def test_a_broken_end_is_named(content: bytes, behind: bytes, words: str, tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_broken_end_is_named(
+    content: bytes, behind: bytes, words: str, tmp_path: Path, ask: Ask, messages: Messages
+) -> None:
     result = ask("A01", write(tmp_path, content, behind=behind))
     assert result.verdict == "fail"
-    assert words in said(result)
+    assert words in messages(result)
 
 
-def test_a_file_that_is_not_gzip_is_refused(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_file_that_is_not_gzip_is_refused(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     path = tmp_path / f"{TOP}.tar.gz"
     path.write_bytes(FIRST + END)
-    assert "not gzip-compressed" in said(ask("A01", path))
+    assert "not gzip-compressed" in messages(ask("A01", path))
     path.write_bytes(b"")
-    assert "not gzip-compressed" in said(ask("A01", path))
+    assert "not gzip-compressed" in messages(ask("A01", path))
     packed = gzip.compress(FIRST + END, mtime=0)
     path.write_bytes(packed[:-12])
-    assert "gzip stream is broken or cut off" in said(ask("A01", path))
+    assert "gzip stream is broken or cut off" in messages(ask("A01", path))
     path.write_bytes(packed[:-8] + bytes(8))
-    assert "gzip stream is broken or cut off" in said(ask("A01", path))
+    assert "gzip stream is broken or cut off" in messages(ask("A01", path))
 
 
-def test_a_bomb_stops_at_the_limit_and_in_little_memory(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_bomb_stops_at_the_limit_and_in_little_memory(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     content = FIRST + header(f"{TOP}/zeros", 60 << 20) + bytes(60 << 20) + END
     path = write(tmp_path, content)
-    assert "unpacks to more than 10485760 bytes" in said(ask("A01", path))
+    assert "unpacks to more than 10485760 bytes" in messages(ask("A01", path))
     with open_subject(path) as subject:
         assert subject.frame.unpacked_bytes < 11 << 20
 
 
-def test_members_headers_and_metadata_are_limited(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_members_headers_and_metadata_are_limited(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     few = FileRules(limits=ArchiveLimits(members=2))
     many = FIRST + b"".join(header(f"{TOP}/{number}") for number in range(3)) + END
-    assert "more than 2 members" in said(ask("A01", write(tmp_path, many), few))
+    assert "more than 2 members" in messages(ask("A01", write(tmp_path, many), few))
     headers = FIRST + pax(b"g", comment="x") * 9 + END
-    assert "more than 2 members" in said(ask("A01", write(tmp_path, headers), few))
+    assert "more than 2 members" in messages(ask("A01", write(tmp_path, headers), few))
     small = FileRules(limits=ArchiveLimits(metadata_bytes=10))
-    assert "bytes, the limit is 10" in said(ask("A01", write(tmp_path, FIRST + END), small))
+    assert "bytes, the limit is 10" in messages(ask("A01", write(tmp_path, FIRST + END), small))
 
 
-def test_a_zip_that_hides_in_a_gzip_is_refused(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_zip_that_hides_in_a_gzip_is_refused(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     # Stored in the last deflate block, with the gzip trailer as the zip's comment.
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 8)
     content = FIRST + END + bytes(512 - len(end)) + end
     path = tmp_path / f"{TOP}.tar.gz"
     path.write_bytes(gzip.compress(content, compresslevel=0, mtime=0))
-    assert "also a valid zip archive" in said(ask("A01", path))
+    assert "also a valid zip archive" in messages(ask("A01", path))
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])

@@ -21,12 +21,12 @@ from chimes.evidence.verdict import CheckResult
 
 FULL32 = 0xFFFFFFFF
 Ask = Callable[..., CheckResult]
-Said = Callable[[CheckResult], str]
+Messages = Callable[[CheckResult], str]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One member; what is None is the truth."""
+    """One member; None stands for the correct value."""
 
     name: bytes = b"acme/__init__.py"
     data: bytes = b"x = 1\n" * 30
@@ -174,7 +174,7 @@ BROKEN = {
     "not deflate": (build(Entry(packed=b"\xff" * 20)), "is not a valid deflate stream"),
     "deflate cut": (build(Entry(packed=PACKED[:-3])), "deflate stream has no end"),
     "deflate with more": (build(Entry(packed=PACKED + b"behind")), "behind its deflate stream"),
-    "duplicate": (build(Entry(), Entry()), "is there twice"),
+    "duplicate": (build(Entry(), Entry()), "occurs twice"),
     "case": (build(Entry(), replace(OTHER, name=b"acme/__INIT__.py")), "differ only in case"),
     "file and folder": (build(Entry(name=b"acme"), Entry()), "is a file and a folder at once"),
     "absolute": (build(Entry(name=b"/etc/cron.d/x")), "has an absolute path"),
@@ -190,12 +190,12 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("data", "words"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_frame_is_named(data: bytes, words: str, tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_broken_frame_is_named(data: bytes, words: str, tmp_path: Path, ask: Ask, messages: Messages) -> None:
     path = tmp_path / "acme-1.0-py3-none-any.whl"
     path.write_bytes(data)
     result = ask("A01", path)
     assert result.verdict == "fail"
-    assert re.search(words, said(result)), said(result)
+    assert re.search(words, messages(result)), messages(result)
     assert all(finding.blocks == "upload" for finding in result.findings)
 
 
@@ -234,32 +234,32 @@ def test_the_standard_library_writes_sound_zips(tmp_path: Path) -> None:
         assert subject.read("acme/absent.py") is None
 
 
-def test_limits_hold_before_anything_is_unpacked(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_limits_hold_before_anything_is_unpacked(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     path = tmp_path / "acme-1.0-py3-none-any.whl"
     path.write_bytes(build(Entry(), OTHER))
     few = FileRules(limits=ArchiveLimits(members=1))
-    assert "has 2 members, the limit is 1" in said(ask("A01", path, few))
+    assert "has 2 members, the limit is 1" in messages(ask("A01", path, few))
     small = FileRules(limits=ArchiveLimits(directory_bytes=10))
-    assert "central directory has" in said(ask("A01", path, small))
+    assert "central directory has" in messages(ask("A01", path, small))
     bomb = FileRules(limits=ArchiveLimits(unpacked_bytes=100))
-    assert "unpacks to more than 100 bytes" in said(ask("A01", path, bomb))
+    assert "unpacks to more than 100 bytes" in messages(ask("A01", path, bomb))
 
 
-def test_a_bomb_is_refused_by_what_it_declares(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_bomb_is_refused_by_what_it_declares(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     path = tmp_path / "acme-1.0-py3-none-any.whl"
     path.write_bytes(build(Entry(packed=b"\x03\x00", size=4 << 30 >> 1)))
-    assert "unpacks to more than 10485760 bytes" in said(ask("A01", path))
+    assert "unpacks to more than 10485760 bytes" in messages(ask("A01", path))
 
 
-def test_many_broken_members_are_counted_and_not_all_listed(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_many_broken_members_are_counted_and_not_all_listed(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     path = tmp_path / "acme-1.0-py3-none-any.whl"
     path.write_bytes(build(*[Entry(name=b"/%d" % number) for number in range(50)]))
     result = ask("A01", path)
     assert len(result.findings) == 21
-    assert "30 more members break the rule 'absolute-path'" in said(result)
+    assert "30 more members break the rule 'absolute-path'" in messages(result)
 
 
-def test_a_wheel_that_is_also_a_tar_is_refused(tmp_path: Path, ask: Ask, said: Said) -> None:
+def test_a_wheel_that_is_also_a_tar_is_refused(tmp_path: Path, ask: Ask, messages: Messages) -> None:
     # The first member's name and data are laid so that the first 512 bytes are a tar header.
     head = bytearray(build(Entry(name=b"a" * 400, method=0, data=b"\0" * 200))[:512])
     head[148:156] = b" " * 8
@@ -267,7 +267,7 @@ def test_a_wheel_that_is_also_a_tar_is_refused(tmp_path: Path, ask: Ask, said: S
     name = bytes(head[30:430])
     path = tmp_path / "acme-1.0-py3-none-any.whl"
     path.write_bytes(build(Entry(name=name, method=0, data=b"\0" * 200)))
-    assert "also a valid tar archive" in said(ask("A01", path))
+    assert "also a valid tar archive" in messages(ask("A01", path))
 
 
 def test_a_member_that_is_cut_off_or_without_place_is_an_artifact_error(tmp_path: Path) -> None:

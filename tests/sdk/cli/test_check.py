@@ -1,4 +1,4 @@
-"""``chimes check`` as a person and as a script see it."""
+"""The output and the exit status of ``chimes check``, for people and for scripts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chimes explain``: every code of a check or an error has an explanation, any other has near ones."""
+"""``chimes explain``: known codes of checks and errors are explained, for unknown codes similar ones are suggested."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_unknown_code_is_refused_with_near_ones(code: str, near: str) -> None
     assert near in completed.text
 
 
-def test_a_code_like_no_other_gets_the_list() -> None:
+def test_a_code_without_a_similar_one_gets_the_list() -> None:
     with pytest.raises(NotFoundError) as caught:
         explain("?")
     assert "codes: " in str(caught.value.hint)

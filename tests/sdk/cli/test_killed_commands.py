@@ -1,4 +1,4 @@
-"""Commands that are killed with SIGKILL at some moment: no process and no temporary folder of theirs stays."""
+"""Commands that are killed with SIGKILL at some moment: their processes end and their temporary folders are removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``chimes list`` where plugins misbehave: each is a row, and stdout is the answer's alone."""
+"""``chimes list`` where plugins misbehave: each is a row, and stdout has nothing else."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def listed(site: Path, *arguments: str) -> Completed:
     ("source", "reason"),
     [
         (EVIL_TEXT, "importing acme_bad failed: Evil"),
-        ("raise KeyboardInterrupt\n", "importing it failed: KeyboardInterrupt"),
+        ("raise KeyboardInterrupt\n", "importing acme_bad failed: KeyboardInterrupt"),
         ("import os\nos._exit(0)\n", "importing it ended the process with status 0"),
         ("import os\nos.kill(os.getpid(), 15)\n", "importing it ended the process with signal SIGTERM"),
         ("raise ValueError('torn \\ud800')\n", r"ValueError: torn \ud800"),
@@ -69,9 +69,9 @@ def test_a_plugin_that_misbehaves_is_a_row_beside_the_others(tmp_path: Path, sou
     assert bad.startswith("failed     acme-bad 1.2  plugin-load: ")
     assert reason in bad
     assert good.split() == ["model", "acme-good:nowcast", "1.2", "Rain"]
-    told = json.loads(listed(tmp_path, "--json").stdout)["plugins"]
-    assert reason in told[0]["failure"].replace("\x1b", r"\x1b")
-    assert told[1]["components"][0]["address"] == "acme-good:nowcast"
+    plugins = json.loads(listed(tmp_path, "--json").stdout)["plugins"]
+    assert reason in plugins[0]["failure"].replace("\x1b", r"\x1b")
+    assert plugins[1]["components"][0]["address"] == "acme-good:nowcast"
 
 
 @pytest.mark.parametrize(

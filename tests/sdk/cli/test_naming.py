@@ -1,4 +1,4 @@
-"""Which names and texts a template accepts."""
+"""The names and texts that a template accepts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_name_that_can_be_installed_and_imported_is_accepted(name: str) -> Non
         ("a\n", "a"),
     ],
 )
-def test_a_malformed_name_is_refused_with_a_name_that_would_do(name: str, suggestion: str) -> None:
+def test_a_malformed_name_is_refused_with_a_valid_suggestion(name: str, suggestion: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_name(name)
     assert repr(name) in str(caught.value)
@@ -63,7 +63,7 @@ def test_a_taken_name_is_refused_with_the_reason(name: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Rain", "rain_cast", "1st", "", "a-", "x" * 41])
-def test_a_name_that_no_component_can_have_is_refused(name: str) -> None:
+def test_an_invalid_component_name_is_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         check_component(name)
 
@@ -73,7 +73,7 @@ def test_text_of_any_script_is_accepted_and_stripped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("  ", "is empty"),
         ("x" * 201, "has 201 characters"),
@@ -83,6 +83,6 @@ def test_text_of_any_script_is_accepted_and_stripped() -> None:
         ("a\udc80b", r"U\+DC80"),
     ],
 )
-def test_text_that_does_not_fit_on_a_line_is_refused(text: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_text_that_does_not_fit_on_a_line_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         check_text("summary", text)

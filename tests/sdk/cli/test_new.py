@@ -1,4 +1,4 @@
-"""``chimes new`` from its command line: what is written, what is refused, and that a refusal leaves nothing."""
+"""``chimes new`` from its command line: written files, refusals, and that a refusal leaves no files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def new(*arguments: str, cwd: Path, stdin: str | None = None, door: str = DOOR) 
     return run(argv, cwd=cwd, env=env, stdin=None if stdin is None else stdin.encode())
 
 
-def refused(completed: Completed, cwd: Path, *said: str) -> None:
+def refused(completed: Completed, cwd: Path, *message: str) -> None:
     assert completed.returncode == 2, completed.text
     assert "Traceback" not in completed.text
-    for words in said:
+    for words in message:
         assert words in completed.text
     assert list(cwd.iterdir()) == []
 
@@ -104,7 +104,7 @@ def test_a_project_can_be_made_in_another_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["connector", "x"], ["there is no template for a connector yet", "templates: model"]),
         (["model", "My Model"], ["'My Model' is not a name for a plugin", "my-model"]),
@@ -117,13 +117,13 @@ def test_a_project_can_be_made_in_another_folder(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_request_is_refused_with_one_fix_and_leaves_nothing(
-    tmp_path: Path, arguments: list[str], said: list[str]
+    tmp_path: Path, arguments: list[str], message: list[str]
 ) -> None:
-    refused(new(*arguments, "--no-input", cwd=tmp_path), tmp_path, "fix: ", *said)
+    refused(new(*arguments, "--no-input", cwd=tmp_path), tmp_path, "fix: ", *message)
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "message"),
     [
         ({"ci": "svn"}, "'svn' is not an answer to 'ci'"),
         ({"colour": "red"}, "no question 'colour'"),
@@ -132,13 +132,13 @@ def test_a_bad_request_is_refused_with_one_fix_and_leaves_nothing(
         ({"summary": "two\nlines"}, r"unprintable character U\+000A"),
     ],
 )
-def test_every_answer_is_checked_and_the_bad_one_named(answers: dict[str, str], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_every_answer_is_checked_and_the_bad_one_named(answers: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         collect_answers(get_template("model"), answers)
 
 
 @pytest.mark.parametrize("kind", ["../model", "models", ""])
-def test_what_is_no_kind_has_no_template(kind: str) -> None:
+def test_an_unknown_kind_has_no_template(kind: str) -> None:
     with pytest.raises(NotFoundError, match="is not a kind of component"):
         get_template(kind)
 

@@ -76,9 +76,9 @@ def test_a_release_is_uploaded_closed_and_polled_until_it_is_listed(wheel: Path)
     ("state", "status", "word"),
     [
         ("rejected", 1, "the version number is still free"),
-        ("held", 1, "an admin of the marketplace looks at it first"),
+        ("held", 1, "an admin of the marketplace must approve it first"),
         ("cancelled", 1, "chimes retry 7"),
-        ("infra", 2, "by no fault of yours: chimes retry 7"),
+        ("infra", 2, "which is not your fault: chimes retry 7"),
     ],
 )
 def test_the_exit_status_follows_from_the_state(wheel: Path, state: str, status: int, word: str) -> None:
@@ -247,7 +247,7 @@ def test_a_refused_token_exits_2_and_is_not_shown(wheel: Path) -> None:
     with serving(ending("listed")) as stall:
         done = chimes(stall.url, "publish", wheel, token="chimes-other")
     assert done.returncode == 2
-    assert "permission-denied: this token is no token" in done.text
+    assert "permission-denied: this token is not valid" in done.text
     assert "chimes-other" not in done.text
 
 
@@ -298,7 +298,7 @@ def test_ctrl_c_leaves_the_submission_going(wheel: Path) -> None:
         with process.stdout, process.stderr:
             text = process.stderr.read().decode()
         assert process.wait() == 130
-    assert "submission 7 goes on without you; end it with: chimes cancel 7" in text
+    assert "submission 7 continues; end it with: chimes cancel 7" in text
 
 
 def test_a_submission_is_cancelled(wheel: Path) -> None:

@@ -1,4 +1,4 @@
-"""What every verb does where it cannot do its work: a code, a sentence, a fix; one JSON object under ``--json``."""
+"""The error of every verb that cannot do its work: a code, a sentence, a fix; with ``--json`` one JSON object."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def chimes(*arguments: str | Path, argv: tuple[str, ...] = (CHIMES,), **env: str
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["check"], "Missing argument 'PATH'"),
         (["check", "--bogus", "X"], "No such option '--bogus'"),
@@ -43,26 +43,26 @@ def chimes(*arguments: str | Path, argv: tuple[str, ...] = (CHIMES,), **env: str
         (["explain", "a\x1b[2J"], r"there is no check and no error with the code 'a\x1b[2J'"),
     ],
 )
-def test_a_command_line_that_says_too_little_is_refused_and_is_json_on_demand(arguments: list[str], said: str) -> None:
+def test_an_invalid_command_line_is_refused_as_text_and_as_json(arguments: list[str], message: str) -> None:
     plain, as_json = chimes(*arguments), chimes(*arguments, "--json")
     assert plain.returncode == as_json.returncode == 2
     assert plain.stdout == b""
-    assert said in plain.text
+    assert message in plain.text
     assert "  fix: " in plain.text
     assert "\x1b" not in plain.text
     error = json.loads(as_json.stdout)["error"]
-    assert said in error["message"].replace("\\\\", "\\")
+    assert message in error["message"].replace("\\\\", "\\")
     assert error["code"] in ("usage", "not-found")
     assert error["fix"]
 
 
-def test_no_verb_at_all_is_answered_with_the_help() -> None:
+def test_without_a_verb_the_help_is_shown() -> None:
     done = chimes()
     assert done.returncode == 2
     assert "Examples:" in done.stderr.decode()
 
 
-def test_a_fault_of_chimes_is_one_sentence_and_its_traceback_on_demand() -> None:
+def test_a_bug_of_chimes_is_one_sentence_and_a_traceback_with_chimes_debug() -> None:
     argv = (sys.executable, "-c", FAULTY)
     done = chimes(argv=argv)
     assert done.returncode == 2
@@ -85,7 +85,7 @@ def test_output_of_a_build_backend_is_escaped(tmp_path: Path) -> None:
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
-    """Reading the pipe would wait for ever, because it has no writer."""
+    """Reading the pipe would never end, because it has no writer."""
     os.mkfifo(tmp_path / "pipe")
     return tmp_path / "pipe"
 
@@ -94,7 +94,7 @@ def pipe(tmp_path: Path) -> Path:
     "arguments",
     [("check", ".", "--rules"), ("check", ".", "--nonce-file"), ("check", ".", "--sandbox", "--lock"), ("run",)],
 )
-def test_a_pipe_or_a_device_is_no_file_to_read(pipe: Path, arguments: tuple[str, ...]) -> None:
+def test_a_pipe_or_a_device_is_not_read(pipe: Path, arguments: tuple[str, ...]) -> None:
     for file in (pipe, Path("/dev/zero")):
         done = chimes(*arguments, file)
         assert done.returncode == 2, done.text
@@ -103,7 +103,7 @@ def test_a_pipe_or_a_device_is_no_file_to_read(pipe: Path, arguments: tuple[str,
 
 
 @pytest.mark.parametrize("name", ["acme-1.0-py3-none-any.whl", "acme-1.0.tar.gz"])
-def test_a_pipe_is_no_distribution(pipe: Path, name: str) -> None:
+def test_a_pipe_is_refused_as_a_distribution(pipe: Path, name: str) -> None:
     done = chimes("check", pipe.rename(pipe.with_name(name)))
     assert done.returncode == 2
     assert "it is not a regular file" in done.text

@@ -1,4 +1,4 @@
-"""Findings, verdict documents and run records have one JSON form, and survive it."""
+"""Findings, verdict documents and run records can be read back from their JSON form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Arrow types fit where, with and without loss."""
+"""Which Arrow types fit another type without loss."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_type_fits_as_the_table_says(source: pa.DataType, target: pa.DataType,
 
 
 @pytest.mark.parametrize(("source", "target"), [(a, b) for a, b, fit in CASES if fit != "incompatible"], ids=str)
-def test_whatever_widens_arrow_can_cast(source: pa.DataType, target: pa.DataType) -> None:
+def test_arrow_has_a_cast_for_every_widening(source: pa.DataType, target: pa.DataType) -> None:
     assert is_castable(source, target)
 
 
@@ -98,7 +98,7 @@ def test_a_type_has_the_name_by_which_it_is_found() -> None:
     assert name_type(pa.list_(pa.int8())) == "list<item: int8>"
 
 
-def test_a_name_that_is_no_type_is_refused() -> None:
+def test_an_unknown_type_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="'float33' does not name an Arrow type") as caught:
         parse_type("float33")
     assert "float32" in str(caught.value.hint)

@@ -47,7 +47,7 @@ def test_artifacts_are_kept_once_and_verified_when_they_leave(tmp_path: Path) ->
     path = context.artifacts.get(ref)
     assert path.read_bytes() == b"weights"
     path.write_bytes(b"tampered")
-    with pytest.raises(ArtifactError, match="declared was"):
+    with pytest.raises(ArtifactError, match="not the declared"):
         context.artifacts.get(ref)
 
 
@@ -63,6 +63,6 @@ def test_a_device_is_read_from_text(text: str, device: Device) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "CPU", "cuda:", "cuda:x", "cuda 1"])
-def test_what_is_no_device_is_refused(text: str) -> None:
+def test_an_invalid_device_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a device"):
         Device.parse(text)

@@ -1,4 +1,4 @@
-"""Only what an installer has written, and not taken away again, counts as an installed plugin."""
+"""Only distributions that an installer has written and not removed count as installed plugins."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def install(site: Path, folder: str, name: str = "acme-one", version: str = "0.9
         ("a-1.dist-info", "a", "1", ["a 1"]),
         ("acme_one-1!2.0rc1.post2.dev3+local.4.dist-info", "acme-one", "1!2.0rc1.post2.dev3+local.4", None),
         ("acme_one-2024.01.dist-info", "acme-one", "2024.1", ["acme-one 2024.1"]),
-        # What pip renames while it uninstalls, and leaves behind where it is interrupted.
+        # Names of folders that pip leaves behind when an uninstall is interrupted.
         ("~cme_one-0.9.dist-info", "acme-one", "0.9", []),
         ("~~me_one-0.9.dist-info", "acme-one", "0.9", []),
         ("-cme_one-0.9.dist-info", "acme-one", "0.9", []),
         ("~cme_one-0.9.dist-info", "~cme_one", "0.9", []),
-        # What no installer writes.
+        # Names that no installer writes.
         ("acme_one.dist-info", "acme-one", "0.9", []),
         ("acme_one-.dist-info", "acme-one", "0.9", []),
         ("-0.9.dist-info", "acme-one", "0.9", []),
@@ -110,7 +110,7 @@ def test_an_entry_that_is_not_a_folder_does_not_hide_the_plugin_that_is_installe
     assert [each.folder for each in scan([str(tmp_path / "first"), str(tmp_path / "second")])] == [second]
 
 
-def test_files_that_would_block_are_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     for number, name in enumerate(("METADATA", "entry_points.txt")):
         info = install(tmp_path, f"acme_{number}-0.9.dist-info", f"acme-{number}")
         (info / name).unlink()
@@ -118,7 +118,7 @@ def test_files_that_would_block_are_not_waited_for(tmp_path: Path) -> None:
     assert list(scan([str(tmp_path)])) == []
 
 
-def test_a_distribution_without_a_record_is_listed_as_distributions_of_other_installers_are(tmp_path: Path) -> None:
+def test_a_distribution_without_a_record_is_listed(tmp_path: Path) -> None:
     info = install(tmp_path, "acme_one-0.9.dist-info")
     assert not (info / "RECORD").exists()
     assert [each.name for each in scan([str(tmp_path)])] == ["acme-one"]
@@ -139,7 +139,7 @@ def test_two_versions_in_one_folder_are_one_plugin_always_the_same(tmp_path: Pat
     assert [each.version for each in scan([str(tmp_path)])] == ["1.1"]
 
 
-def test_a_distribution_that_is_no_plugin_hides_a_later_one_of_its_name(tmp_path: Path) -> None:
+def test_a_distribution_that_is_not_a_plugin_hides_a_later_one_of_its_name(tmp_path: Path) -> None:
     info = install(tmp_path / "first", "acme_one-0.9.dist-info")
     (info / "entry_points.txt").unlink()
     install(tmp_path / "second", "acme_one-1.0.dist-info", version="1.0")

@@ -1,4 +1,4 @@
-"""Plugins are loaded in a child process: whatever one does when it is imported, the others are listed."""
+"""Plugins are loaded in a child process: one that misbehaves at import does not hide the others."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_a_variable_is_asked_for_once() -> None:
         register(environment=("DO_NOT_TRACK=1", "DO_NOT_TRACK=0"))
 
 
-def test_a_registration_is_the_same_after_a_trip_through_json() -> None:
+def test_a_registration_is_the_same_after_a_round_trip_through_json() -> None:
     accelerator = AcceleratorRequest(kinds=("npu", "cuda"), count=2, memory_bytes=1 << 40)
     full = register(
         devices=("cpu", "npu"),
@@ -163,7 +163,7 @@ def test_json_that_is_not_a_registration_is_refused(change: dict[str, object]) -
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 7, {}, {"resources": {}}])
-def test_json_that_is_not_even_an_object_of_that_form_is_refused(data: object) -> None:
+def test_json_of_another_shape_is_refused(data: object) -> None:
     with pytest.raises(ConfigError):
         Registration.from_json(data)
 

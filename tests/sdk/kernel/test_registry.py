@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,8 @@ def test_a_plugin_is_found_and_its_component_class_imported_on_demand(site: Path
     [
         ("import no_such_module_anywhere\n", "ModuleNotFoundError"),
         ("raise SystemExit(3)\n", "SystemExit"),
+        ("raise KeyboardInterrupt\n", "failed: KeyboardInterrupt"),
+        (HEAD + "@hookimpl\ndef chimes_models():\n    raise KeyboardInterrupt\n", "failed: KeyboardInterrupt"),
         ("raise ValueError('one\\n  two')\n", "ValueError: one two"),
         ("class Mute(Exception):\n    def __str__(self):\n        return 7\n\n\nraise Mute\n", "failed: Mute"),
         ("def broken(:\n", "SyntaxError"),
@@ -69,6 +73,25 @@ def test_a_plugin_that_fails_is_a_row_with_its_reason(site: Path, source: str, r
     assert good.failure is None
 
 
+@pytest.mark.parametrize(
+    "reaction", ["raise", "raise SystemExit(3)", "raise ValueError('no')", "pass"], ids=lambda text: text.split("(")[0]
+)
+def test_ctrl_c_ends_loading_even_where_the_plugin_catches_it(site: Path, reaction: str) -> None:
+    pressed = "import os, signal\n\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    signal.pause()\n"
+    install(site, f"{pressed}except BaseException:\n    {reaction}\n")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        Registry.discover([str(site)])
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_plugin_is_loaded_in_another_thread_too(site: Path) -> None:
+    install(site, "raise KeyboardInterrupt\n")
+    with ThreadPoolExecutor() as pool:
+        (plugin,) = pool.submit(Registry.discover, [str(site)]).result().plugins
+    assert "failed: KeyboardInterrupt" in str(plugin.failure)
+
+
 def test_asking_for_a_failed_plugin_says_why(site: Path) -> None:
     install(site, "raise ValueError('why')\n")
     with pytest.raises(PluginLoadError, match="why"):
@@ -83,7 +106,7 @@ def test_an_incompatible_component_is_listed_and_refused(site: Path) -> None:
         registry.get_class("model", "acme-weather:nowcast")
 
 
-def test_an_unknown_component_is_answered_with_those_that_are_there(site: Path) -> None:
+def test_an_unknown_component_is_named_with_the_installed_ones(site: Path) -> None:
     install(site, HEAD + HOOK.format(GOOD))
     with pytest.raises(NotFoundError) as caught:
         Registry.discover([str(site)]).get_listing("model", "acme-weather:forecast")
@@ -131,6 +154,6 @@ def test_variables_that_a_component_asks_for_are_set_before_it_is_imported(
     assert registry.get_class("model", "acme-weather:nowcast").seen == ("0", "1")
 
 
-def test_a_target_that_is_not_there_is_a_load_error() -> None:
+def test_a_missing_target_is_a_load_error() -> None:
     with pytest.raises(PluginLoadError, match="NoSuch"):
         import_target("chimes.errors:NoSuch")

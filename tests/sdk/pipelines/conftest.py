@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from chimes.errors import CompositionError, Problem
-from chimes.pipelines.composition import Composition, compose
+from chimes.pipelines.composer import compose
+from chimes.pipelines.composition import Composition
 from chimes.pipelines.launcher import RetryPolicy, RunReport, run
 from chimes.pipelines.spec import Pipeline
 from chimes.registry import Registry

@@ -1,4 +1,4 @@
-"""The command ``chimes run``: exit status, words for people, one JSON object for programs."""
+"""The command ``chimes run``: exit status, text for people, one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from chimes.cli.run import command
+from chimes.pipelines.launcher import RunReport
 from chimes.processes import PIPE, Process
 from chimes.registry import Registry
 from click.testing import CliRunner, Result
@@ -67,9 +68,10 @@ def test_a_pipeline_that_runs_exits_0_and_names_its_output(pipeline: Path, tmp_p
 def test_json_is_one_object_on_stdout(pipeline: Path) -> None:
     result = invoke(pipeline, "--json")
     assert result.exit_code == 0
-    values = json.loads(result.stdout)
-    assert values["failure"] is None
-    assert values["result"]["output"]["rows"] == 20
+    report = RunReport.model_validate_json(result.stdout)
+    assert report.failure is None
+    assert report.result is not None
+    assert report.result.output.rows == 20
 
 
 def test_a_dry_run_composes_and_starts_nothing(pipeline: Path, tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_a_run_that_fails_is_json_too(lab: Registry, tmp_path: Path) -> None:
     assert "traceback" not in failure
 
 
-def test_a_retry_is_told(lab: Registry, tmp_path: Path) -> None:
+def test_a_retry_is_shown(lab: Registry, tmp_path: Path) -> None:
     result = invoke(write(tmp_path, "is busy once"))
     assert result.exit_code == 0
     assert "attempt 1 failed: the weights are being moved; again in 1 s" in result.output
@@ -129,7 +131,7 @@ def test_a_pipeline_that_does_not_compose_is_json_too(lab: Registry, tmp_path: P
     assert [problem["code"] for problem in values["problems"]] == ["infeasible"]
 
 
-def test_a_file_that_is_no_pipeline_exits_2(tmp_path: Path) -> None:
+def test_an_invalid_pipeline_file_exits_2(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("name =\n", "utf-8")
     result = invoke(tmp_path / "bad.toml")
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""Composing: what fits is a value, what does not is a list of problems, and nothing is started."""
+"""Composing gives a value or a list of problems, and starts nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from chimes.errors import CompositionError, Problem
-from chimes.pipelines.composition import Composition, compose
+from chimes.pipelines.composer import compose
+from chimes.pipelines.composition import Composition
 from chimes.pipelines.spec import Pipeline
 from chimes.registry import Registry
 
@@ -17,7 +18,7 @@ Compose = Callable[..., Composition]
 Problems = Callable[..., tuple[Problem, ...]]
 
 
-def test_what_fits_is_a_value_that_json_carries(composed: Compose) -> None:
+def test_a_composition_survives_json(composed: Compose) -> None:
     composition = composed()
     assert Composition.model_validate_json(composition.model_dump_json()) == composition
     assert [match.verdict for match in composition.columns] == ["exact", "widening"]
@@ -38,7 +39,7 @@ def test_only_the_columns_that_are_needed_are_read(composed: Compose) -> None:
     assert (request.limit, request.partitions) == (5, 2)
 
 
-def test_what_is_kept_stands_before_the_outputs(composed: Compose) -> None:
+def test_kept_columns_stand_before_the_outputs(composed: Compose) -> None:
     assert composed(model={"keep": ["name", "id"]}).output_schema.names == ["name", "id", "score", "batch_rows"]
 
 
@@ -60,10 +61,10 @@ SAD: list[tuple[dict[str, Any], str, str, str, str]] = [
         "installed connectors: acme-lab:numbers",
     ),
     (
-        {"model": {"component": "nobody:none"}},
+        {"model": {"component": "acme-other:none"}},
         "model",
         "not-found",
-        "'nobody:none'",
+        "'acme-other:none'",
         "installed models: acme-lab:score",
     ),
     ({"backend": {"component": "acme-lab:moon"}}, "backend", "not-found", "'acme-lab:moon'", "acme-lab:bench"),
@@ -78,7 +79,7 @@ SAD: list[tuple[dict[str, Any], str, str, str, str]] = [
         {"source_config": {"behaviour": "plans otherwise"}},
         "source",
         "schema-mismatch",
-        "plans column 'a' in one way alone",
+        "plans column 'a' differently",
         "author",
     ),
     ({"model_config": {"behaviour": "raises in describe"}}, "model", "plugin-crashed", "KeyError: 'weights'", "author"),
@@ -141,7 +142,7 @@ SAD: list[tuple[dict[str, Any], str, str, str, str]] = [
 @pytest.mark.parametrize(
     ("changes", "where", "code", "message", "fix"), SAD, ids=[f"{case[1]}-{case[3]}" for case in SAD]
 )
-def test_what_does_not_fit_has_code_value_and_fix(
+def test_a_problem_has_code_value_and_fix(
     problems: Problems, changes: dict[str, Any], where: str, code: str, message: str, fix: str
 ) -> None:
     (problem,) = problems(**changes)
@@ -181,7 +182,9 @@ def test_all_problems_are_reported_at_once(lab: Registry, make: Callable[..., Pi
 
 
 def test_a_model_that_is_not_found_hides_no_other_problem(problems: Problems) -> None:
-    found = problems(model={"component": "nobody:none", "keep": ["age"], "device": "?"}, source={"stream": "letters"})
+    found = problems(
+        model={"component": "acme-other:none", "keep": ["age"], "device": "?"}, source={"stream": "letters"}
+    )
     assert {problem.where for problem in found} == {"model", "model.device", "source"}
 
 

@@ -85,7 +85,7 @@ def test_a_column_without_its_cast_does_not_compose(pipeline: Path) -> None:
     assert not (pipeline.parent / "risk.parquet").exists()
 
 
-def test_this_machine_has_no_npu_and_says_so(pipeline: Path) -> None:
+def test_a_missing_npu_is_reported(pipeline: Path) -> None:
     pipeline.write_text(PIPELINE.replace('keep = ["sick"]', 'device = "npu"'), "utf-8")
     result = CliRunner().invoke(command, [str(pipeline), "--json"])
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""Columns of extension types, the plugin's own among them, on their way through a whole run."""
+"""Columns of extension types, the plugin's own included, in a whole run."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_no_rows_still_have_their_schema(tmp_path: Path, suffix: str) -> None:
     assert read(path).schema == SCHEMA
 
 
-def test_no_rows_in_a_csv_file_leave_its_head(tmp_path: Path) -> None:
+def test_a_csv_file_without_rows_has_its_header(tmp_path: Path) -> None:
     write(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text("utf-8") == '"id","name"\n'
 
@@ -101,7 +101,7 @@ def test_json_lines_hold_every_value_as_json(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_not_committed_was_never_there(tmp_path: Path) -> None:
+def test_an_uncommitted_file_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "out.parquet"
     path.write_text("old", "utf-8")
     with OutputFile(path, SCHEMA, run_id="r1") as output:
@@ -124,7 +124,7 @@ UNWRITABLE = {
     ".csv": r"^(list|large_list|fixed_size_list|struct|map|sparse|dense)|interval|values=list|tensor",
     ".jsonl": r"union|^struct<a: int64, a: int64>",
 }
-"""By suffix: what the text of a type holds that is refused."""
+"""By suffix: a part of the name of each type that is refused."""
 
 
 @pytest.mark.parametrize(("name", "suffix"), CASES)
@@ -147,7 +147,7 @@ def test_every_value_of_every_type_is_written_or_its_type_is_refused(tmp_path: P
 
 
 def read_plain(path: Path, dtype: pa.DataType) -> list[object]:
-    """Column x as plain values; the text formats are read by what their documentation says."""
+    """Column x as plain values; the text formats are read as documented."""
     if path.suffix == ".jsonl":
         return [decode(json.loads(line)["x"], dtype) for line in path.read_text("utf-8").splitlines()]
     if path.suffix == ".csv":
@@ -157,17 +157,14 @@ def read_plain(path: Path, dtype: pa.DataType) -> list[object]:
 
 def read_texts(path: Path) -> list[str | None]:
     texts = pa.csv.ConvertOptions(
-        column_types={"x": pa.string()},
-        null_values=[""],
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
+        column_types={"x": pa.string()}, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
     )
     parse = pa.csv.ParseOptions(newlines_in_values=True)
     return pa.csv.read_csv(path, convert_options=texts, parse_options=parse).column("x").to_pylist()  # type: ignore[no-any-return]
 
 
 def decode(value: Any, dtype: pa.DataType) -> object:
-    """What a text or a value of JSON stands for in a column of this type."""
+    """The value of a text or of a JSON value in a column of this type."""
     if value is None:
         return None
     if isinstance(dtype, pa.BaseExtensionType):
@@ -209,7 +206,7 @@ def decode_time(value: Any, dtype: pa.DataType) -> object:
     assert found
     assert bool(found[7]) == bool(getattr(dtype, "tz", None))
     year, month, day = (int(part or 1) for part in found.groups()[:3])
-    # The calendar repeats itself after 400 years, which are 146097 days.
+    # The calendar repeats after 400 years, which are 146097 days.
     cycles, year = divmod(year - 1970, 400) if found[1] else (0, 0)
     days = datetime.date(year + 1970, month, day).toordinal() - 719_163 + cycles * 146_097
     if pa.types.is_date(dtype):
@@ -274,7 +271,7 @@ FAR_FUTURE = pa.array([2**62], pa.int64()).cast(pa.timestamp("s"))
         (".csv", pa.nulls(1, pa.int8())),
     ],
 )
-def test_a_value_that_cannot_be_written_is_no_fault_of_the_disk(tmp_path: Path, suffix: str, column: pa.Array) -> None:
+def test_a_value_that_cannot_be_written_is_a_schema_mismatch(tmp_path: Path, suffix: str, column: pa.Array) -> None:
     path = tmp_path / f"out{suffix}"
     batch = pa.record_batch([column], names=["x"])
     check_format(path, batch.schema)
@@ -287,12 +284,12 @@ def test_a_value_that_cannot_be_written_is_no_fault_of_the_disk(tmp_path: Path, 
 
 @settings(max_examples=200, deadline=None)
 @given(st.sampled_from(["s", "ms", "us", "ns"]), st.integers(-(2**63), 2**63 - 1), st.sampled_from([None, "UTC"]))
-def test_any_timestamp_is_text_that_stands_for_it(unit: str, number: int, zone: str | None) -> None:
+def test_any_timestamp_can_be_read_back_from_its_text(unit: str, number: int, zone: str | None) -> None:
     dtype = pa.timestamp(unit, zone)
     (text,) = json_values(pa.array([number], pa.int64()).cast(dtype))
     assert decode(text, dtype) == ("seconds", fractions.Fraction(number, PER_SECOND[unit]))
 
 
-def test_a_disk_that_does_not_take_it_is_named(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match=r"out\.csv cannot be written: No such file"):
         write(tmp_path / "none" / "out.csv")

@@ -1,4 +1,4 @@
-"""Pipeline files: what is read, and what is refused by name."""
+"""Pipeline files: valid ones are read, errors name the key."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def refused(tmp_path: Path, text: str) -> dict[str, tuple[str, str]]:
     return {problem.where: (problem.message, problem.fix) for problem in caught.value.problems}
 
 
-def test_a_file_says_all_that_a_pipeline_has(tmp_path: Path) -> None:
+def test_every_section_of_a_file_is_read(tmp_path: Path) -> None:
     pipeline = read_pipeline(write(tmp_path, GOOD))
     assert pipeline.name == "wdbc-risk"
     assert pipeline.source.filters == (Compare(op="gt", column="age", value=3),)
@@ -86,7 +86,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"pipeline\.toml' is not valid TOML.*line 3") as caught:
-        read_pipeline(write(tmp_path, "[pipeline]\nname = 'x'\nthis is no line\n"))
+        read_pipeline(write(tmp_path, "[pipeline]\nname = 'x'\nthis is not TOML\n"))
     assert caught.value.hint
 
 
@@ -97,7 +97,7 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
         read_pipeline(file)
 
 
-def test_text_that_nests_as_nobody_nests_is_refused(tmp_path: Path) -> None:
+def test_text_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     for text in ("x = " + "[" * 20_000, "a" + ".a" * 5000 + " = 1", "x = " + "[" * 70 + "]" * 70):
         with pytest.raises(ConfigError, match="nested too deeply"):
             read_pipeline(write(tmp_path, text))
@@ -106,7 +106,7 @@ def test_text_that_nests_as_nobody_nests_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["x" * (1 << 20) + "x", ""])
-def test_what_is_no_small_file_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_large_file_or_a_pipe_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "pipeline.toml"
     if text:
         file.write_text(text)
@@ -128,7 +128,7 @@ def test_every_unknown_key_is_named_with_the_nearest_known_one(tmp_path: Path) -
     assert "cpus, memory_bytes, walltime_s" in found["resources.gpus"][1]
 
 
-def test_a_key_that_resembles_none_is_to_be_removed(tmp_path: Path) -> None:
+def test_the_fix_for_a_key_without_a_similar_one_is_to_remove_it(tmp_path: Path) -> None:
     assert refused(tmp_path, GOOD + "zzz = 1\n")["resources.zzz"][1].startswith("remove it")
 
 
@@ -148,7 +148,7 @@ def test_a_long_wrong_value_is_cut(tmp_path: Path) -> None:
     assert len(found["source.limit"][0]) < 250
 
 
-def test_numbers_that_json_has_not_are_named_and_nothing_else_is_shown(tmp_path: Path) -> None:
+def test_a_number_that_json_lacks_is_named_without_showing_other_values(tmp_path: Path) -> None:
     text = GOOD.replace("threshold = 0.5", 'token = "secret", a = [{ b = nan }]')
     message, _ = refused(tmp_path, text)["model.params"]
     assert "a.0.b is nan, which JSON cannot hold" in message
@@ -156,14 +156,14 @@ def test_numbers_that_json_has_not_are_named_and_nothing_else_is_shown(tmp_path:
 
 
 @pytest.mark.parametrize("key", ["walltime_s = inf", "walltime_s = 1e300"])
-def test_what_no_clock_counts_is_refused(tmp_path: Path, key: str) -> None:
+def test_an_impossible_walltime_is_refused(tmp_path: Path, key: str) -> None:
     assert "resources.walltime_s" in refused(tmp_path, GOOD.replace("cpus = 2", key))
 
 
-def test_more_partitions_than_anybody_runs_are_refused(tmp_path: Path) -> None:
+def test_too_many_partitions_are_refused(tmp_path: Path) -> None:
     assert "source.partitions" in refused(tmp_path, GOOD.replace("partitions = 2", "partitions = 9223372036854775807"))
 
 
-def test_a_text_that_no_path_can_hold_is_refused(tmp_path: Path) -> None:
+def test_a_null_character_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"U\+0000"):
         read_pipeline(write(tmp_path, GOOD.replace("risk.parquet", "risk\\u0000.parquet")))

@@ -1,4 +1,4 @@
-"""Parameters, placements and environments: what is decided before a job is submitted."""
+"""Parameters, placements and environments: the decisions before a job is submitted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_good_parameters_have_no_problem() -> None:
         ({"factor": 1, "mode": "odd"}, "parameter mode = 'odd' is not one of 'plain', 'loud'", "choose one"),
     ],
 )
-def test_a_parameter_that_does_not_suit_is_named(params: dict[str, Any], message: str, fix: str) -> None:
+def test_an_invalid_parameter_is_named(params: dict[str, Any], message: str, fix: str) -> None:
     (problem,) = check_params(SCHEMA, params)
     assert problem.message == message
     assert problem.fix.startswith(fix)

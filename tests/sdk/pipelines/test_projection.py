@@ -64,7 +64,7 @@ def test_a_lossy_step_needs_the_cast_that_the_fix_spells_out() -> None:
     assert fix == 'under [model.columns] write y = { column = "x", cast = "float32" }'
 
 
-def test_nulls_into_a_solid_input_need_a_cast_too() -> None:
+def test_nulls_into_an_input_without_nulls_need_a_cast() -> None:
     _, fix = problem(pa.field("x", pa.float32()), solid("y", pa.float32()))
     assert fix.endswith('cast = "float32" }; a null then ends the run')
 
@@ -90,7 +90,7 @@ def test_a_cast_that_the_input_does_not_take_is_refused() -> None:
     assert "cast = true" in fix
 
 
-def test_a_cast_to_no_type_is_refused() -> None:
+def test_a_cast_to_an_unknown_type_is_refused() -> None:
     message, _ = problem(pa.field("x", pa.int8()), pa.field("y", pa.float32()), cast="float31")
     assert "'float31'" in message
 
@@ -110,7 +110,7 @@ def test_a_batch_becomes_exactly_the_inputs() -> None:
     assert batch.column(0).to_pylist() == [1.0, 2.0]
 
 
-def test_an_asked_for_cast_may_round() -> None:
+def test_a_cast_may_round() -> None:
     assert convert(pa.array([0.1]), solid("y", pa.float32()), cast="float32").column(0)[0].as_py() == pytest.approx(0.1)
 
 
@@ -135,7 +135,7 @@ def test_a_dictionary_is_decoded() -> None:
         (pa.array([1_500], pa.timestamp("ms")), "timestamp[s]", "1500"),
     ],
 )
-def test_a_value_that_does_not_survive_its_cast_is_named(array: pa.Array, cast: str, why: str) -> None:
+def test_a_value_that_cannot_be_cast_is_named(array: pa.Array, cast: str, why: str) -> None:
     with pytest.raises(SchemaMismatchError, match=f"column 'x' cannot become .*{why}") as caught:
         convert(array, solid("y", pa.type_for_alias(cast)), cast=cast)
     assert caught.value.hint
@@ -161,7 +161,7 @@ def test_a_column_of_every_type_is_fed_as_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in COLUMNS if isinstance(COLUMNS[name].type, pa.BaseExtensionType)])
-def test_an_extension_type_is_fed_as_what_it_is_stored_as_and_made_by_a_cast(name: str) -> None:
+def test_an_extension_type_is_cast_to_and_from_its_storage_type(name: str) -> None:
     column = COLUMNS[name]
     stored = convert(column, pa.field("y", column.type.storage_type)).column(0)
     assert plain_values(stored) == plain_values(column.storage)
@@ -206,7 +206,7 @@ def answer(**columns: list[Any]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=OUTPUTS)
 
 
-def test_an_answer_as_promised_passes() -> None:
+def test_an_answer_with_the_schema_of_the_signature_passes() -> None:
     assert check_outputs(answer(), OUTPUTS, 1) == answer()
     assert check_outputs(answer(s=[None]), OUTPUTS, 1).num_rows == 1
 
@@ -227,7 +227,7 @@ def test_an_answer_as_promised_passes() -> None:
         (3, "not int"),
     ],
 )
-def test_an_answer_that_breaks_the_promise_is_the_plugins_fault(value: Any, why: str) -> None:
+def test_an_answer_with_another_schema_is_the_plugins_fault(value: Any, why: str) -> None:
     with pytest.raises(SchemaMismatchError, match=why) as caught:
         check_outputs(value, OUTPUTS, 1)
     assert caught.value.fault == "plugin"

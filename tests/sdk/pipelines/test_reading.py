@@ -1,4 +1,4 @@
-"""Reading what was planned, and cutting it into batches."""
+"""Reading the rows of a plan, and cutting them into batches."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_connector_that_yields_other_columns_is_at_fault(numbers: Open) -> Non
         read_table(numbers(behaviour="yields nothing planned"), request())
 
 
-def test_rows_come_in_the_size_that_is_wanted_and_in_order() -> None:
+def test_batches_have_the_wanted_size_and_rows_stay_in_order() -> None:
     sizes = (5, 0, 1, 12, 3)
     ids = iter(range(100))
     batches = [pa.record_batch({"id": pa.array([next(ids) for _ in range(size)], pa.int64())}) for size in sizes]

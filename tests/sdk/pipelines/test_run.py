@@ -1,4 +1,4 @@
-"""Runs: a job on a backend that leaves a whole output, or none and its reason."""
+"""Runs: a job on a backend leaves a whole output, or no output and an error."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from chimes.context import CancelToken
 from chimes.kinds.backend import JobState
-from chimes.pipelines import worker
 from chimes.pipelines.composition import Composition
 from chimes.pipelines.launcher import RetryPolicy, RunReport, run
 from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged
-from chimes.pipelines.result import Failure, RunFolder, RunResult, read_value, write_value
+from chimes.pipelines.result import Failure, RunResult, read_value
 from chimes.registry import Registry
 
 Ran = Callable[..., RunReport]
@@ -26,7 +25,7 @@ Compose = Callable[..., Composition]
 
 
 def failed(report: RunReport, code: str) -> Failure:
-    """The failure of a run, which left nothing beside its folder."""
+    """The failure of a run that left no files outside its folder."""
     assert report.result is None
     assert report.failure is not None
     assert report.failure.code == code, report.failure
@@ -93,78 +92,9 @@ def test_filters_and_limit_hold_whatever_the_source_does(ran: Ran, tmp_path: Pat
     assert pq.read_table(tmp_path / "scores.parquet").column("id").to_pylist() == [5, 7, 8]
 
 
-def test_an_answer_in_chunks_is_one_answer(ran: Ran, tmp_path: Path) -> None:
+def test_an_answer_in_chunks_is_joined(ran: Ran, tmp_path: Path) -> None:
     assert ran(model_config={"behaviour": "answers chunked"}).failure is None
     assert pq.read_metadata(tmp_path / "scores.parquet").num_rows == 10
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "why"),
-    [
-        ("answers short", "has 9 rows for 10 rows"),
-        ("answers another type", "column 'score' of the model's answer is float32"),
-        ("answers another column", "lacks column 'score'"),
-        ("answers a column more", "column 'more' is not in its signature"),
-        ("answers in another order", "in another order"),
-        ("answers nulls", "column 'score' of the model's answer holds nulls"),
-        ("answers text", "not str"),
-    ],
-)
-def test_a_wrong_answer_ends_the_run_by_name(composed: Compose, tmp_path: Path, behaviour: str, why: str) -> None:
-    failure = executed(composed(model_config={"behaviour": behaviour}), tmp_path)
-    assert failure is not None
-    assert (failure.code, failure.fault, failure.stage) == ("schema-mismatch", "plugin", "predict")
-    assert why in failure.message
-
-
-def executed(composition: Composition, tmp_path: Path) -> Failure | None:
-    """Do a worker's work in this process."""
-    folder = RunFolder(tmp_path / "here")
-    folder.path.mkdir()
-    write_value(folder.plan, composition)
-    status = worker.main(["run", str(folder.plan)])
-    failure = read_value(folder.error, Failure)
-    assert status == (1 if failure else 0)
-    assert failure is None or not (tmp_path / "scores.parquet").exists()
-    return failure
-
-
-@pytest.mark.parametrize(
-    ("changes", "code", "stage", "why"),
-    [
-        ({"model_config": {"behaviour": "raises"}}, "plugin-crashed", "predict", "ValueError: the weights do not like"),
-        ({"model_config": {"behaviour": "fills memory"}}, "out-of-memory", "predict", "memory did not suffice"),
-        ({"model_config": {"behaviour": "has no device"}}, "device-unavailable", "load", "cpu:0 is not there"),
-        ({"model_config": {"behaviour": "lies about its device"}}, "device-unavailable", "load", "reports npu:0"),
-        ({"source_config": {"behaviour": "raises"}}, "plugin-crashed", "read", "OSError: the disk is gone"),
-        ({"source_config": {"nulls": True}}, "schema-mismatch", "project", "column 'a' holds nulls, input 'a'"),
-        ({"source_config": {"huge": True}}, "schema-mismatch", "project", "column 'a' cannot become float32"),
-        ({"source_config": {"behaviour": "yields another type"}}, "schema-mismatch", "read", "was planned as"),
-    ],
-)
-def test_what_goes_wrong_in_the_worker_is_told_with_its_stage(
-    composed: Compose, tmp_path: Path, changes: dict[str, Any], code: str, stage: str, why: str
-) -> None:
-    failure = executed(composed(**changes), tmp_path)
-    assert failure is not None
-    assert (failure.code, failure.stage) == (code, stage)
-    assert why in failure.message
-    assert "Traceback" in failure.traceback
-
-
-def test_a_worker_does_a_plan_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert worker.main(["walk"]) == 2
-    assert "usage" in capsys.readouterr().err
-    (tmp_path / "plan.json").write_text("{}", "utf-8")
-    assert worker.main(["run", str(tmp_path / "plan.json")]) == 1
-    failure = read_value(tmp_path / "error.json", Failure)
-    assert failure is not None
-    assert failure.code == "invalid-state"
-
-
-def test_an_error_of_chimes_itself_is_an_infrastructure_error() -> None:
-    failure = Failure.of(ZeroDivisionError("one by nought"))
-    assert (failure.code, failure.message) == ("infrastructure", "the worker failed: ZeroDivisionError: one by nought")
 
 
 def test_a_failing_model_leaves_its_cause_and_a_log(ran: Ran) -> None:
@@ -192,7 +122,7 @@ def test_a_failed_run_leaves_the_old_output_as_it_was(ran: Ran, tmp_path: Path) 
         ("exits", {}, "plugin-crashed", "ended with exit status 0 and left no result"),
     ],
 )
-def test_a_worker_that_cannot_say_why_is_explained_by_its_end(
+def test_a_worker_that_leaves_no_result_is_explained_by_its_exit_status(
     ran: Ran, behaviour: str, backend: dict[str, Any], code: str, why: str
 ) -> None:
     assert why in failed(ran(model_config={"behaviour": behaviour}, backend_config=backend), code).message
@@ -212,7 +142,7 @@ def test_other_failures_are_not_tried_again(ran: Ran) -> None:
     assert ran(model_config={"behaviour": "raises"}).attempts == 1
 
 
-def test_a_wait_that_is_too_long_is_not_waited_for(ran: Ran) -> None:
+def test_a_wait_that_is_too_long_fails_the_run(ran: Ran) -> None:
     report = ran(model_config={"behaviour": "is throttled for an hour"})
     assert report.attempts == 1
     assert report.failure is not None

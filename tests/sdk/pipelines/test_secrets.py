@@ -16,7 +16,7 @@ Ran = Callable[..., RunReport]
 Compose = Callable[..., Composition]
 
 
-def test_a_secret_reaches_the_worker_and_no_specification(
+def test_a_secret_reaches_the_worker_but_not_the_specification(
     ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARCHIVE_KEY", "open sesame")
@@ -40,7 +40,7 @@ def test_a_secret_that_is_a_default_reaches_the_worker_as_one_that_is_given(
     assert not [path for path in kept if b"open sesame" in path.read_bytes()]
 
 
-def test_a_handed_over_secret_is_for_the_owner_alone(composed: Compose, tmp_path: Path) -> None:
+def test_the_file_of_secrets_can_be_read_by_its_owner_only(composed: Compose, tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "here")
     folder.path.mkdir()
     write_value(folder.plan, composed())

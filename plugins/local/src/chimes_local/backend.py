@@ -38,9 +38,11 @@ class LocalConfig(Config):
         default=None, ge=1, le=512, description="Jobs that run at once; default one for each cpu."
     )
     memory_bytes: int | None = Field(
-        default=None, ge=1, description="Memory limit of a job that names none; default no limit."
+        default=None, ge=1, description="Memory limit of a job without one of its own; default no limit."
     )
-    heartbeat_s: float = Field(default=5.0, gt=0, le=3600, description="How often a job's wrapper shows that it lives.")
+    heartbeat_s: float = Field(
+        default=5.0, gt=0, le=3600, description="Seconds between two heartbeats of a job's wrapper."
+    )
 
 
 class LocalBackend(ComputeBackend[LocalConfig]):
@@ -108,7 +110,7 @@ class LocalBackend(ComputeBackend[LocalConfig]):
             raise NotFoundError(
                 f"there is no task {task} of job {handle.native_id[:12]}", hint="a job of this backend has task 0"
             )
-        # Asked before the log is read: a final job writes no more.
+        # Read before the log: a job in a final state writes no more.
         is_final = read_status(folder)["state"] in FINAL_STATES
         data, size = jobfolder.read_logs(folder, stream, offset=offset, limit_bytes=limit_bytes)
         after = offset + len(data)

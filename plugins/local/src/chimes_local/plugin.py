@@ -1,4 +1,4 @@
-"""Announces the backend; imports nothing of it."""
+"""Registers the backend, without importing it."""
 
 from __future__ import annotations
 

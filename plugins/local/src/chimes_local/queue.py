@@ -1,7 +1,7 @@
 """The queue of one root: jobs wait in the order of submission until a slot is free.
 
 No process manages it. The wrapper of a waiting job holds a lock on its ticket in ``queue/``, that of a running job
-on a file in ``slots/``; the kernel releases both when a wrapper dies, however it dies.
+on a file in ``slots/``; the kernel releases both when a wrapper ends for any reason.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chimes.jobs.wrapper import Admission
 __all__ = ["QueuePlace", "waiting_jobs"]
 
 FIRST_S, LONGEST_S = 0.05, 5.0
-"""How often a waiting wrapper looks: the first in the queue every 0.05 s, the others less often with their distance."""
+"""How often a waiting wrapper checks for a slot: the first in the queue every 0.05 s, the others less often."""
 
 
 def waiting_jobs(root: Path) -> list[str]:

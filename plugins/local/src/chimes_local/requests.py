@@ -98,7 +98,7 @@ def _check_paths(job: JobSpec) -> None:
     name = job.command[0]
     if "/" in name:
         program = Path(name) if workdir is None else workdir / name
-        # A path relative to the job's own folder may not exist yet: then the start of the job fails.
+        # A path relative to the job's own folder may not exist yet; then the job fails when it starts.
         if program.is_absolute() and shutil.which(program) is None:
             raise _invalid(name, "is not an executable file", "check the path and its permissions")
         return

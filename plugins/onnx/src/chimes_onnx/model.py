@@ -131,9 +131,11 @@ def _filled(tensor: Tensor, size: int) -> Tensor:
 
 
 def _cannot_run(path: str, error: Exception) -> ChimesError:
-    said = reason(error)
-    if isinstance(error, MemoryError) or "allocate memory" in said or "bad_alloc" in said:
-        return OutOfMemoryError(f"there is not enough memory to run {path!r}: {said}", hint="use smaller batches")
+    message = reason(error)
+    if isinstance(error, MemoryError) or "allocate memory" in message or "bad_alloc" in message:
+        return OutOfMemoryError(f"there is not enough memory to run {path!r}: {message}", hint="use smaller batches")
     return UnsupportedError(
-        f"{path!r} failed on these rows: {said}", hint="give it values like those it was made for", fault="plugin"
+        f"{path!r} failed on these rows: {message}",
+        hint="give it values like those that it was trained on",
+        fault="plugin",
     )

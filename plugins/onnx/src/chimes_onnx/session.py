@@ -156,22 +156,22 @@ def _verify(path: Path, content: bytes, wanted: str | None) -> str:
 
 
 def _cannot_load(path: Path, error: Exception, dimensions: dict[str, int]) -> ChimesError:
-    said = reason(error)
+    message = reason(error)
     if dimensions:
-        # Without them it was loaded just before.
+        # The same file was loaded without dimensions before.
         sizes = ", ".join(f"{name} = {size}" for name, size in dimensions.items())
         return ConfigError(
-            f"{str(path)!r} cannot be loaded with the dimensions {sizes}: {said}",
+            f"{str(path)!r} cannot be loaded with the dimensions {sizes}: {message}",
             hint="give other sizes under dimensions, or none",
         )
-    if "protobuf" in said:
+    if "protobuf" in message:
         return ArtifactError(f"{str(path)!r} is not an ONNX file", hint="export the model again; the file is damaged")
-    if "External" in said:
+    if "External" in message:
         return ArtifactError(
-            f"{str(path)!r} keeps weights in another file that external_data does not name: {said}",
+            f"{str(path)!r} keeps weights in another file that external_data does not name: {message}",
             hint="name that file with its sha256 under external_data, or export the model as one file",
         )
     return ArtifactError(
-        f"onnxruntime {ort.__version__} cannot load {str(path)!r}: {said}",
+        f"onnxruntime {ort.__version__} cannot load {str(path)!r}: {message}",
         hint="export the model with an opset and operators that this onnxruntime knows",
     )

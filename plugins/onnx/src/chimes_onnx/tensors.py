@@ -1,4 +1,4 @@
-"""Arrow columns into numpy tensors and back, after a check that they are what was agreed on."""
+"""Converts Arrow columns to numpy tensors and back, and checks them against the signature."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def unstack(port: Port, tensor: Tensor, rows: int) -> list[pa.Array]:
     shapes = {(rows, *port.shape)} | ({(rows,)} if port.split and port.shape in ((), (1,)) else set())
     if tensor.shape not in shapes:
         raise SchemaMismatchError(
-            f"output {port.name!r} came with shape {list(tensor.shape)}, expected was {[rows, *port.shape]}",
+            f"output {port.name!r} has shape {list(tensor.shape)}, not {[rows, *port.shape]}",
             hint="export the model so that each output has one row for each row of the input",
             fault="plugin",
         )

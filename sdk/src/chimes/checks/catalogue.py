@@ -10,9 +10,9 @@ from typing import Any
 
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.files.archive import ArchiveSafe
-from chimes.checks.files.changelog import ChangelogTells
+from chimes.checks.files.changelog import ChangelogCurrent
 from chimes.checks.files.contents import ContentsImportable, TopLevelOwn
-from chimes.checks.files.entrypoints import EntryPointsHold
+from chimes.checks.files.entrypoints import EntryPointsValid
 from chimes.checks.files.metadata import MetadataValid
 from chimes.checks.files.names import NamesAgree
 from chimes.checks.files.platforms import BuiltForCentre
@@ -37,8 +37,8 @@ FILE_CHECKS: tuple[type[FileCheck[Any]], ...] = (
     StartUpLibrary,
     ScriptsOwn,
     NamesFree,
-    EntryPointsHold,
+    EntryPointsValid,
     BuiltForCentre,
-    ChangelogTells,
+    ChangelogCurrent,
 )
 """All of them, in the order of their codes."""

@@ -1,4 +1,4 @@
-"""What a check is: one question with a stable code, answered from facts that are observed apart from it."""
+"""The base of all checks: one question with a stable code; facts are observed first, and judged separately."""
 
 from __future__ import annotations
 
@@ -43,17 +43,11 @@ class Check(ABC, Generic[S]):
         """Conclude from facts alone: pure, so that a changed rule is applied to kept facts."""
 
     def cause(self, facts: Facts) -> Cause:
-        """How the check came to its findings: by what the plugin answered, unless a check knows of another cause."""
+        """The cause of the findings: ``own``, the plugin's own answers, unless the check finds another."""
         return "own"
 
     def finding(self, message: str, fix: str, *, where: str | None = None, said: str | None = None) -> Finding:
         """A finding of this check."""
         return Finding(
-            code=self.code,
-            severity=self.severity,
-            blocks=self.blocks,
-            message=message,
-            fix=fix,
-            where=where,
-            said=said,
+            code=self.code, severity=self.severity, blocks=self.blocks, message=message, fix=fix, where=where, said=said
         )

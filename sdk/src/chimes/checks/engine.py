@@ -26,7 +26,7 @@ WORST_FIRST: tuple[Verdict, ...] = ("infra", "fail", "warn", "not_run", "pass", 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check that was run: what it concluded, and the record of what it observed."""
+    """The result of one check, and the record of what it observed."""
 
     result: CheckResult
     record: CheckRecord
@@ -73,7 +73,7 @@ def skip_check(code: str, verdict: Verdict = "not_run") -> Outcome:
 
 
 def join_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcomes of one check in several cases as one: the worst verdict, all findings."""
+    """Join the outcomes of one check in several cases: the worst verdict, all findings."""
     results = [outcome.result for outcome in outcomes]
     records = [outcome.record for outcome in outcomes]
     worst = min(results, key=lambda result: WORST_FIRST.index(result.verdict))

@@ -30,7 +30,7 @@ EXPECTED = MappingProxyType(
         **dict.fromkeys(("frozen_set_type", "tuple_type"), "a list of strings"),
     }
 )
-"""What to write instead, by pydantic's type of the error; for other types its message says it."""
+"""The value to write instead, by pydantic's type of the error; for other types pydantic's message is used."""
 
 
 def read_table(kind: type[T], table: object, where: str) -> T:

@@ -1,6 +1,6 @@
 """Opens a wheel or an sdist to be checked: bounded, lazily, and without trusting anything in it.
 
-What is wrong with the archive becomes defects in ``frame``; only a file that cannot be looked at at all
+What is wrong with the archive becomes defects in ``frame``; only a file that cannot be opened
 (absent, or neither ``.whl`` nor ``.tar.gz``) raises.
 """
 
@@ -31,7 +31,7 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Frame:
-    """What reading the archive gave. ``readable``: its members can be asked for."""
+    """The result of reading an archive. ``readable``: its members are known."""
 
     members: tuple[Member, ...]
     defects: Defects
@@ -97,9 +97,10 @@ class WheelSubject(Subject):
 
     form: Form = "wheel"
 
-    @cached_property
-    def _zip(self) -> dict[str, ZipMember]:
-        return {}
+    def __init__(self, source: FileBytes, filename: str, limits: ArchiveLimits, *, deep: bool = True) -> None:
+        super().__init__(source, filename, limits, deep=deep)
+        self._zip: dict[str, ZipMember] = {}
+        self._digests: dict[str, bytes] = {}
 
     @cached_property
     def frame(self) -> Frame:
@@ -107,7 +108,7 @@ class WheelSubject(Subject):
         found = read_zip(self.source, self.limits)
         defects = found.defects
         members = tuple(Member(item.name.rstrip("/"), item.size, item.is_folder) for item in found.members)
-        # The first of a name counts; that there are two is a defect.
+        # Of two members with the same name the first counts.
         self._zip.update((item.name, item) for item in reversed(found.members))
         check_names(members, defects)
         unpacked = sum(member.size for member in members)
@@ -118,10 +119,6 @@ class WheelSubject(Subject):
         elif found.sound and not defects.has("encrypted", "method"):
             self._check_data(found.members, defects)
         return Frame(members, defects, found.readable, unpacked)
-
-    @cached_property
-    def _digests(self) -> dict[str, bytes]:
-        return {}
 
     def _check_data(self, members: list[ZipMember], defects: Defects) -> None:
         for item in members if self.deep else ():
@@ -180,7 +177,7 @@ class WheelSubject(Subject):
 
     @cached_property
     def root_is_purelib(self) -> bool:
-        """What WHEEL says, true where it says nothing."""
+        """``Root-Is-Purelib`` of WHEEL, true by default."""
         text = (self.read(self.dist_info("WHEEL")) or b"").decode("utf-8", "replace")
         pairs = (line.partition(":") for line in text.splitlines())
         values = [value.strip().lower() for name, _, value in pairs if name.strip().lower() == "root-is-purelib"]
@@ -237,7 +234,7 @@ def open_subject(
 ) -> WheelSubject | SdistSubject:
     """Open ``path`` under ``filename`` (default: its own name).
 
-    Without ``deep`` no member is unpacked but the few that hold metadata: CRCs and hashes stay unasked.
+    Without ``deep`` only members with metadata are unpacked: CRCs and hashes are not checked.
     Raises NotFoundError if there is no such file, UnsupportedError if it is neither a wheel nor an sdist.
     """
     name = filename or path.name

@@ -19,7 +19,7 @@ VERBS = {
     "check": "Check a plugin: a project folder, a wheel or an sdist.",
     "publish": "Upload a release to a marketplace and follow its validation.",
     "cancel": "Cancel a submission that is not decided yet.",
-    "retry": "Have a submission validated again.",
+    "retry": "Validate a submission again.",
     "run": "Run a pipeline from a TOML file.",
     "list": "List the installed plugins and their components.",
     "explain": "Explain a check or an error code.",

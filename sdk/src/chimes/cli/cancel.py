@@ -1,11 +1,11 @@
-"""``chimes cancel``: give up a submission that is not decided yet."""
+"""``chimes cancel``: cancel a submission that is not decided yet."""
 
 from __future__ import annotations
 
 import click
 from rich.console import Console
 
-from chimes.cli.marketplace.client import Market, market_options
+from chimes.cli.marketplace.client import Marketplace, marketplace_options
 from chimes.cli.marketplace.polling import end_with
 
 __all__ = ["command"]
@@ -26,8 +26,8 @@ Exit status:
 
 @click.command(epilog=EPILOG)
 @click.argument("number", metavar="ID", type=click.IntRange(min=1))
-@market_options
+@marketplace_options
 def command(number: int, url: str | None, token: str | None, as_json: bool) -> None:
     """Cancel a submission that is staged, validating or held."""
-    found = Market.at(url, token).change(number, "cancel")
+    found = Marketplace.at(url, token).change(number, "cancel")
     end_with(found, Console(stderr=True), as_json=as_json, status=0)

@@ -1,4 +1,4 @@
-"""What the command lines add to click: a group that imports commands on demand, and a path that is not empty."""
+"""Extensions of click: a group that imports its commands on demand, and a path that must not be empty."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
 
 
 class GivenPath(click.Path):
-    """A path that is not empty: an empty one, from a variable that is not set, would mean the current folder."""
+    """A path that must not be empty: an empty one, as of an unset variable, would mean the current folder."""
 
     def convert(
         self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None

@@ -1,4 +1,4 @@
-"""``chimes explain``: what a check asks and why, or what an error means."""
+"""``chimes explain``: the question of a check and its reason, or the meaning of an error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Examples:
 
 CODE is a check's code, a letter and two digits, or an error's code in lower-case words.
 
-Exit status: 0 explained, 2 there is no such code.
+Exit status: 0 explained, 2 unknown code.
 """
 
 FAULTS = {

@@ -1,4 +1,4 @@
-"""Prints findings on a terminal: each with its fix, equal ones together, control characters escaped."""
+"""Prints findings on a terminal: each with its fix; equal findings are grouped, control characters escaped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def show_findings(findings: Iterable[Finding], console: Console) -> None:
 
 
 def safe(text: str) -> str:
-    """Text of unknown origin as markup: it moves no cursor, and colours or hides nothing around it."""
+    """Text of unknown origin, with control characters and markup escaped, and shortened."""
     return escape_markup(escape(text, limit=LONGEST))
 
 
@@ -34,5 +34,5 @@ def _show(group: Sequence[Finding], console: Console) -> None:
     where = f" [dim]({safe(places)})[/]" if places else ""
     console.print(f"\n{MARKS[finding.severity]} [bold]{safe(codes)}[/] {safe(finding.message)}{where}", soft_wrap=True)
     if finding.said and (lines := finding.said.strip().splitlines()):
-        console.print(f"    [dim]said: {safe(lines[-1])}[/]", soft_wrap=True)
+        console.print(f"    [dim]detail: {safe(lines[-1])}[/]", soft_wrap=True)
     console.print(f"    [green]fix:[/] {safe(finding.fix)}", soft_wrap=True)

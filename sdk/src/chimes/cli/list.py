@@ -93,5 +93,5 @@ def _shown(text: str) -> str:
 
 
 def _valid(text: str) -> str:
-    # Lone surrogates are escape: they are not valid in UTF-8, and other readers of JSON refuse them.
+    # Lone surrogates are escaped: they are not valid in UTF-8, and other readers of JSON refuse them.
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 from rich.console import Console
@@ -18,10 +18,11 @@ from rich.table import Table
 
 from chimes.cli.commandline import GivenPath
 from chimes.cli.findings import safe
-from chimes.cli.stdout import kept_clear
+from chimes.cli.stdout import redirected_stdout
 from chimes.context import CancelToken
 from chimes.errors import ChimesError, CompositionError, Problem
-from chimes.pipelines.composition import Composition, compose
+from chimes.pipelines.composer import compose
+from chimes.pipelines.composition import Composition
 from chimes.pipelines.launcher import RunReport, run
 from chimes.pipelines.monitor import Event, LogLine, Progressed, Retrying, StateChanged, Submitted
 from chimes.pipelines.spec import read_pipeline
@@ -48,7 +49,7 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
     """Run a pipeline from a TOML file, if its parts fit together."""
     console = Console(stderr=as_json, highlight=False)
     try:
-        composition = _answering(as_json, lambda: compose(read_pipeline(file)))
+        composition = _call(as_json, lambda: compose(read_pipeline(file)))
     except ChimesError as error:
         _refuse(error, as_json)
         sys.exit(2)
@@ -60,21 +61,21 @@ def command(file: Path, as_json: bool, dry_run: bool) -> None:
     with _cancel_on_interrupt(console) as cancel:
         try:
             watch = (lambda event: None) if as_json else _watcher(console)
-            report = _answering(as_json, lambda: run(composition, watch=watch, cancel=cancel))
+            report = _call(as_json, lambda: run(composition, watch=watch, cancel=cancel))
         except OSError as error:
             # Not status 2: something may have been started.
             _say(f"chimes: infrastructure: {error.filename or 'the system'}: {error.strerror or error}")
             sys.exit(1)
     if as_json:
-        click.echo(_report_json(report))
+        click.echo(json.dumps(report.model_dump(mode="json"), indent=2))
     else:
         _show_report(console, report)
     sys.exit(1 if report.failure else 0)
 
 
-def _answering(as_json: bool, step: Callable[[], T]) -> T:
-    """Call ``step``; with --json nothing that a plugin prints gets to stdout, which is for one JSON object."""
-    with kept_clear() if as_json else nullcontext():
+def _call(as_json: bool, step: Callable[[], T]) -> T:
+    """Call ``step``; with --json what plugins print goes to stderr, because stdout is for one JSON object."""
+    with redirected_stdout() if as_json else nullcontext():
         return step()
 
 
@@ -156,9 +157,10 @@ def _cancel_on_interrupt(console: Console) -> Iterator[CancelToken]:
     token = CancelToken()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        if token.is_cancelled:
+            raise KeyboardInterrupt
         token.cancel("user")
-        console.print("cancelling the job; Ctrl-C again leaves it")
+        console.print("cancelling the job; press Ctrl-C again to leave without waiting")
 
     before = signal.signal(signal.SIGINT, ask)
     try:
@@ -168,26 +170,6 @@ def _cancel_on_interrupt(console: Console) -> Iterator[CancelToken]:
 
 
 def _composition_json(composition: Composition) -> str:
-    columns = [match.model_dump(mode="json") for match in composition.columns]
-    placements = [placement.model_dump(mode="json") for placement in composition.placements]
-    values = {
-        "composed": True,
-        "pipeline": composition.pipeline.name,
-        "columns": columns,
-        "placements": placements,
-        "output": str(composition.output_path),
-        "versions": composition.versions,
-    }
-    return json.dumps(values, indent=2)
-
-
-def _report_json(report: RunReport) -> str:
-    values: dict[str, Any] = {
-        "composed": True,
-        "run_id": report.run_id,
-        "attempts": report.attempts,
-        "log": str(report.log),
-        "result": report.result and report.result.model_dump(mode="json"),
-        "failure": report.failure and report.failure.model_dump(mode="json", exclude={"traceback"}),
-    }
-    return json.dumps(values, indent=2)
+    shown = composition.model_dump(mode="json", include={"columns", "placements", "versions"})
+    names = {"composed": True, "pipeline": composition.pipeline.name, "output": str(composition.output_path)}
+    return json.dumps(names | shown, indent=2)

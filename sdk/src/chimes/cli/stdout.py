@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-__all__ = ["kept_clear"]
+__all__ = ["redirected_stdout"]
 
 
 @contextmanager
-def kept_clear() -> Iterator[None]:
+def redirected_stdout() -> Iterator[None]:
     """Send everything that is written to standard output in this block to standard error.
 
     Standard output works again afterwards, also where a plugin has closed or replaced ``sys.stdout``.

@@ -1,13 +1,14 @@
-"""Findings: what a check concluded, their order, and their groups."""
+"""Findings, the conclusions of checks: their order, and their groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from chimes.evidence.plain import Text
+from chimes.kinds.component import Value
 
 __all__ = ["SEVERITIES", "Blocks", "Finding", "Severity", "group_findings", "sort_findings"]
 
@@ -17,16 +18,14 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """All severities, the worst first."""
 
 
-class Finding(BaseModel):
-    """What a check concluded.
+class Finding(Value):
+    """One conclusion of a check.
 
     ``message`` and ``fix`` are written by the check and are the same in every run. ``where`` names the place (a file,
     a field, a component). ``said`` is text of the plugin itself, such as the message of an exception: it is shown, and
     the verdict document leaves it out, because it may differ from run to run. Without such text the JSON form has no
     ``said``.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     severity: Severity

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from chimes.evidence.plain import JsonObject, Text
+from chimes.kinds.component import Value
 from chimes.kinds.descriptors import Kind
 
 __all__ = ["CheckRecord", "ComponentRecord", "Facts", "RunRecord"]
@@ -16,20 +17,16 @@ Facts = dict[str, Any]
 """What a check observed: values of JSON only."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CheckRecord(_Record):
+class CheckRecord(Value):
     """What one check observed, text of the plugin that its findings quote, and the time that it took in seconds."""
 
     code: str
     seconds: float = 0.0
-    facts: JsonObject = {}
+    facts: JsonObject = Field(default_factory=dict)
     said: tuple[Text, ...] = ()
 
 
-class ComponentRecord(_Record):
+class ComponentRecord(Value):
     """The records of one component's checks."""
 
     kind: Kind
@@ -37,7 +34,7 @@ class ComponentRecord(_Record):
     checks: tuple[CheckRecord, ...]
 
 
-class RunRecord(_Record):
+class RunRecord(Value):
     """One run. Times are in seconds; a lane adds its name, the attempt, the nodes and the times of the job.
 
     ``check_s``: from the start of the checks to their end, None where they left no record; ``queued_s``: from the

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator
 
 from chimes.evidence.finding import Finding
+from chimes.kinds.component import Value
 from chimes.kinds.descriptors import Kind
 
 __all__ = ["Cause", "CheckResult", "ComponentVerdict", "RuleSet", "Verdict", "VerdictDocument"]
@@ -20,11 +21,7 @@ Cause = Literal["own", "memory", "time", "processes", "disk", "killed", "crashed
 """How a check came to its verdict: ``own`` by what the plugin answered, else by what ended the plugin's process."""
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CheckResult(_Document):
+class CheckResult(Value):
     """What one check concluded. ``inputs``: the sha256 (hex) of each input that the suite generated for it."""
 
     code: str
@@ -46,7 +43,7 @@ Results = Annotated[tuple[CheckResult, ...], AfterValidator(_strip)]
 """Results whose findings have no text of the plugin."""
 
 
-class ComponentVerdict(_Document):
+class ComponentVerdict(Value):
     """The results of one component over all its cases."""
 
     kind: Kind
@@ -55,14 +52,14 @@ class ComponentVerdict(_Document):
     checks: Results
 
 
-class RuleSet(_Document):
+class RuleSet(Value):
     """The name and the sha256 (hex) of the rules of a run."""
 
     name: str
     sha256: str
 
 
-class VerdictDocument(_Document):
+class VerdictDocument(Value):
     """The same bytes for the same file, rules, lock and nonce: text that the plugin itself printed is left out.
 
     ``sha256`` is None for an installed distribution. ``lock``: a line of name, version and sha256 for each

@@ -1,1 +1,1 @@
-"""The guarded side of a call: finds components, checks and converts what goes in and out, blames the right party."""
+"""Calls components: finds them, checks and converts input and output, reports whose fault an error is."""

@@ -1,4 +1,4 @@
-"""Whether values of one Arrow type can stand where another is expected, without loss and without failing.
+"""Whether values of one Arrow type can be used where another is expected, without loss and without failing.
 
 The table of what widens:
 
@@ -45,18 +45,8 @@ _ORDER: tuple[Fit, ...] = ("exact", "widening", "incompatible")
 # Bits of an integer that a float holds exactly.
 _MANTISSA = {16: 11, 32: 24, 64: 53}
 _UNITS = ("s", "ms", "us", "ns")
-_NAMES = [
-    "bool",
-    "float16",
-    "float32",
-    "float64",
-    "string",
-    "large_string",
-    "binary",
-    "large_binary",
-    "date32",
-    "date64",
-]
+_NAMES = ["bool", "string", "large_string", "binary", "large_binary", "date32", "date64"]
+_NAMES += [f"float{bits}" for bits in (16, 32, 64)]
 _NAMES += [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 _NAMES += [f"{stem}[{unit}]" for stem in ("timestamp", "duration") for unit in _UNITS]
 _NAMES += ["time32[s]", "time32[ms]", "time64[us]", "time64[ns]"]

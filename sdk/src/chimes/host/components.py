@@ -15,6 +15,7 @@ from chimes.errors import ChimesError, PluginCrashedError, PluginLoadError
 from chimes.kinds.component import parse_config
 from chimes.kinds.descriptors import KINDS, Kind
 from chimes.registry import Listing, Registry
+from chimes.registry.interrupts import user_interrupts
 
 __all__ = ["Part", "calling", "closing", "find_part"]
 
@@ -76,7 +77,7 @@ def closing(resource: Any, what: str) -> Iterator[None]:
     try:
         yield
     except GeneratorExit:
-        # The reader has enough rows, which is no error.
+        # The reader has enough rows: this is not an error.
         _close(resource, what)
         raise
     except BaseException:
@@ -92,35 +93,37 @@ def _close(resource: Any, what: str) -> None:
     close = getattr(resource, "close", None)
     if close is None:
         return
-    try:
-        close()
-    except (MemoryError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise PluginCrashedError(
-            f"close of {what} raised {type(error).__name__}: {error}",
-            hint="report it to the plugin's author, with the traceback",
-        ) from error
+    with user_interrupts():
+        try:
+            close()
+        except MemoryError:
+            raise
+        except BaseException as error:
+            raise _crashed(f"close of {what}", error) from error
 
 
 def calling(what: str, address: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
     """Call ``step`` and return its answer, which must be an ``expect``.
 
-    Raises PluginCrashedError for another answer, and instead of every error that is not a ChimesError,
-    a MemoryError or a KeyboardInterrupt.
+    Raises PluginCrashedError for another answer, and instead of every exception of the plugin that is neither a
+    ChimesError nor a MemoryError. The user's Ctrl-C stays a KeyboardInterrupt.
     """
-    try:
-        answer = step()
-    except (ChimesError, MemoryError, KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as error:
-        raise PluginCrashedError(
-            f"{what} of {address} raised {type(error).__name__}: {error}",
-            hint="report it to the plugin's author, with the traceback",
-        ) from error
+    with user_interrupts():
+        try:
+            answer = step()
+        except (ChimesError, MemoryError, GeneratorExit):
+            raise
+        except BaseException as error:
+            raise _crashed(f"{what} of {address}", error) from error
     if expect is not None and not isinstance(answer, expect):
         raise PluginCrashedError(
             f"{what} of {address} returned a {type(answer).__name__}, not a {expect.__name__}",
             hint="report it to the plugin's author; chimes check finds this",
         )
     return answer
+
+
+def _crashed(what: str, error: BaseException) -> PluginCrashedError:
+    return PluginCrashedError(
+        f"{what} raised {type(error).__name__}: {error}", hint="report it to the plugin's author, with the traceback"
+    )

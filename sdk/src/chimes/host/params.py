@@ -17,9 +17,9 @@ _NAMES = ("additionalProperties", "unevaluatedProperties")
 
 
 def check_params(schema: Mapping[str, Any], params: Mapping[str, JsonValue]) -> tuple[Problem, ...]:
-    """One problem for each parameter that is unknown, missing or against its rule, or for a schema that is not one.
+    """One problem for each parameter that is unknown, missing or invalid, or one for an invalid schema.
 
-    A schema that does not say so takes no other names than its own.
+    Unless the schema says otherwise, only the parameters that it names are allowed.
     """
     # Imported here: loading it takes as long as the rest of the command line.
     from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
@@ -35,7 +35,7 @@ def check_params(schema: Mapping[str, Any], params: Mapping[str, JsonValue]) -> 
     except SchemaError as error:
         return (_bad_schema(error.message),)
     except (Unresolvable, RecursionError) as error:
-        return (_bad_schema(str(error) or "it refers to itself without an end"),)
+        return (_bad_schema(str(error) or "it refers to itself endlessly"),)
     return tuple(dict.fromkeys(found))
 
 

@@ -1,4 +1,4 @@
-"""Reads what a connector planned: checks each batch, applies again the filters that the source did not, and the limit.
+"""Reads the rows of a plan: checks each batch, applies the filters that the source did not apply, and the limit.
 
 >>> stream = as_stream(connector, ReadRequest(stream="patients"))  # doctest: +SKIP
 >>> polars.DataFrame(stream)  # doctest: +SKIP
@@ -94,9 +94,9 @@ def _checked(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     for planned in schema:
         found = batch.schema.field(planned.name) if batch.schema.names.count(planned.name) == 1 else None
         if found is None or not found.equals(planned):
-            what = f"is {found.type}" if found is not None else "is not there once"
+            what = f"is {found.type}" if found is not None else "is missing or repeated"
             raise _departed(f"column {planned.name!r} was planned as {planned.type} and {what}")
-    raise _departed(f"columns {', '.join(schema.names)} were planned, {', '.join(batch.schema.names)} came")
+    raise _departed(f"columns {', '.join(schema.names)} were planned, {', '.join(batch.schema.names)} were read")
 
 
 def _departed(what: str) -> SchemaMismatchError:

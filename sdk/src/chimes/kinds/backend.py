@@ -16,16 +16,7 @@ from chimes.errors import Fault
 from chimes.kinds.component import C, Component, Value
 from chimes.resources import Resources
 
-__all__ = [
-    "ComputeBackend",
-    "Inventory",
-    "JobHandle",
-    "JobSpec",
-    "JobState",
-    "JobStatus",
-    "LogChunk",
-    "Pool",
-]
+__all__ = ["ComputeBackend", "Inventory", "JobHandle", "JobSpec", "JobState", "JobStatus", "LogChunk", "Pool"]
 
 
 class JobState(StrEnum):
@@ -45,13 +36,7 @@ class JobState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the state can no longer change."""
-        return self in (
-            JobState.SUCCEEDED,
-            JobState.FAILED,
-            JobState.CANCELLED,
-            JobState.TIMED_OUT,
-            JobState.LOST,
-        )
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.TIMED_OUT, JobState.LOST)
 
 
 Reason = Literal[
@@ -80,7 +65,7 @@ class JobSpec(Value):
 
 
 class JobHandle(Value):
-    """What identifies a job to any process: JSON of at most 4 KiB, without secrets."""
+    """Identifies a job to any process: JSON of at most 4 KiB, without secrets."""
 
     version: Literal[1] = 1
     backend: str

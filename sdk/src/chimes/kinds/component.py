@@ -1,4 +1,4 @@
-"""What all kinds have in common: a frozen configuration, a cheap constructor, an idempotent close."""
+"""The base of all kinds: a frozen configuration, a cheap constructor, an idempotent close."""
 
 from __future__ import annotations
 
@@ -18,11 +18,7 @@ class Value(BaseModel):
     """A frozen value that crosses process borders as JSON; unknown fields are errors."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        ser_json_bytes="base64",
-        val_json_bytes="base64",
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, ser_json_bytes="base64", val_json_bytes="base64"
     )
 
 
@@ -60,7 +56,7 @@ def parse_config(target: type[Component[Any]], values: Mapping[str, JsonValue]) 
         config: Config = target.Config.model_validate(dict(values))
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors()]
-        known = ", ".join(target.Config.model_fields) or "none"
+        known = ", ".join(field.alias or name for name, field in target.Config.model_fields.items()) or "none"
         raise ConfigError(
             f"configuration of {target.__name__} does not validate: {'; '.join(problems)}",
             hint=f"fields of {target.__name__}: {known}",

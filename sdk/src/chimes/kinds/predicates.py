@@ -1,6 +1,6 @@
 """Row filters as a small closed JSON tree, and their meaning as Arrow expressions.
 
-Comparison with null is null, as in SQL; a row passes only where the whole filter is true. NaN is no
+Comparison with null is null, as in SQL; a row passes only where the whole filter is true. NaN is not
 null: it equals nothing, differs from everything, and is neither less nor greater. Minus zero equals zero.
 """
 
@@ -116,7 +116,7 @@ Join = Callable[[pc.Expression, pc.Expression], pc.Expression]
 
 
 def columns_of(predicate: Predicate) -> frozenset[str]:
-    """The names of the columns that ``predicate`` looks at."""
+    """The names of the columns in ``predicate``."""
     match predicate:
         case Compare() | In() | IsNull() | StartsWith():
             return frozenset({predicate.column})
@@ -129,19 +129,15 @@ def columns_of(predicate: Predicate) -> frozenset[str]:
 def to_expression(predicate: Predicate, schema: pa.Schema) -> pc.Expression:
     """The Arrow expression with the same meaning over ``schema``.
 
-    Never let a file's statistics decide one that looks at a float column: least and greatest value do not
-    count NaN, and rows would be lost. Raises NotFoundError for an unknown column, SchemaMismatchError for a
+    Do not skip parts of a file by their statistics for a filter on a float column: least and greatest value do
+    not count NaN, and rows would be lost. Raises NotFoundError for an unknown column, SchemaMismatchError for a
     column whose type has no order or text, and for a literal that its column's type cannot hold.
     """
     match predicate:
-        case Compare():
-            return _compare(predicate, schema)
-        case In():
-            return _is_in(predicate, schema)
+        case Compare() | In() | StartsWith():
+            return _test(predicate, _field(predicate.column, schema))
         case IsNull():
             return pc.is_null(pc.field(_field(predicate.column, schema).name))
-        case StartsWith():
-            return _starts_with(predicate, schema)
         case Not():
             return pc.invert(to_expression(predicate.arg, schema))
         case All():
@@ -168,7 +164,7 @@ def select_rows(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
 
 
 def _evaluate(batch: pa.RecordBatch, expression: pc.Expression) -> pa.BooleanArray:
-    # Arrow cannot scan some types, of which a filter may ask only which rows are null.
+    # Arrow cannot scan some types; a filter can only test whether such a column is null.
     columns = [
         column if _plain(column.type) else pc.if_else(pc.is_null(column), None, pa.scalar(True)) for column in batch
     ]
@@ -190,40 +186,32 @@ def _fold(join: Join, args: tuple[Predicate, ...], schema: pa.Schema) -> pc.Expr
     return first
 
 
-def _compare(predicate: Compare, schema: pa.Schema) -> pc.Expression:
-    field = _field(predicate.column, schema)
+def _test(predicate: Compare | In | StartsWith, field: pa.Field) -> pc.Expression:
     if pt.is_null(field.type):
         return pc.scalar(_UNKNOWN)
     operand, plain = _operand(field)
-    return _COMPARE[predicate.op](operand, to_scalar(predicate.value, field).cast(plain))
+    match predicate:
+        case Compare():
+            return _COMPARE[predicate.op](operand, to_scalar(predicate.value, field).cast(plain))
+        case In():
+            return _is_in(operand, plain, [to_scalar(value, field).cast(plain) for value in predicate.values])
+        case StartsWith():
+            texts = (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary)
+            if not any(is_text(plain) for is_text in texts):
+                raise SchemaMismatchError(
+                    f"starts_with needs text, and column {field.name!r} of type {field.type} is not text",
+                    hint="compare it with eq, lt or the like",
+                )
+            return pc.starts_with(operand, pattern=predicate.prefix)
 
 
-def _is_in(predicate: In, schema: pa.Schema) -> pc.Expression:
-    field = _field(predicate.column, schema)
-    if pt.is_null(field.type):
-        return pc.scalar(_UNKNOWN)
-    operand, plain = _operand(field)
-    members = [to_scalar(value, field).cast(plain) for value in predicate.values]
+def _is_in(operand: pc.Expression, plain: pa.DataType, members: list[pa.Scalar]) -> pc.Expression:
     if pt.is_floating(plain):
         # is_in finds NaN in a set and tells the zeros apart; equality does neither.
         members = [member for member in members if not math.isnan(member.as_py())]
         members += [pa.scalar(sign, plain) for sign in (0.0, -0.0) if any(m.as_py() == 0 for m in members)]
     found = pc.is_in(operand, value_set=pa.array(members, type=plain))
     return pc.if_else(pc.is_valid(operand), found, _UNKNOWN)
-
-
-def _starts_with(predicate: StartsWith, schema: pa.Schema) -> pc.Expression:
-    field = _field(predicate.column, schema)
-    if pt.is_null(field.type):
-        return pc.scalar(_UNKNOWN)
-    operand, plain = _operand(field)
-    texts = (pt.is_string, pt.is_large_string, pt.is_binary, pt.is_large_binary)
-    if not any(is_text(plain) for is_text in texts):
-        raise SchemaMismatchError(
-            f"starts_with was asked of column {field.name!r}, whose type {field.type} is not text",
-            hint="compare it with eq, lt or the like",
-        )
-    return pc.starts_with(operand, pattern=predicate.prefix)
 
 
 def _field(name: str, schema: pa.Schema) -> pa.Field:
@@ -238,7 +226,7 @@ def _operand(field: pa.Field) -> tuple[pc.Expression, pa.DataType]:
     if plain is None:
         raise SchemaMismatchError(
             f"column {field.name!r} of type {field.type} cannot be compared",
-            hint="of such a column only is_null can be asked",
+            hint="only is_null can be used with such a column",
         )
     return (column if plain == field.type else column.cast(plain)), plain
 

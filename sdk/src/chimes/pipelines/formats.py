@@ -1,4 +1,4 @@
-"""The formats of output files: which Arrow types each of them holds, and as what.
+"""The formats of output files: which Arrow types each of them can store, and in which form.
 
 =================  ==================  ==================  ====================  =======================
 type               .parquet            .arrow              .csv                  .jsonl
@@ -14,7 +14,7 @@ unions             refused             as they are         refused              
 intervals          refused             as they are         refused               as lists
 =================  ==================  ==================  ====================  =======================
 
-The table of the values in JSON Lines shows how times and bytes become text. A .csv file has a blank
+The table in ``chimes.pipelines.json_values`` shows how times and bytes become text. A .csv file has a blank
 instead of the ``T`` of a timestamp, and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are
 text in both.
 """
@@ -33,7 +33,7 @@ import pyarrow.parquet
 from pyarrow import types
 
 from chimes.host.casting import cast_array, is_castable
-from chimes.pipelines.json_values import DAY_S, PER_SECOND, has_json, json_values
+from chimes.pipelines.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
 
 __all__ = ["FORMATS", "Format", "Writer"]
 
@@ -53,7 +53,7 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Format:
-    """A format: the type as which it holds a type (None: not at all), the column as that type, its writer."""
+    """A file format: the type in which it stores a column (None: it cannot), the conversion to it, the writer."""
 
     held_type: Callable[[pa.DataType], pa.DataType | None]
     convert: Callable[[pa.Array, pa.DataType], pa.Array]
@@ -77,14 +77,6 @@ class _JsonLines:
         self._stream.flush()
 
 
-def _children(dtype: pa.DataType) -> list[pa.DataType]:
-    if types.is_dictionary(dtype):
-        return [dtype.value_type]
-    if isinstance(dtype, pa.BaseExtensionType):
-        return [dtype.storage_type]
-    return [dtype.field(i).type for i in range(dtype.num_fields)] if types.is_nested(dtype) else []
-
-
 def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
     if types.is_union(dtype) or types.is_interval(dtype) or (types.is_struct(dtype) and not dtype.num_fields):
         return None
@@ -96,8 +88,8 @@ def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
         return pa.timestamp("ms", dtype.tz)
     if types.is_dictionary(dtype):
         return dtype
-    # Inside of a list or a struct Parquet's writer changes seconds itself; run ends it does not know.
-    if any(types.is_run_end_encoded(child) or _parquet_type(child) is None for child in _children(dtype)):
+    # Inside a list or a struct Parquet's writer converts seconds itself; it does not support run ends.
+    if any(types.is_run_end_encoded(child) or _parquet_type(child) is None for child in child_types(dtype)):
         return None
     return _arrow_type(dtype)
 
@@ -118,7 +110,7 @@ def _arrow_type(dtype: pa.DataType) -> pa.DataType | None:
 def _without_categories(dtype: pa.DataType) -> pa.DataType:
     if types.is_dictionary(dtype):
         return _without_categories(dtype.value_type)
-    children = _children(dtype)
+    children = child_types(dtype)
     plain = [_without_categories(child) for child in children]
     if plain == children:
         return dtype
@@ -131,7 +123,7 @@ def _without_categories(dtype: pa.DataType) -> pa.DataType:
             return make(dtype.value_field.with_type(plain[0]))
     if types.is_fixed_size_list(dtype):
         return pa.list_(dtype.value_field.with_type(plain[0]), dtype.list_size)
-    # Of what is left (run ends, extension types) the values; of views and unions there is no cast to them.
+    # Run ends and extension types become their values. The others (views, unions) have no cast and are refused.
     return plain[-1]
 
 
@@ -143,9 +135,9 @@ def _csv_type(dtype: pa.DataType) -> pa.DataType | None:
         return next((held for kind, held in known.items() if kind.equals(dtype)), _csv_type(dtype.storage_type))
     if types.is_nested(dtype) or types.is_interval(dtype):
         return None
-    themselves = [types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_decimal]
-    themselves += [types.is_time, types.is_duration, types.is_large_string]
-    return dtype if any(is_kind(dtype) for is_kind in themselves) else pa.string()
+    unchanged = [types.is_null, types.is_boolean, types.is_integer, types.is_floating, types.is_decimal]
+    unchanged += [types.is_time, types.is_duration, types.is_large_string]
+    return dtype if any(is_kind(dtype) for is_kind in unchanged) else pa.string()
 
 
 def _csv_column(array: pa.Array, dtype: pa.DataType) -> pa.Array:
@@ -169,7 +161,7 @@ def _csv_column(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 
 
 def _is_common(array: pa.Array) -> bool:
-    """Whether these are dates or timestamps of the years 1 to 9999, all of which Arrow writes right, and fast."""
+    """Whether all values are dates or timestamps of the years 1 to 9999: Arrow writes these correctly, and fast."""
     dtype = array.type
     if not (types.is_date(dtype) or types.is_timestamp(dtype)):
         return False

@@ -1,9 +1,9 @@
-"""Arrow columns as values of JSON, from which every value can be read again when its type is known.
+"""Converts Arrow columns to JSON values without loss: a reader that knows the type can convert them back.
 
 =========================================  ================================================================
 type                                       in JSON
 =========================================  ================================================================
-null, bool, integers, text                 themselves; an integer with all its digits
+null, bool, integers, text                 unchanged; an integer with all its digits
 floats                                     a number; ``"NaN"``, ``"Infinity"``, ``"-Infinity"``
 decimal                                    its text
 binary                                     base64
@@ -34,7 +34,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-__all__ = ["DAY_S", "PER_SECOND", "has_json", "json_values"]
+__all__ = ["DAY_S", "PER_SECOND", "child_types", "has_json", "json_values"]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 DAY_S = 86_400
@@ -43,18 +43,22 @@ CYCLE_DAYS, CYCLE_YEARS = 146_097, 400
 EPOCH = datetime.date(1970, 1, 1)
 
 
+def child_types(dtype: pa.DataType) -> list[pa.DataType]:
+    """The types inside a type: of its categories, its storage, or its fields."""
+    if types.is_dictionary(dtype):
+        return [dtype.value_type]
+    if isinstance(dtype, pa.BaseExtensionType):
+        return [dtype.storage_type]
+    return [dtype.field(i).type for i in range(dtype.num_fields)] if types.is_nested(dtype) else []
+
+
 def has_json(dtype: pa.DataType) -> bool:
-    """Whether columns of this type have a form in JSON: unions and structs with a name twice have none."""
+    """Whether columns of this type have a form in JSON: unions, and structs with a repeated name, have none."""
     if types.is_union(dtype):
         return False
     if types.is_struct(dtype) and len({field.name for field in dtype}) < dtype.num_fields:
         return False
-    inner = [dtype.field(i).type for i in range(dtype.num_fields)] if types.is_nested(dtype) else []
-    if types.is_dictionary(dtype):
-        inner = [dtype.value_type]
-    elif isinstance(dtype, pa.BaseExtensionType):
-        inner = [dtype.storage_type]
-    return all(map(has_json, inner))
+    return all(map(has_json, child_types(dtype)))
 
 
 def json_values(array: pa.Array) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Runs a composition as a job on its backend, waits for its end, and repeats it after errors that may pass.
+"""Runs a composition as a job on its backend, waits for its end, and repeats it after temporary errors.
 
 A job outlives its client. A cancel ends the job, and waits until it has ended.
 """
@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+from pydantic import JsonValue, field_serializer
 
 from chimes.context import CancelToken, Context
 from chimes.errors import CancelledError, ChimesError, InfrastructureError
 from chimes.host.components import Part, find_part
 from chimes.kinds.backend import ComputeBackend, JobHandle, JobSpec, JobState, JobStatus
+from chimes.kinds.component import Value
 from chimes.pipelines.composition import Composition
 from chimes.pipelines.environment import private_environment, worker_environment
 from chimes.pipelines.monitor import Event, JobMonitor, Retrying, Submitted, pause
@@ -42,12 +45,12 @@ Watch = Callable[[Event], None]
 
 AGAIN = "run it again when you want to"
 CANCEL_GRACE_S = 5.0
-CANCEL_PATIENCE_S = 60.0
+CANCEL_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often a run is tried and how long the host waits between: doubling from ``backoff_s``.
+    """How often a run is tried, and the wait between attempts, which doubles from ``backoff_s``.
 
     The wait is at least the ``retry_after_s`` of the error. A wait above ``longest_s`` fails the run.
     """
@@ -57,23 +60,31 @@ class RetryPolicy:
     longest_s: float = 120.0
 
     def delay_s(self, failure: Failure, attempt: int) -> float | None:
-        """Seconds until the next attempt after ``attempt`` (from 1) failed; None if there is none."""
+        """Seconds to wait after attempt number ``attempt`` (from 1) has failed; None if it was the last one."""
         if not failure.retryable or attempt >= self.attempts:
             return None
         delay = max(self.backoff_s * 2 ** (attempt - 1), failure.retry_after_s or 0.0)
         return delay if delay <= self.longest_s else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunReport:
-    """How a run ended: ``result`` if it succeeded, else ``failure``; ``folder`` and ``log`` are kept."""
+class RunReport(Value):
+    """How a run ended: ``result`` if it succeeded, else ``failure``. The log has the failure's traceback."""
 
+    composed: Literal[True] = True
     run_id: str
     attempts: int
-    folder: Path
     log: Path
     result: RunResult | None = None
     failure: Failure | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run, which is kept."""
+        return self.log.parent
+
+    @field_serializer("failure")
+    def _omit_traceback(self, failure: Failure | None) -> dict[str, JsonValue] | None:
+        return None if failure is None else failure.model_dump(mode="json", exclude={"traceback"})
 
 
 def run(
@@ -139,12 +150,7 @@ class _Attempts:
 
     def report(self, *, result: RunResult | None = None, failure: Failure | None = None) -> RunReport:
         return RunReport(
-            run_id=self.folder.run_id,
-            attempts=self.number,
-            folder=self.folder.path,
-            log=self.folder.log,
-            result=result,
-            failure=failure,
+            run_id=self.folder.run_id, attempts=self.number, log=self.folder.log, result=result, failure=failure
         )
 
     def repeat(self, part: Part, backend: ComputeBackend[Any]) -> RunResult | Failure:
@@ -177,7 +183,7 @@ class _Attempts:
         return explain_end(status, read_value(self.folder.error, Failure))
 
     def wait(self, part: Part, backend: ComputeBackend[Any], handle: JobHandle) -> JobStatus:
-        """Poll until the end; a cancel is passed on once, and then the job's end is awaited."""
+        """Poll until the job has ended; a cancel is sent to the backend once."""
         monitor = JobMonitor(part, backend, handle, self.folder, self.watch)
         asked_at: float | None = None
         while True:
@@ -188,7 +194,7 @@ class _Attempts:
             if self.cancel.is_cancelled and asked_at is None:
                 asked_at = time.monotonic()
                 self.call(part, "cancel", lambda: backend.cancel(handle, grace_s=CANCEL_GRACE_S))
-            if asked_at is not None and time.monotonic() - asked_at > CANCEL_PATIENCE_S:
+            if asked_at is not None and time.monotonic() - asked_at > CANCEL_LIMIT_S:
                 raise CancelledError(
                     f"the job {handle.native_id} was cancelled and has not ended",
                     hint=f"its handle is {self.folder.handle}",
@@ -196,7 +202,7 @@ class _Attempts:
             pause(monitor.interval_s, CancelToken() if asked_at else self.cancel)
 
     def call(self, part: Part, what: str, step: Callable[[], T], expect: type[T] | None = None) -> T:
-        """Call the backend; retryable errors are repeated as those of a run are."""
+        """Call the backend; after a retryable error call it again, by the policy of the run."""
         attempt = 1
         while True:
             try:
@@ -221,7 +227,7 @@ class _Attempts:
 
 
 def _write_private(composition: Composition, folder: RunFolder, host: Mapping[str, str]) -> None:
-    """Hand secrets and proxies over in a file that only this user reads and that the worker removes."""
+    """Write secrets and proxies to a file that only this user can read and that the worker removes."""
     values = private_environment(host, composition.secrets)
     folder.private.unlink(missing_ok=True)
     if values:

@@ -18,7 +18,7 @@ from chimes.pipelines.result import Progress, RunFolder, read_value
 __all__ = ["Event", "JobMonitor", "LogLine", "Progressed", "Retrying", "StateChanged", "Submitted", "pause"]
 
 SHORTEST_S, LONGEST_S, SHARE = 0.05, 10.0, 0.1
-"""A job is looked at in intervals of a tenth of its age, so that its end is seen at most 10 % late."""
+"""A job is polled in intervals of a tenth of its age, so that its end is seen at most 10 % late."""
 
 Stream = Literal["stdout", "stderr"]
 STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
@@ -26,7 +26,7 @@ STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 @dataclass(frozen=True)
 class Submitted:
-    """A job was submitted; what it leaves is under ``folder``."""
+    """A job was submitted; the files of its run are under ``folder``."""
 
     native_id: str
     attempt: int

@@ -1,4 +1,4 @@
-"""Writes record batches to one file that appears whole or not at all; the suffix chooses the format."""
+"""Writes record batches to one file atomically; the suffix chooses the format."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def partial_path(path: Path, run_id: str) -> Path:
 
 
 class OutputFile:
-    """A file under construction; ``commit`` gives it its name, leaving without that removes it.
+    """A file that is being written; ``commit`` gives it its name, without a commit it is removed.
 
     Raises InfrastructureError for a failure of the disk, SchemaMismatchError for a value that the format cannot hold.
     """
@@ -96,7 +96,7 @@ class OutputFile:
     ) -> None:
         if self._done:
             return
-        # The writer first: it may still want its stream.
+        # The writer is closed first: that may write to the stream.
         with contextlib.suppress(OSError, pa.ArrowException):
             self._writer.close()
         with contextlib.suppress(OSError):
@@ -114,7 +114,7 @@ class OutputFile:
         try:
             self._on_disk(lambda: self._writer.write_batch(rows))
         except (pa.ArrowException, ValueError):
-            # Which column is it? Each is written alone, to memory.
+            # To find the column, each is written alone, to memory.
             for field, column in zip(self._schema, columns, strict=True):
                 self._holding(field, partial(self._write_alone, column))
             raise
@@ -156,7 +156,7 @@ class OutputFile:
         except (pa.ArrowException, ValueError) as error:
             why = (str(error).splitlines() or [type(error).__name__])[0]
             raise SchemaMismatchError(
-                f"column {field.name!r} of type {field.type} holds a value that {self.path.name} cannot: {why}",
+                f"column {field.name!r} of type {field.type} holds a value that {self.path.name} cannot hold: {why}",
                 hint="write another suffix, or change the value in the source",
             ) from error
 

@@ -1,4 +1,4 @@
-"""Says where a model can run: its device and the resources asked for against a backend's pools."""
+"""Finds where a model can run: compares its device and the requested resources with a backend's pools."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def choose_resources(
 def find_placements(
     device: Device, model_devices: Sequence[str], resources: Resources, backend: str, inventory: Inventory
 ) -> tuple[tuple[Placement, ...], tuple[Problem, ...]]:
-    """The pools that can run the model on ``device``, or the problems that leave none."""
+    """The pools that can run the model on ``device``, or the problems if there is no such pool."""
     if device.kind not in model_devices:
         known = ", ".join(model_devices)
         problem = Problem(

@@ -1,7 +1,7 @@
-"""Gives a model its input columns by name: decides beforehand what fits, and converts batches while it runs.
+"""Matches source columns with a model's inputs by name before a run, and converts batches during the run.
 
-Without a cast only what cannot lose and cannot fail is converted. A cast may round a float; any
-other value that the new type cannot hold, and a null where none is allowed, ends the run by name.
+Without a cast only conversions are made that lose nothing and cannot fail. A cast may round a float. Any other value
+that the new type cannot hold, and a null in an input without nulls, ends the run with an error that names the column.
 """
 
 from __future__ import annotations
@@ -25,13 +25,7 @@ from chimes.pipelines.spec import Column
 __all__ = ["ColumnMatch", "Verdict", "check_outputs", "match_columns", "project"]
 
 Verdict = Literal["exact", "widening", "missing", "incompatible"]
-_LISTS = (
-    types.is_list,
-    types.is_large_list,
-    types.is_fixed_size_list,
-    types.is_list_view,
-    types.is_large_list_view,
-)
+_LISTS = (types.is_list, types.is_large_list, types.is_fixed_size_list, types.is_list_view, types.is_large_list_view)
 
 
 class ColumnMatch(Value):
@@ -191,13 +185,9 @@ def _unknown_input(name: str, inputs: pa.Schema) -> Problem:
 
 
 def _convert(array: pa.Array, match: ColumnMatch, field: pa.Field) -> pa.Array:
-    steps = (
-        [field.type]
-        if match.cast is None or match.cast == name_type(field.type)
-        else [parse_type(match.cast), field.type]
-    )
-    for dtype in steps:
-        array = _cast(array, dtype, match.source)
+    if match.cast is not None and match.cast != name_type(field.type):
+        array = _cast(array, parse_type(match.cast), match.source)
+    array = _cast(array, field.type, match.source)
     if (path := _first_null(array, field, match.source)) is not None:
         raise SchemaMismatchError(
             f"column {path!r} holds nulls, input {match.input!r} allows none",
@@ -218,7 +208,7 @@ def _cast(array: pa.Array, dtype: pa.DataType, name: str) -> pa.Array:
 
 
 def _first_null(array: pa.Array, field: pa.Field, path: str) -> str | None:
-    """The path of the first column in which nulls stand where ``field`` excludes them."""
+    """The path of the first column, nested ones included, with nulls that ``field`` does not allow."""
     # Not null_count, which misses the nulls inside categories and run ends.
     if not field.nullable and pc.any(pc.is_null(array)).as_py():
         return path

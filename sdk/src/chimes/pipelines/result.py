@@ -57,7 +57,8 @@ class Failure(Value):
         """An exception as a value. One that is neither a ChimesError nor a MemoryError is a fault of Chimes."""
         if isinstance(error, MemoryError):
             known: ChimesError = OutOfMemoryError(
-                "memory did not suffice", hint="ask for more under [resources], or let the model prefer smaller batches"
+                "there was not enough memory",
+                hint="ask for more under [resources], or let the model prefer smaller batches",
             )
         elif isinstance(error, ChimesError):
             known = error
@@ -103,12 +104,12 @@ def after_output(error: ChimesError, path: str) -> PluginCrashedError:
     )
 
 
-def explain_end(status: JobStatus, left: Failure | None) -> Failure:
-    """The failure of a job that ended with ``status``; ``left`` is the failure that the worker itself wrote."""
-    if left is not None and status.state not in (JobState.TIMED_OUT, JobState.CANCELLED):
-        return left
+def explain_end(status: JobStatus, reported: Failure | None) -> Failure:
+    """The failure of a job that ended with ``status``; ``reported`` is the failure that the worker itself wrote."""
+    if reported is not None and status.state not in (JobState.TIMED_OUT, JobState.CANCELLED):
+        return reported
     failure = Failure.of(_error(status))
-    return failure.model_copy(update={"traceback": left.traceback if left else ""})
+    return failure.model_copy(update={"traceback": reported.traceback if reported else ""})
 
 
 def _error(status: JobStatus) -> ChimesError:

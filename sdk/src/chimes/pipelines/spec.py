@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, JsonValu
 from chimes.errors import CompositionError, ConfigError, NotFoundError, Problem
 from chimes.kinds.component import Value
 from chimes.kinds.predicates import Predicate
-from chimes.text import read_toml
+from chimes.text import read_toml, shorten
 
 __all__ = [
     "About",
@@ -35,7 +35,7 @@ YEAR_S = 31_536_000
 
 
 def _finite(values: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    # TOML has infinity and NaN. JSON, in which the job gets its plan, has not: they would become null.
+    # The job reads its plan as JSON, which has no infinity and no NaN: they would become null.
     level: list[tuple[str, Any]] = list(values.items())
     while level:
         for key, value in level:
@@ -58,7 +58,7 @@ class About(Value):
 
 
 class Source(Value):
-    """The connector, the stream to read, and which rows of it; the columns are those that are needed."""
+    """The connector, the stream, and which of its rows to read; only the needed columns are read."""
 
     component: str
     stream: str
@@ -69,7 +69,7 @@ class Source(Value):
 
 
 class Column(Value):
-    """Where an input of the model comes from. ``cast`` names an Arrow type, or is true for the input's own type.
+    """The source column of an input of the model. ``cast`` names an Arrow type, or is true for the input's own type.
 
     With a cast a run may fail at a value that cannot be converted; without one it cannot.
     """
@@ -83,7 +83,7 @@ def _column(value: Any) -> Any:
 
 
 class ModelStep(Value):
-    """The model, its device, what it is fed from (``columns``: input to source column), and what is kept beside."""
+    """The model, its device, the source column of each input, and the source columns to ``keep`` in the output."""
 
     component: str
     device: str = "cpu"
@@ -100,14 +100,14 @@ class Output(Value):
 
 
 class Backend(Value):
-    """Where it runs."""
+    """The compute backend that runs the job."""
 
     component: str = "chimes-local:local"
     config: Settings = Field(default_factory=dict)
 
 
 class ResourceRequest(Value):
-    """What the job may use. A missing value is that of the model's registration, else the backend's own."""
+    """The resources of the job. A missing value is taken from the model's registration, else from the backend."""
 
     cpus: int | None = Field(None, ge=1)
     memory_bytes: int | None = Field(None, ge=1)
@@ -196,8 +196,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         # A configuration may hold a secret by mistake.
         return "{...}"
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shorten(repr(value), 60)
 
 
 def _config(message: str, fix: str, where: str) -> Problem:

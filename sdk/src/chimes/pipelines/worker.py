@@ -60,7 +60,7 @@ class Stages:
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
-        """Count the time of a block to a stage."""
+        """Add the time of a block to a stage."""
         self.current, started = name, time.monotonic()
         try:
             yield

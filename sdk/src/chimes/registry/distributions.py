@@ -1,8 +1,8 @@
 """Finds the installed distributions that are plugins, without importing them.
 
 One scan of ``sys.path``. A folder counts only if it has the name that installers write, ``name-version.dist-info``, and
-a METADATA file for the same project. So what a broken uninstall leaves behind (``~ame-1.0.dist-info``, or a folder
-without METADATA) is not listed. ``.egg-info`` folders are files of a build, not of an installation.
+a METADATA file for the same project. So the remains of a broken uninstall (``~ame-1.0.dist-info``, or a folder
+without METADATA) are not listed. ``.egg-info`` folders are files of a build, not of an installation.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _dist_infos(folder: str) -> list[tuple[str, os.DirEntry[str]]]:
     except (OSError, ValueError):
         return []
     found = [(normalize(match["name"]), entry) for match, entry in named]
-    # Of two versions that an interrupted upgrade left in one folder, rather the later one.
+    # If an interrupted upgrade left two versions in one folder, the later one comes first.
     return sorted(found, key=lambda pair: pair[1].name, reverse=True)
 
 

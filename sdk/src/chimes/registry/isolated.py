@@ -3,7 +3,7 @@
 The child is a fork of this interpreter, in a process group of its own and without its standard streams. It loads one
 plugin after another and writes one line of JSON for each to a pipe. If it ends, hangs or writes anything else, the
 plugin that it was loading is loaded again as the first one of a new child; if that fails too, the failure is that
-plugin's, and the others go on. So a plugin is not blamed for what an earlier one in the same process did.
+plugin's, and the others go on. So a plugin is not reported for a failure that an earlier plugin in the process caused.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class _Child:
             os.waitpid(self.pid, 0)
 
     def read_rows(self, plugin_s: float) -> tuple[list[Plugin], str | None]:
-        """The rows that the child gives, and why there are no more (None: that was the last one).
+        """The rows that the child writes, and the reason why it stopped (None: it wrote all).
 
         A failure is kept only of the first plugin; another plugin that fails is left to the next child.
         """
@@ -140,7 +140,7 @@ def _load_all(pipe: int, distributions: Sequence[Distribution], deadline: float)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
         sys.stdout = sys.stderr = os.fdopen(null, "w", encoding="utf-8", errors="replace")
-        # Should the parent be killed, the child ends itself.
+        # If the parent is killed, the alarm ends the child.
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(max(int(deadline - time.monotonic()) + 1, 1))
         for distribution in distributions:

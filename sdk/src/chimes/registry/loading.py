@@ -14,6 +14,7 @@ from chimes.errors import ChimesError, PluginLoadError
 from chimes.kinds.descriptors import KINDS, Kind
 from chimes.registration import Registration
 from chimes.registry.distributions import Distribution
+from chimes.registry.interrupts import user_interrupts
 from chimes.registry.plugins import Listing, Plugin
 
 __all__ = ["describe_error", "import_component", "import_target", "load_plugin", "set_environment"]
@@ -25,17 +26,15 @@ LONGEST_REASON = 2000
 def load_plugin(distribution: Distribution) -> Plugin:
     """Import a plugin's entry modules and collect its registrations; a failure becomes the row's reason.
 
-    In this process: only KeyboardInterrupt gets past it. ``chimes.registry.isolated`` does the same in a process of
-    its own.
+    In this process: only the user's Ctrl-C is raised. ``chimes.registry.isolated`` does the same in another process.
     """
     try:
         if distribution.problem:
             raise PluginLoadError(distribution.problem)
         listings = [
-            listing
+            _listing(distribution, kind, registration)
             for _, target in distribution.entry_points
             for kind, registration in _registrations(distribution.name, target)
-            for listing in [_listing(distribution, kind, registration)]
         ]
         addresses = [(listing.kind, listing.address) for listing in listings]
         twice = next((a for a in addresses if addresses.count(a) > 1), None)
@@ -100,13 +99,12 @@ def _checked(answer: Any, where: str) -> Registration:
 
 
 def _guarded(step: Callable[[], Any], what: str) -> Any:
-    # A plugin's code may raise anything, SystemExit included; all of it becomes the plugin's reason.
-    try:
-        return step()
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise PluginLoadError(f"{what} failed: {describe_error(error)}") from error
+    # A plugin's code may raise anything, SystemExit and KeyboardInterrupt included; all of it becomes its failure.
+    with user_interrupts():
+        try:
+            return step()
+        except BaseException as error:
+            raise PluginLoadError(f"{what} failed: {describe_error(error)}") from error
 
 
 def describe_error(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""A backend whose jobs are entries in memory, for tests of what submits jobs."""
+"""A backend whose jobs are entries in memory, for tests of code that submits jobs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["FakeBackend", "FakeBackendConfig"]
 
 
 class FakeBackendConfig(Config):
-    """How the fake backend behaves."""
+    """The configuration of the fake backend."""
 
     automatic: bool = Field(
         default=True, description="Whether a job succeeds as soon as it is submitted; else it waits for the test."
@@ -61,7 +61,7 @@ class FakeBackend(ComputeBackend[FakeBackendConfig]):
         job.exit_code, job.stdout, job.stderr = exit_code, stdout, stderr
 
     def ping(self) -> None:
-        """Always there."""
+        """Always succeeds."""
 
     def inventory(self) -> Inventory:
         """One node with the configured processors, no accelerators."""

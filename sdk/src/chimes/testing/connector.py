@@ -1,4 +1,4 @@
-"""A connector to tables that stand in its configuration, for tests of what reads data."""
+"""A connector to tables in its configuration, for tests of code that reads data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["FakeConnector", "FakeConnectorConfig"]
 
 
 class FakeConnectorConfig(Config):
-    """What the fake connector holds; ``FakeConnectorConfig.of(tables)`` makes one."""
+    """The tables of the fake connector; ``FakeConnectorConfig.of(tables)`` makes one."""
 
     tables: dict[str, str] = Field(
         default_factory=dict, description="The streams by name, each a base64 Arrow IPC stream."
@@ -45,7 +45,7 @@ class FakeConnector(DataConnector[FakeConnectorConfig]):
     Config = FakeConnectorConfig
 
     def ping(self) -> None:
-        """Always there."""
+        """Always succeeds."""
 
     def discover(self, pattern: str | None = None) -> Iterator[StreamInfo]:
         """One stream for each table, sorted by name."""

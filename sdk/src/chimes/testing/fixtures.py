@@ -1,4 +1,4 @@
-"""The pytest fixtures: a context, and the registry of what is installed."""
+"""The pytest fixtures: a context, and the registry of the installed plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that multiplies, for tests of what calls models."""
+"""A model that multiplies, for tests of code that calls models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["FakeModel", "FakeModelConfig"]
 
 
 class FakeModelConfig(Config):
-    """What the fake model does."""
+    """The configuration of the fake model."""
 
     factor: float = Field(default=2.0, description="What every value is multiplied by.")
 

@@ -64,7 +64,7 @@ def test_an_unknown_parameter_is_named(model: WeightedSum) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "said"),
+    ("columns", "message"),
     [
         ({"a": [1.0]}, "'b' is missing"),
         ({"a": [1], "b": [1.0]}, "'a' is int64"),
@@ -73,7 +73,7 @@ def test_an_unknown_parameter_is_named(model: WeightedSum) -> None:
     ],
 )
 def test_a_batch_with_another_schema_is_refused_with_the_column(
-    model: WeightedSum, columns: dict[str, list[float | None]], said: str
+    model: WeightedSum, columns: dict[str, list[float | None]], message: str
 ) -> None:
-    with pytest.raises(SchemaMismatchError, match=said):
+    with pytest.raises(SchemaMismatchError, match=message):
         model.predict(pa.record_batch(columns))

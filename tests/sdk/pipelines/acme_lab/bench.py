@@ -1,4 +1,4 @@
-"""A backend for tests: processes of this client, remembered in memory; counts what it is asked."""
+"""A backend for tests: processes of this client, kept in memory; counts the calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that adds two columns, or goes wrong in the way that its configuration names."""
+"""A model that adds two columns, or fails in the way that its configuration names."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ Behaviour = Literal[
     "raises in describe",
     "fails to close",
     "raises and fails to close",
+    "interrupts",
 ]
 
 OUTPUTS = pa.schema(
@@ -108,6 +109,8 @@ class Score(Model[ScoreConfig]):
         match self.config.behaviour:
             case "raises" | "raises and fails to close":
                 raise ValueError("the weights do not like these numbers")
+            case "interrupts":
+                raise KeyboardInterrupt
             case "exits":
                 os._exit(0)
             case "is killed":

@@ -1,4 +1,4 @@
-"""What the plugin registers."""
+"""The registrations of the plugin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source of rows 0, 1, 2, ... that applies filters exactly, partly or not at all, or goes wrong."""
+"""A source of rows 0, 1, 2, ... that applies filters exactly, partly or not at all, or fails."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ Behaviour = Literal[
 
 
 class Vault(Config):
-    """Where the keys are, unless the user says otherwise."""
+    """The default place of the keys."""
 
     key: str = "env:VAULT_KEY"
 

@@ -1,4 +1,4 @@
-"""What an archive is made of, whatever its format: members, and defects of their names."""
+"""The members of an archive of either format, and the defects of their names and links."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ class Defects:
 
 
 class FileBytes:
-    """A file that is read at offsets from one open descriptor: what was checked is what is read."""
+    """A file that is read at offsets from one open descriptor: the checked bytes are the bytes that are read."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError if ``path`` cannot be opened, or is no regular file."""
+        """Raises OSError if ``path`` cannot be opened, or is not a regular file."""
         self._file = open_regular(path)
         self.size = os.fstat(self._file.fileno()).st_size
 
@@ -87,7 +87,7 @@ class FileBytes:
 
 
 def check_names(members: Iterable[Member], defects: Defects) -> None:
-    """Note every name that would leave the folder it is unpacked to, or would stand for two files there."""
+    """Note every name that leads out of the folder of the archive, and every name that two members share."""
     exact: set[str] = set()
     folded: dict[str, str] = {}
     files: set[str] = set()

@@ -1,7 +1,7 @@
 """Reads the frame of a gzipped tar file strictly, in one pass and with bounded memory.
 
-Formats: RFC 1952 (gzip), POSIX.1-2017 pax with ustar headers, and GNU long names. What readers are known
-to understand differently is a defect: two gzip members, a size that is given twice, data behind the end.
+Formats: RFC 1952 (gzip), POSIX.1-2017 pax with ustar headers, and GNU long names. Two gzip
+members, a size that is given twice, data behind the end: what readers interpret differently is a defect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHUNK = 1 << 16
 GZIP_MAGIC = b"\x1f\x8b"
 LONG_HEADER_BYTES = 1 << 20
 REGULAR, HARD_LINK, SYMLINK, FOLDER = "0", "1", "2", "5"
-GNU_LONG_NAME, GNU_LONG_LINK, PAX, PAX_GLOBAL = "L", "K", "x", "g"
+GNU_LONG_NAME, PAX = "L", "x"
 NUMBERS = {"mode": (100, 108), "uid": (108, 116), "gid": (116, 124), "mtime": (136, 148)}
 NUMBERS |= {"devmajor": (329, 337), "devminor": (337, 345)}
 """Fields that are not used here. Some readers end the archive before a header that has no number in one of them."""
@@ -31,7 +31,7 @@ NEGATIVE = 0xFF
 
 @dataclass
 class TarFrame:
-    """``readable``: it was read to its end. ``kept``: the bytes of the members that were asked for."""
+    """The members and defects of a tar. ``readable``: it was read to its end. ``kept``: the bytes of wanted members."""
 
     members: list[Member] = field(default_factory=list)
     defects: Defects = field(default_factory=Defects)
@@ -49,7 +49,7 @@ class _Header:
 
 
 def looks_like_tar(block: bytes) -> bool:
-    """Whether a file that begins with ``block`` (512 bytes) would be taken for an unpacked tar."""
+    """Whether a file that begins with ``block`` (512 bytes) would be accepted as an unpacked tar."""
     return len(block) == BLOCK and any(block) and _number(block[148:156]) == _checksum(block)
 
 
@@ -71,7 +71,7 @@ def read_tar(source: FileBytes, limits: ArchiveLimits, keep: Callable[[str], boo
 
 
 class _StoppedError(Exception):
-    """Reading cannot go on; ``rule`` is the defect. Never leaves this module."""
+    """Reading cannot continue; ``rule`` is the defect. It is caught in this module."""
 
     def __init__(self, rule: str, detail: str | int = "") -> None:
         super().__init__(rule)
@@ -162,13 +162,11 @@ class _Reader:
             case "x" | "g":
                 self._read_pax(header)
             case "L" | "K":
-                self._long["path" if header.kind == GNU_LONG_NAME else "linkpath"] = self._long_name(header)
+                key = "path" if header.kind == GNU_LONG_NAME else "linkpath"
+                self._long[key] = _text(self._long_data(header).rstrip(b"\0"))
             case _:
                 self._read_member(header)
                 self._pax, self._long = {}, {}
-
-    def _long_name(self, header: _Header) -> str:
-        return _text(self._long_data(header).rstrip(b"\0"))
 
     def _long_data(self, header: _Header) -> bytes:
         if header.size > LONG_HEADER_BYTES:
@@ -214,7 +212,7 @@ class _Reader:
         if not text.isascii() or not text.isdigit() or len(text) > 18:
             raise _StoppedError("tar-header", f"pax size {text[:40]!r}")
         if int(text) != header.size and int(text) < USTAR_SIZE_LIMIT:
-            # One reader takes this, another that, and both see different members from here on.
+            # Readers differ in which size they use, and see different members from here on.
             self._frame.defects.add("size", f"{header.size} and {text}", name)
         return int(text)
 
@@ -248,10 +246,10 @@ def _parse_header(block: bytes) -> _Header:
     if _number(block[148:156]) != _checksum(block):
         raise _StoppedError("tar-header", "its checksum is wrong")
     if size is None:
-        raise _StoppedError("tar-header", "its size is no number")
+        raise _StoppedError("tar-header", "its size is not a number")
     for name, (start, end) in NUMBERS.items():
         if block[start] != NEGATIVE and _number(block[start:end]) is None:
-            raise _StoppedError("tar-header", f"its {name} is no number")
+            raise _StoppedError("tar-header", f"its {name} is not a number")
     path = _field(block[:100])
     if block[257:263] == b"ustar\0" and (prefix := _field(block[345:500])):
         path = f"{prefix}/{path}"

@@ -18,7 +18,7 @@ CHUNK = 1 << 20
 def unpack_member(source: FileBytes, member: ZipMember) -> Iterator[bytes]:
     """The member's bytes in chunks of at most 1 MiB; raises ArtifactError where they are not what is declared."""
     produced, crc = 0, 0
-    for chunk in _stored(source, member) if member.method == STORED else _inflated(source, member):
+    for chunk in _packed(source, member) if member.method == STORED else _inflated(source, member):
         produced += len(chunk)
         crc = zlib.crc32(chunk, crc)
         if produced > member.size:
@@ -46,10 +46,6 @@ def _packed(source: FileBytes, member: ZipMember) -> Iterator[bytes]:
             raise ArtifactError("ends before its declared size")
         place += len(chunk)
         yield chunk
-
-
-def _stored(source: FileBytes, member: ZipMember) -> Iterator[bytes]:
-    return _packed(source, member)
 
 
 def _inflated(source: FileBytes, member: ZipMember) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Reads the frame of a zip file strictly: what the central directory says must be what lies in the file.
+"""Reads the frame of a zip file strictly: the central directory must agree with the rest of the file.
 
 Format: APPNOTE.TXT 6.3. A frame is sound if local headers start at byte 0, follow each other without a
 gap or an overlap, repeat the central directory, and nothing follows the end record. Then every reader,
@@ -54,7 +54,7 @@ class ZipMember:
 
 @dataclass
 class ZipFrame:
-    """``readable``: the members can be taken from it; ``sound``: their bytes lie side by side, as they should."""
+    """The members and defects of a zip. ``readable``: the directory could be read; ``sound``: no gaps, no overlaps."""
 
     members: list[ZipMember] = field(default_factory=list)
     defects: Defects = field(default_factory=Defects)
@@ -73,7 +73,7 @@ class _End:
 
 
 def looks_like_zip(source: FileBytes) -> bool:
-    """Whether a reader that starts at the end would take this file for a zip."""
+    """Whether a reader that starts at the end of the file would accept it as a zip."""
     start = _find_end(source)
     if start is None:
         return False
@@ -130,7 +130,7 @@ def _read_end(source: FileBytes, defects: Defects) -> _End | None:
     if disk or first_disk or here != entries:
         defects.add("several-disks")
         return None
-    if FULL16 in (entries,) or FULL32 in (size, offset):
+    if entries == FULL16 or FULL32 in (size, offset):
         return _read_end64(source, start, (entries, size, offset), defects)
     return _End(offset, size, entries, start)
 
@@ -277,7 +277,7 @@ def _check_central(member: ZipMember, defects: Defects) -> None:
 
 
 def _read_local(source: FileBytes, member: ZipMember, defects: Defects) -> tuple[ZipMember, int]:
-    """The member with its data's place, and where its data end (-1: there is no local header)."""
+    """The member with the offset of its data, and the offset of their end (-1 without a local header)."""
     head = source.at(member.header_offset, LOCAL.size + len(member.raw_name) + 64)
     if len(head) < LOCAL.size or head[:4] != b"PK\x03\x04":
         defects.add("local-header", "is missing", member.name)

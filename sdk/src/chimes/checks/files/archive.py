@@ -1,4 +1,4 @@
-"""Whether an archive is safe to unpack and looks the same to every reader."""
+"""Checks whether an archive is safe to unpack and looks the same to every reader."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ RULES = MappingProxyType(
         "control-character": Rule("member {member} has a control character in its name", "rename the file"),
         "empty-name": Rule("a member has no name ({member})", REBUILD),
         "name-encoding": Rule("the member name {detail} {member} is not UTF-8", "give the file a name in UTF-8"),
-        "duplicate": Rule("member {member} is there twice", "pack each file once"),
+        "duplicate": Rule("member {member} occurs twice", "pack each file once"),
         "case-collision": Rule(
             "members {detail} and {member} differ only in case", "rename one: some file systems keep only one of them"
         ),
@@ -128,13 +128,13 @@ class ArchiveSafe(FileCheck[Subject]):
         defects = [Defect(**defect) for defect in facts["defects"]]
         if "tops" in facts and facts["tops"] != [facts["top"]]:
             defects.append(Defect("one-folder", quote_all(facts["tops"]) or "nothing"))
-        findings = [self._say(defect, facts) for defect in defects]
+        findings = [self._describe(defect, facts) for defect in defects]
         for rule, count in facts["counts"].items():
             if more := count - sum(defect.rule == rule for defect in defects):
                 findings.append(self.finding(f"{more} more members break the rule {rule!r}", RULES[rule].fix))
         return findings
 
-    def _say(self, defect: Defect, facts: Facts) -> Finding:
+    def _describe(self, defect: Defect, facts: Facts) -> Finding:
         rule = RULES[defect.rule]
         values = {
             **facts["limits"],

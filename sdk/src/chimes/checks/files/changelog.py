@@ -1,10 +1,9 @@
-"""Whether a plugin's wheel says what changed in its version."""
+"""Checks whether a plugin's wheel says what changed in its version."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Literal
 
 from packaging.version import InvalidVersion, Version
 
@@ -12,18 +11,18 @@ from chimes.checks.filecheck import WheelCheck
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.formats.sections import read_sections
 from chimes.checks.subject import WheelSubject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.hooks import ENTRY_POINT_GROUP
 from chimes.text import quote
 
-__all__ = ["ChangelogTells"]
+__all__ = ["ChangelogCurrent"]
 
 NAME = "changelog.md"
 NUMBER = re.compile(r"v?(\d[\w.!+-]*)")
 
 
-class ChangelogTells(WheelCheck):
+class ChangelogCurrent(WheelCheck):
     """Does the plugin bring a changelog with an entry for this version?
 
     A file `CHANGELOG.md` in the plugin's package, or anywhere in its `.dist-info` folder, with a heading that holds
@@ -33,8 +32,8 @@ class ChangelogTells(WheelCheck):
     """
 
     code = "P03"
-    blocks: ClassVar[Blocks] = "verified"
-    types: ClassVar[frozenset[Literal["plugin", "library"]] | None] = frozenset({"plugin"})
+    blocks = "verified"
+    types = frozenset({"plugin"})
     source = "keepachangelog.com 1.1"
 
     def observe(self, subject: WheelSubject) -> Facts:

@@ -1,4 +1,4 @@
-"""Whether the files of a wheel can be imported and do not collide with those of other wheels."""
+"""Checks whether the files of a wheel can be imported and do not collide with those of other wheels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from check_wheel_contents.filetree import File
 
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote
 
@@ -38,7 +38,7 @@ def _contents(subject: WheelSubject) -> Any:
     )
     for name in sorted(subject.names):
         try:
-            # One by one into the tree: the library's own method forgets its caches at every file.
+            # Added one by one: the library's own method clears its caches at every file.
             contents.filetree.add_entry(File.from_record_row([name, "", ""]))
         except (WheelValidationError, ValueError):
             continue  # such a name is the archive check's finding
@@ -77,12 +77,12 @@ class ContentsImportable(WheelCheck):
     """Is every module of the wheel a source at a path that can be imported?
 
     Byte code is made on the installing machine and goes stale in a wheel; a module below a folder that is
-    no identifier can never be imported (check-wheel-contents W001, W004).
+    not an identifier can never be imported (check-wheel-contents W001, W004).
     """
 
     code = "A08"
     severity = "warning"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
     source = "check-wheel-contents W001, W004"
 
     def observe(self, subject: WheelSubject) -> Facts:

@@ -1,4 +1,4 @@
-"""Whether the entry points of a wheel are valid and those of Chimes point into it."""
+"""Checks whether the entry points of a wheel are valid and those of Chimes point into it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chimes.evidence.record import Facts
 from chimes.hooks import ENTRY_POINT_GROUP
 from chimes.text import quote
 
-__all__ = ["EntryPointsHold"]
+__all__ = ["EntryPointsValid"]
 
 DOTTED = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
 VALUE = re.compile(rf"(?P<module>{DOTTED})(?:\s*:\s*(?P<attribute>{DOTTED}))?(?:\s*\[[^\]\n]*\])?")
@@ -20,7 +20,7 @@ EXTENSION = re.compile(r"\.(?:py|pyd|so|[-\w]+\.(?:so|pyd))$")
 KEPT = 1000
 
 
-class EntryPointsHold(WheelCheck):
+class EntryPointsValid(WheelCheck):
     """Are the entry points valid, and do those of group `chimes` name a module of this wheel?
 
     Chimes imports that module to learn what the plugin offers. If it is missing, or another

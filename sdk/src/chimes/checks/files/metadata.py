@@ -1,4 +1,4 @@
-"""Whether the core metadata are well formed and say only what can be true."""
+"""Checks whether the core metadata are well formed and their values valid."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class MetadataValid(FileCheck[Subject]):
             "defects": [list(defect) for defect in headers.defects],
             "fields": [[name, value] for name, value in headers.fields if name.lower() != "description"],
             "descriptions": sum(described),
-            "licence_files": [[value, _is_there(subject, value)] for value in headers.all("License-File")],
+            "licence_files": [[value, _is_shipped(subject, value)] for value in headers.all("License-File")],
         }
 
     def judge(self, facts: Facts) -> list[Finding]:
@@ -95,7 +95,7 @@ class MetadataValid(FileCheck[Subject]):
         return findings
 
 
-def _is_there(subject: Subject, path: str) -> bool:
+def _is_shipped(subject: Subject, path: str) -> bool:
     top = (subject.metadata_name or "").rpartition("/")[0]
     places = [path] if subject.form == "sdist" else [f"licenses/{path}", path, path.rpartition("/")[2]]
     return any(f"{top}/{place}" in subject.names for place in places)
@@ -133,7 +133,7 @@ def _judge_repeated(fields: Fields) -> Problems:
     counts = Counter(field for field, _ in fields)
     for field in sorted(SINGLE & counts.keys()):
         if counts[field] > 1:
-            yield f"the field {_title(field)} is there {counts[field]} times", "give it once", _title(field)
+            yield f"the field {_title(field)} occurs {counts[field]} times", "give it once", _title(field)
 
 
 def _judge_newer(fields: Fields) -> Problems:
@@ -165,7 +165,7 @@ def _judge_requirements(fields: Fields) -> Problems:
             message = f"the requirement {quote(value)} names a direct URL"
             yield message, "require a released version by name", "Requires-Dist"
         if not has_comparable_marker(value):
-            message = f"the requirement {quote(value)} compares what has no order"
+            message = f"the requirement {quote(value)} compares values without an order"
             yield message, "compare versions with <, >= or ~=, and other values with == or in", "Requires-Dist"
 
 

@@ -1,4 +1,4 @@
-"""Whether file name, dist-info folder, METADATA and WHEEL have the same name, version, build number and tags.
+"""Checks whether file name, dist-info folder, METADATA and WHEEL have the same name, version, build number and tags.
 
 Parsed values are compared, so that different spellings of one value agree.
 """
@@ -31,7 +31,7 @@ class NamesAgree(FileCheck[Subject]):
     """Do file name, METADATA, WHEEL and the archive's folders agree on name, version and tags?
 
     An index files a release under its file name, installers choose by the tags in it, and `pip list`
-    shows METADATA: where they differ, people get something else than they asked for.
+    shows METADATA: where they differ, users install something other than they asked for.
     """
 
     code = "A03"
@@ -39,7 +39,7 @@ class NamesAgree(FileCheck[Subject]):
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
-        """The names, as they are written in each place."""
+        """The names, as written in each place."""
         readable = subject.frame.readable
         fields = parse_headers(subject.metadata or b"").fields if readable else ()
         facts: Facts = {

@@ -1,4 +1,4 @@
-"""Whether a file is built for one centre only, which is allowed and worth knowing."""
+"""Checks whether a file is built for one centre only, which is allowed and reported."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from packaging.version import Version
 
 from chimes.checks.filecheck import FileCheck
 from chimes.checks.subject import Subject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote, quote_all
 
@@ -23,12 +23,12 @@ class BuiltForCentre(FileCheck[Subject]):
 
     code = "A16"
     severity = "info"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
     source = "PEP 440 (local versions), PEP 600"
     needs_members = False
 
     def observe(self, subject: Subject) -> Facts:
-        """The file name, which holds both."""
+        """The file name, which contains version and tags."""
         return {"file": subject.filename, "form": subject.form}
 
     def judge(self, facts: Facts) -> list[Finding]:
@@ -36,10 +36,10 @@ class BuiltForCentre(FileCheck[Subject]):
         file: str = facts["file"]
         findings = []
         if local := _local(file, facts["form"]):
-            message = f"the local version {quote(local)} says: built for this centre"
+            message = f"the local version {quote(local)} means that the file is built for one centre"
             findings.append(self.finding(message, "drop the part behind '+' to publish elsewhere", where="Version"))
         if plain := _plain_platforms(file):
-            message = f"the platform {quote_all(plain)} says: built for this centre"
+            message = f"the platform {quote_all(plain)} means that the file is built for one centre"
             findings.append(self.finding(message, "run auditwheel repair to publish elsewhere", where="WHEEL"))
         return findings
 

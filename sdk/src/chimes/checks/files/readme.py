@@ -1,4 +1,4 @@
-"""Whether the description, which is the distribution's page, renders, and is the author's own."""
+"""Checks whether the description, which is the distribution's page, renders, and is the author's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chimes.checks.filecheck import FileCheck
 from chimes.checks.formats.description import RST, parse_content_type, render_description
 from chimes.checks.formats.fields import parse_headers
 from chimes.checks.subject import Subject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote
 
@@ -38,11 +38,11 @@ class ReadmeRenders(FileCheck[Subject]):
 
     code = "A05"
     severity = "warning"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
     source = "PEP 566; readme-renderer"
 
     def observe(self, subject: Subject) -> Facts:
-        """The type, the size, and what rendering gave."""
+        """The type, the size, and the result of rendering."""
         text = description_of(subject)
         declared = parse_headers(subject.metadata or b"").all("Description-Content-Type")[:1]
         facts: Facts = {
@@ -79,7 +79,7 @@ class ReadmeOwn(FileCheck[Subject]):
 
     code = "A06"
     severity = "warning"
-    blocks: Blocks = None  # type: ignore[misc]
+    blocks = None
 
     def observe(self, subject: Subject) -> Facts:
         """Whether the marker is there."""

@@ -1,4 +1,4 @@
-"""Whether RECORD lists exactly the files of the wheel, with hashes that hold."""
+"""Checks whether RECORD lists exactly the files of the wheel, with hashes that hold."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ SENTENCES = {
     "own-hash": "RECORD gives a hash or a size for itself",
     "no-hash": "RECORD gives {path} no hash or no size",
     "weak-hash": "RECORD hashes {path} with {detail}; sha256 or better is needed",
-    "hash": "the content of {path} has not the hash that RECORD gives",
-    "size": "the content of {path} has not the size that RECORD gives ({detail})",
+    "hash": "the content of {path} does not have the hash that RECORD gives",
+    "size": "the content of {path} does not have the size that RECORD gives ({detail})",
     "many": "{detail} more lines of RECORD are wrong",
 }
 
@@ -75,7 +75,7 @@ class _Comparison:
         self._sizes = {member.name: member.size for member in subject.frame.members if not member.is_folder}
 
     def problems(self) -> list[list[str | None]]:
-        """All of them."""
+        """All problems."""
         rows = self._rows()
         if rows is None:
             return self._found

@@ -1,4 +1,4 @@
-"""Whether a distribution takes a name that belongs to Python, to Chimes, or to an owner that the rules name."""
+"""Checks whether a distribution takes a name that belongs to Python, to Chimes, or to an owner that the rules name."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class NamesFree(FileCheck[Subject]):
         }
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """By the rules' reserved names and prefixes, less what they grant."""
+        """By the rules' reserved names and prefixes, except those that they grant."""
         findings = []
         granted = {canonicalize_name(name) for name in self.rules.granted_names}
         names: list[str] = [name for name in facts["names"] if name not in granted]

@@ -1,4 +1,4 @@
-"""Whether a wheel installs a command under a name that belongs to another."""
+"""Checks whether a wheel installs a command under a name that belongs to another."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
-"""Whether installing a wheel makes every Python on the machine run its code at start."""
+"""Checks whether installing a wheel makes every Python on the machine run its code at start."""
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
 
 from chimes.checks.filecheck import WheelCheck
 from chimes.checks.subject import WheelSubject
-from chimes.evidence.finding import Blocks, Finding
+from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote
 
@@ -47,7 +46,7 @@ class StartUp(_StartUpCheck):
     """
 
     code = "A09"
-    types: ClassVar[frozenset[Literal["plugin", "library"]] | None] = frozenset({"plugin"})
+    types = frozenset({"plugin"})
     source = "the site module; PEP 829"
 
 
@@ -59,8 +58,8 @@ class StartUpLibrary(_StartUpCheck):
 
     code = "A10"
     severity = "warning"
-    blocks: Blocks = None  # type: ignore[misc]
-    types: ClassVar[frozenset[Literal["plugin", "library"]] | None] = frozenset({"library"})
+    blocks = None
+    types = frozenset({"library"})
     source = "the site module; PEP 829"
 
 

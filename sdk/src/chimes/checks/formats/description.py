@@ -13,7 +13,7 @@ from chimes.processes import run
 __all__ = ["RST", "Rendering", "parse_content_type", "render_description"]
 
 RST = "text/x-rst"
-"""What a description without a content type is."""
+"""The type of a description without a content type."""
 TIMEOUT_S = 60.0
 HTML_BYTES = 4 << 20
 TOO_MUCH = "rendering takes more than the time or memory allowed"

@@ -1,4 +1,4 @@
-"""Splits the header text of METADATA, PKG-INFO and WHEEL into fields, and notes what a mail parser would trip over."""
+"""Splits the header text of METADATA, PKG-INFO and WHEEL into fields, and notes lines that a mail parser misreads."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ LONGEST = MappingProxyType(
         **dict.fromkeys(("requires-dist", "provides-dist", "obsoletes-dist"), 2_000),
     }
 )
-"""Characters that a value may have whose grammar takes long to read, in the worst case far too long."""
+"""The most characters of values whose grammar is slow to parse."""
 
 
 @dataclass(frozen=True)
 class Headers:
     """The fields in order (name as written, value with its folds), the text below them, and defects.
 
-    A defect is (kind, line number, the line's beginning). ``fields`` is empty where the text is no header
-    text at all, or has more in it than is read.
+    A defect is (kind, line number, the line's beginning). ``fields`` is empty where the text is not
+    UTF-8 or exceeds a limit.
     """
 
     fields: tuple[tuple[str, str], ...] = ()

@@ -1,4 +1,4 @@
-"""What SPDX says of a licence expression: is it valid, and which of its identifiers are deprecated."""
+"""Checks licence expressions against SPDX: whether they are valid, and which identifiers are deprecated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def is_valid_expression(text: str) -> bool:
 
 
 def deprecated_identifiers(text: str) -> dict[str, str]:
-    """The deprecated identifiers in ``text``, each with what SPDX has instead of it."""
+    """The deprecated identifiers in ``text``, each with its replacement."""
     names = text.replace("(", " ").replace(")", " ").split()
     return {name: _replacements()[name.lower()] for name in names if name.lower() in _replacements()}
 

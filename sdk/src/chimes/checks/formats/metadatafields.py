@@ -105,7 +105,7 @@ def requirement_url(value: str) -> str | None:
 
 
 def has_comparable_marker(value: str) -> bool:
-    """Whether the marker behind ``;`` can be evaluated (``os_name ~= "posix"`` cannot); true where there is none."""
+    """Whether the marker behind ``;`` can be evaluated (``os_name ~= "posix"`` cannot); true without a marker."""
     try:
         marker = Requirement(value).marker
         if marker is not None:

@@ -37,7 +37,7 @@ def parse_entry_points(data: bytes) -> EntryPoints:
         text = LINE_END.sub("\n", data.decode("utf-8"))
     except UnicodeDecodeError:
         return EntryPoints(problem="is not UTF-8")
-    # Asked of the text itself, so that a broken file does not make a library of a plugin.
+    # Searched in the text itself, so that a plugin with a broken file does not count as a library.
     plugin = bool(PLUGIN_SECTION.search(text))
     parser = configparser.RawConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]

@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
         f"talking to a marketplace needs {error.name}, which is not installed", hint="pip install 'chimes[author]'"
     ) from error
 
-__all__ = ["Market", "attempt", "market_options", "no_marketplace", "read_answer", "read_findings", "refusal"]
+__all__ = ["Marketplace", "attempt", "marketplace_options", "no_marketplace", "read_answer", "read_findings", "refusal"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 TIMEOUT_S = 60.0
@@ -42,7 +42,7 @@ ERRORS: Mapping[int, type[ChimesError]] = {
 }
 
 
-def market_options(command: F) -> F:
+def marketplace_options(command: F) -> F:
     """The options ``--url``, ``--token`` and ``--json`` of every verb that needs a marketplace."""
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
@@ -54,14 +54,14 @@ def market_options(command: F) -> F:
 
 
 @dataclass(frozen=True)
-class Market:
+class Marketplace:
     """One marketplace, and the token to authenticate with."""
 
     url: str
     token: str = field(repr=False)
 
     @classmethod
-    def at(cls, url: str | None, token: str | None) -> Market:
+    def at(cls, url: str | None, token: str | None) -> Marketplace:
         """From the options of a verb; raises ConfigError where one is missing or invalid."""
         if not url:
             raise ConfigError("no marketplace is given", hint="give --url, or set CHIMES_URL")

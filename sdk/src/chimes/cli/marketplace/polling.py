@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from chimes.cli.findings import safe, show_findings
-from chimes.cli.marketplace.client import Market, read_findings
+from chimes.cli.marketplace.client import Marketplace, read_findings
 
 __all__ = ["INTERRUPTED", "end_with", "poll", "wait_for"]
 
@@ -22,28 +22,28 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 2.0
 SENTENCES = {
     "listed": "[green]listed[/]: it can be installed",
     "rejected": "[red]rejected[/]: correct what is below, and publish again; the version number is still free",
-    "held": "[yellow]held[/]: not listed yet, an admin of the marketplace looks at it first",
-    "cancelled": "[yellow]cancelled[/]: nothing of it is listed; chimes retry {id} takes it up again",
-    "infra": "[magenta]not judged[/]: the marketplace could not run it, by no fault of yours: chimes retry {id}",
-    "validating": "[blue]validating[/]: the report page shows how far it is",
-    "staged": "[blue]staged[/]: its files are there, the validation has not begun",
+    "held": "[yellow]held[/]: not listed yet, an admin of the marketplace must approve it first",
+    "cancelled": "[yellow]cancelled[/]: it is not listed; validate it again with: chimes retry {id}",
+    "infra": "[magenta]not judged[/]: the marketplace could not run it, which is not your fault: chimes retry {id}",
+    "validating": "[blue]validating[/]: the report page shows its progress",
+    "staged": "[blue]staged[/]: its files are uploaded, the validation has not begun",
 }
 
 
-def wait_for(market: Market, number: int, console: Console, *, as_json: bool) -> NoReturn:
-    """Poll a submission until it ends, show it, and exit; after Ctrl-C it goes on, and how to cancel it is shown."""
+def wait_for(marketplace: Marketplace, number: int, console: Console, *, as_json: bool) -> NoReturn:
+    """Poll a submission until it ends, show it, and exit. Ctrl-C ends only the polling."""
     try:
-        end_with(poll(market, number, console), console, as_json=as_json)
+        end_with(poll(marketplace, number, console), console, as_json=as_json)
     except KeyboardInterrupt:
-        click.echo(f"\nsubmission {number} goes on without you; end it with: chimes cancel {number}", err=True)
+        click.echo(f"\nsubmission {number} continues; end it with: chimes cancel {number}", err=True)
         sys.exit(INTERRUPTED)
 
 
-def poll(market: Market, number: int, console: Console) -> dict[str, Any]:
+def poll(marketplace: Marketplace, number: int, console: Console) -> dict[str, Any]:
     """Poll until the submission has ended; its last state. Raises ChimesError."""
     pause_s = FIRST_PAUSE_S
     with console.status("validating") as status:
-        while (found := market.show(number)).get("state") not in ENDS:
+        while (found := marketplace.show(number)).get("state") not in ENDS:
             status.update(safe(_progress(found)))
             time.sleep(pause_s)
             pause_s = min(1.5 * pause_s, LONGEST_PAUSE_S)

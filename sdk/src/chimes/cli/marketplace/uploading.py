@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from chimes.cli.marketplace.client import Market, attempt, no_marketplace, read_answer, read_findings, refusal
+from chimes.cli.marketplace.client import Marketplace, attempt, no_marketplace, read_answer, read_findings, refusal
 from chimes.errors import ConfigError
 from chimes.evidence.finding import Finding
 
@@ -55,7 +55,7 @@ class Uploads:
         return [finding for answer in answers for finding in read_findings(answer.get("findings"))]
 
 
-def upload_files(market: Market, files: Sequence[Path], progress: Callable[[str], None]) -> Uploads:
+def upload_files(marketplace: Marketplace, files: Sequence[Path], progress: Callable[[str], None]) -> Uploads:
     """Upload one file after the other until one is refused.
 
     Raises AuthError and the like where the request itself is refused, InfrastructureError, ConfigError for a file
@@ -65,9 +65,9 @@ def upload_files(market: Market, files: Sequence[Path], progress: Callable[[str]
     logging.getLogger("twine").setLevel(logging.ERROR)
     # Its configuration file and keyring are for other indexes; what it prints must not mix with what we print.
     settings = Settings(
-        repository_url=f"{market.url}/legacy/",
+        repository_url=f"{marketplace.url}/legacy/",
         username="__token__",
-        password=market.token,
+        password=marketplace.token,
         non_interactive=True,
         disable_progress_bar=True,
         config_file=os.devnull,
@@ -79,8 +79,8 @@ def upload_files(market: Market, files: Sequence[Path], progress: Callable[[str]
             progress(f"uploading {path.name}")
             package = _package(path)
             with contextlib.redirect_stdout(nowhere):
-                response = attempt(partial(repository.upload, package, max_redirects=1), market.url)
-            answer = _read(response, market)
+                response = attempt(partial(repository.upload, package, max_redirects=1), marketplace.url)
+            answer = _read(response, marketplace)
             if response.status_code != requests.codes.ok:
                 uploads.refused = {"filename": path.name, **answer}
                 break
@@ -97,12 +97,12 @@ def _package(path: Path) -> PackageFile:
         ) from error
 
 
-def _read(response: requests.Response, market: Market) -> dict[str, Any]:
+def _read(response: requests.Response, marketplace: Marketplace) -> dict[str, Any]:
     if response.status_code in REFUSALS:
-        return read_answer(response, market.url)
+        return read_answer(response, marketplace.url)
     if response.status_code != requests.codes.ok:
-        raise refusal(response, market.url)
-    answer = read_answer(response, market.url)
+        raise refusal(response, marketplace.url)
+    answer = read_answer(response, marketplace.url)
     if not isinstance(answer.get("submission"), int):
-        raise no_marketplace(response, market.url)
+        raise no_marketplace(response, marketplace.url)
     return answer

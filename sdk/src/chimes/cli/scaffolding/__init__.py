@@ -1,1 +1,1 @@
-"""How ``chimes new`` fills a template."""
+"""Fills the templates of ``chimes new``."""

@@ -1,4 +1,4 @@
-"""Which answers a template accepts: names that can be installed and imported, text that fits on one line."""
+"""Checks the answers to a template's questions: names can be installed and imported, text fits on one line."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class M02(ModelCheck):
         yield from self._params(facts["params"])
 
     def _params(self, params: dict[str, Any]) -> Iterable[Finding]:
-        from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - of the extra `check`
+        from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415 - takes long to import
 
         try:
             Draft202012Validator.check_schema(params)
