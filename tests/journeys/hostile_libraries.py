@@ -18,17 +18,17 @@ class HostileLibrary:
     name: str
     code: str
     cause: str
-    phrase: str
+    phrase: str = ""
     at_start: bool = True
     fails: tuple[str, ...] = ("S09", "S22")
 
+    @property
+    def message(self) -> str:
+        """A part of the message that a finding must have."""
+        return self.phrase or f"importing the library {PHRASES[self.cause]}"
+
     def __repr__(self) -> str:
         return self.name
-
-
-def library(name: str, code: str, *, cause: str, phrase: str = "", at_start: bool = True) -> HostileLibrary:
-    phrase = phrase or f"importing the library {PHRASES[cause]}"
-    return HostileLibrary(name=name, code=code, cause=cause, phrase=phrase, at_start=at_start)
 
 
 def pack_library(hostile: HostileLibrary, folder: Path, marker: Path) -> Path:
@@ -51,65 +51,65 @@ for body in (b'{"ok": true, "value": {"failures": [], "changed": []}}', b'{"clea
             pass
 """
 HOSTILE_LIBRARIES = (
-    library(
-        "opens a socket when Python starts",
-        "import socket\nsocket.socket().close()",
+    HostileLibrary(
+        name="opens a socket when Python starts",
+        code="import socket\nsocket.socket().close()",
         cause="own",
         phrase="the library opens a network socket",
     ),
-    library(
-        "writes when Python starts",
-        "try:\n    open('/etc/x', 'w')\nexcept OSError:\n    pass",
+    HostileLibrary(
+        name="writes when Python starts",
+        code="try:\n    open('/etc/x', 'w')\nexcept OSError:\n    pass",
         cause="own",
         phrase="the library writes in /etc",
     ),
-    library(
-        "kills its parent when Python starts",
-        "_os.kill(_os.getppid(), 9)\nimport time\ntime.sleep(1e6)",
+    HostileLibrary(
+        name="kills its parent when Python starts",
+        code="_os.kill(_os.getppid(), 9)\nimport time\ntime.sleep(1e6)",
         cause="killed",
     ),
-    library(
-        "kills all processes when Python starts",
-        "try:\n    _os.kill(-1, 9)\nexcept OSError:\n    pass",
+    HostileLibrary(
+        name="kills all processes when Python starts",
+        code="try:\n    _os.kill(-1, 9)\nexcept OSError:\n    pass",
         cause="killed",
         phrase="the library sends a signal to a process that it did not start",
     ),
-    library(
-        "prints a verdict when Python starts",
-        FORGED,
+    HostileLibrary(
+        name="prints a verdict when Python starts",
+        code=FORGED,
         cause="own",
         phrase="importing the library wrote to the socket on which this process receives its requests",
     ),
-    library(
-        "prints a verdict when Python starts, and exits",
-        FORGED + "_os._exit(0)",
+    HostileLibrary(
+        name="prints a verdict when Python starts, and exits",
+        code=FORGED + "_os._exit(0)",
         cause="crashed",
     ),
-    library(
-        "sleeps for ever when Python starts",
-        "import time\ntime.sleep(1e6)",
+    HostileLibrary(
+        name="sleeps for ever when Python starts",
+        code="import time\ntime.sleep(1e6)",
         cause="time",
     ),
-    library(
-        "fills memory when Python starts",
-        "eaten = [bytearray(1 << 24) for _ in range(1 << 20)]",
+    HostileLibrary(
+        name="fills memory when Python starts",
+        code="eaten = [bytearray(1 << 24) for _ in range(1 << 20)]",
         cause="memory",
     ),
-    library(
-        "starts processes without end when Python starts",
-        "import time\nwhile True:\n    try:\n        _os.fork()\n    except OSError:\n        time.sleep(0.1)",
+    HostileLibrary(
+        name="starts processes without end when Python starts",
+        code="import time\nwhile True:\n    try:\n        _os.fork()\n    except OSError:\n        time.sleep(0.1)",
         cause="processes",
     ),
-    library(
-        "leaves a process behind when it is imported",
-        "import time\nif _os.fork() == 0:\n    _os.setsid()\n    time.sleep(1e6)",
+    HostileLibrary(
+        name="leaves a process behind when it is imported",
+        code="import time\nif _os.fork() == 0:\n    _os.setsid()\n    time.sleep(1e6)",
         cause="own",
         phrase="importing the library starts a process",
         at_start=False,
     ),
-    library(
-        "forges an answer when it is imported",
-        """
+    HostileLibrary(
+        name="forges an answer when it is imported",
+        code="""
 import struct
 for fd in range(3, 21):
     try:

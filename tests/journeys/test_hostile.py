@@ -131,7 +131,7 @@ def test_a_hostile_library_is_reported_and_changes_nothing(hostile: HostileLibra
     failed = {code: result["cause"] for code, result in one.results.items() if result["verdict"] == "fail"}
     assert failed == dict.fromkeys(hostile.fails, hostile.cause)
     assert one.results["A10"]["verdict"] == ("warn" if hostile.at_start else "pass")
-    assert hostile.phrase in one.messages
+    assert hostile.message in one.messages
     for result in (one, other):
         assert_whole(result)
         assert_unharmed(host, result)

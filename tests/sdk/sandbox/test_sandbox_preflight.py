@@ -40,7 +40,7 @@ def test_a_missing_tool_is_named_with_the_fix(missing: str, tmp_path: Path, monk
     [
         ("strace", "strace: ptrace(PTRACE_TRACEME, ...): Operation not permitted", "SYS_PTRACE"),
         ("bwrap", "bwrap: No permissions to create new namespace", "user namespaces"),
-        ("bwrap", "bwrap: something unheard of", "correct what it names"),
+        ("bwrap", "bwrap: something unheard of", "correct the reported problem"),
     ],
 )
 def test_a_tool_that_is_refused_is_quoted_with_the_fix(
