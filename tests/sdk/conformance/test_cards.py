@@ -17,7 +17,7 @@ def card(*parts: str, level: int = 2) -> str:
     return "\n".join(f"{'#' * level} {part}\n\nText of {part}.\n" for part in parts)
 
 
-def test_a_plugin_with_one_component_has_one_card_wherever_the_headings_are() -> None:
+def test_the_card_of_a_single_component_may_have_headings_of_any_level() -> None:
     more = f"## More\n\n{card('Outputs', 'Limits', level=4)}\nContact\n-------\nx@y\n"
     readme = f"# acme\n\n{card('Purpose', 'Inputs')}\n{more}"
     assert set(cards_of(readme, ["rain"])["rain"]) == set(CORE)
