@@ -14,7 +14,7 @@ unions             refused             as they are         refused              
 intervals          refused             as they are         refused               as lists
 =================  ==================  ==================  ====================  =======================
 
-The table in ``chimes.pipelines.json_values`` shows how times and bytes become text. A .csv file has a blank
+The table in ``chimes.host.json_values`` shows how times and bytes become text. A .csv file has a blank
 instead of the ``T`` of a timestamp, and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are
 text in both.
 """
@@ -33,7 +33,7 @@ import pyarrow.parquet
 from pyarrow import types
 
 from chimes.host.casting import cast_array, is_castable
-from chimes.pipelines.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
+from chimes.host.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
 
 __all__ = ["FORMATS", "Format", "Writer"]
 
