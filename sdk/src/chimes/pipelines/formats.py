@@ -14,9 +14,8 @@ unions             refused             as they are         refused              
 intervals          refused             as they are         refused               as lists
 =================  ==================  ==================  ====================  =======================
 
-The table in ``chimes.host.json_values`` shows how times and bytes become text. A .csv file has a blank
-instead of the ``T`` of a timestamp, and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are
-text in both.
+In a .csv file times and bytes become the same text as in JSON Lines, with a blank instead of the ``T`` of a timestamp,
+and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are text in both.
 """
 
 from __future__ import annotations
