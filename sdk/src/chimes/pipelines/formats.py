@@ -36,7 +36,7 @@ from chimes.host.json_values import DAY_S, PER_SECOND, child_types, has_json, js
 
 __all__ = ["FORMATS", "Format", "Writer"]
 
-# In days since 1970.
+# The first days of these years, counted from 1970-01-01.
 YEAR_1, YEAR_10000 = -719_162, 2_932_897
 
 
@@ -95,13 +95,13 @@ def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
 
 def _parquet_column(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     if types.is_dictionary(dtype) and array.dictionary.null_count:
-        # Parquet takes nulls among the rows, not among the categories.
+        # Parquet allows nulls in rows, not in categories.
         return array.dictionary_decode().cast(dtype)
     return cast_array(array, dtype)
 
 
 def _arrow_type(dtype: pa.DataType) -> pa.DataType | None:
-    # A file has one dictionary for each column, and the batches of a run may have many.
+    # A file has one dictionary for each column, but each batch may have its own.
     held = _without_categories(dtype)
     return held if is_castable(dtype, held) else None
 
