@@ -19,7 +19,7 @@ import pyarrow.parquet
 import pytest
 from arrow_columns import COLUMNS, PER_SECOND, plain_values
 from chimes.errors import ConfigError, InfrastructureError, SchemaMismatchError
-from chimes.pipelines.json_values import json_values
+from chimes.host.json_values import json_values
 from chimes.pipelines.output import SUFFIXES, OutputFile, OutputReport, check_format
 from hypothesis import given, settings
 from hypothesis import strategies as st

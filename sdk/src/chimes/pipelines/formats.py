@@ -14,9 +14,8 @@ unions             refused             as they are         refused              
 intervals          refused             as they are         refused               as lists
 =================  ==================  ==================  ====================  =======================
 
-The table in ``chimes.pipelines.json_values`` shows how times and bytes become text. A .csv file has a blank
-instead of the ``T`` of a timestamp, and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are
-text in both.
+In a .csv file times and bytes become the same text as in JSON Lines, with a blank instead of the ``T`` of a timestamp,
+and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are text in both.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ import pyarrow.parquet
 from pyarrow import types
 
 from chimes.host.casting import cast_array, is_castable
-from chimes.pipelines.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
+from chimes.host.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
 
 __all__ = ["FORMATS", "Format", "Writer"]
 
-# In days since 1970.
+# The first days of these years, counted from 1970-01-01.
 YEAR_1, YEAR_10000 = -719_162, 2_932_897
 
 
@@ -96,13 +95,13 @@ def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
 
 def _parquet_column(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     if types.is_dictionary(dtype) and array.dictionary.null_count:
-        # Parquet takes nulls among the rows, not among the categories.
+        # Parquet allows nulls in rows, not in categories.
         return array.dictionary_decode().cast(dtype)
     return cast_array(array, dtype)
 
 
 def _arrow_type(dtype: pa.DataType) -> pa.DataType | None:
-    # A file has one dictionary for each column, and the batches of a run may have many.
+    # A file has one dictionary for each column, but each batch may have its own.
     held = _without_categories(dtype)
     return held if is_castable(dtype, held) else None
 
