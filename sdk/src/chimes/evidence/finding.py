@@ -28,7 +28,7 @@ class Finding(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    code: str
+    code: Text
     severity: Severity
     blocks: Blocks
     message: Text

@@ -23,7 +23,7 @@ class _Record(BaseModel):
 class CheckRecord(_Record):
     """What one check observed, text of the plugin that its findings quote, and the time that it took in seconds."""
 
-    code: str
+    code: Text
     seconds: float = 0.0
     facts: JsonObject = {}
     said: tuple[Text, ...] = ()
@@ -33,7 +33,7 @@ class ComponentRecord(_Record):
     """The records of one component's checks."""
 
     kind: Kind
-    name: str
+    name: Text
     checks: tuple[CheckRecord, ...]
 
 
@@ -48,9 +48,9 @@ class RunRecord(_Record):
     check_s: float | None
     checks: tuple[CheckRecord, ...] = ()
     components: tuple[ComponentRecord, ...] = ()
-    lane: str | None = None
+    lane: Text | None = None
     attempt: int | None = None
-    nodes: tuple[str, ...] = ()
+    nodes: tuple[Text, ...] = ()
     started_at: datetime | None = None
     ended_at: datetime | None = None
     queued_s: float | None = None

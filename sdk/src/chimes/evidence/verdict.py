@@ -9,6 +9,7 @@ import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from chimes.evidence.finding import Finding
+from chimes.evidence.plain import Text
 from chimes.kinds.descriptors import Kind
 
 __all__ = ["Cause", "CheckResult", "ComponentVerdict", "RuleSet", "Verdict", "VerdictDocument"]
@@ -27,7 +28,7 @@ class _Document(BaseModel):
 class CheckResult(_Document):
     """What one check concluded. ``inputs``: the sha256 (hex) of each input that the suite generated for it."""
 
-    code: str
+    code: Text
     verdict: Verdict
     cause: Cause | None = None
     findings: tuple[Finding, ...] = ()
@@ -50,15 +51,15 @@ class ComponentVerdict(_Document):
     """The results of one component over all its cases."""
 
     kind: Kind
-    name: str
-    cases: tuple[str, ...]
+    name: Text
+    cases: tuple[Text, ...]
     checks: Results
 
 
 class RuleSet(_Document):
     """The name and the sha256 (hex) of the rules of a run."""
 
-    name: str
+    name: Text
     sha256: str
 
 
@@ -70,13 +71,13 @@ class VerdictDocument(_Document):
     """
 
     format: Literal["chimes.verdict/1"] = "chimes.verdict/1"
-    file: str
+    file: Text
     sha256: str | None
     sdk: str
     sandboxed: bool
     rules: RuleSet
     nonce_sha256: str
-    lock: tuple[str, ...] = ()
+    lock: tuple[Text, ...] = ()
     checks: Results = ()
     components: tuple[ComponentVerdict, ...] = ()
 
