@@ -1,7 +1,7 @@
-"""How long ``chimes check --sandbox`` of a freshly rendered model takes: the first time, and then.
+"""How long ``chimes check --sandbox`` of a newly rendered model takes: the first time and later.
 
 The peer in the same run is ``uv pip install`` of the same requirements into a new environment, from the same warm
-download cache. ``--verify`` exits 1 where a promise does not hold: under 60 s the first time, 20 s then, on 2 cores.
+download cache. ``--verify`` exits 1 where a promise does not hold: under 60 s the first time, 20 s later, on 2 cores.
 """
 
 from __future__ import annotations

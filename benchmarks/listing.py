@@ -1,7 +1,7 @@
-"""How long from the close of a submission until pip could install it: the scaffolded plugin, with cached dependencies.
+"""The time from the close of a submission until pip can install it: the scaffolded plugin, with cached dependencies.
 
-The peer in the same run is ``chimes check --sandbox`` of the same wheel on the same machine: what the marketplace takes
-beyond it is its own. ``--verify`` exits 1 where the promise does not hold: a median of at most 15 s on 2 cores.
+The peer in the same run is ``chimes check --sandbox`` of the same wheel on the same machine: the rest is the time
+of the marketplace itself. ``--verify`` exits 1 where the promise does not hold: a median of at most 15 s on 2 cores.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def done(*argv: str | Path, env: dict[str, str] | None = None) -> str:
-    """What a command printed; ends the benchmark if it failed."""
+    """The output of a command; ends the benchmark if it failed."""
     ended = run([str(BIN / argv[0]), *map(str, argv[1:])], env={**os.environ, **(env or {})})
     if ended.returncode != 0:
         sys.exit(f"{argv[0]} failed: {ended.text}")
@@ -63,7 +63,7 @@ def marketplace(data: Path) -> Iterator[str]:
 
 
 def wheels(folder: Path) -> list[Path]:
-    """The scaffolded plugin in as many versions as there are measurements, and one for the control run."""
+    """One version of the scaffolded plugin for each measurement, and one for the control run."""
     project = folder / "rain-score"
     done("chimes", "new", "model", project, "--no-input")
     pyproject, changes = project / "pyproject.toml", project / "CHANGELOG.md"
@@ -76,7 +76,7 @@ def wheels(folder: Path) -> list[Path]:
 
 
 def asked(url: str, token: str | None = None, *, accept: str = "application/json", data: bytes | None = None) -> Any:
-    """What an address answers, as JSON; None for what may not be seen yet."""
+    """The JSON response of an address; None if it is refused or absent."""
     headers = {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
         with urlopen(Request(url, headers=headers, data=data)) as answer:

@@ -1,4 +1,4 @@
-"""How long the door takes, as multiples of ``python -c 'import click'`` in the same run.
+"""How long light commands take, as multiples of ``python -c 'import click'`` in the same run.
 
 ``--verify`` exits 1 where a promise does not hold. The promises: ``--version`` and ``--help`` 2.5 times, ``list`` with
 200 generated plugins 6 times, ``import chimes`` 2 times; none of them loads pydantic or pyarrow.

@@ -1,4 +1,4 @@
-"""The whole job on real data, step by step: a marketplace; plugins published, judged, installed, run.
+"""The whole workflow on real data: a marketplace, and plugins that are published, validated, installed and run.
 
 This is what ``make demo`` runs. Exit status 0 only if every step succeeded and the held-out ROC AUC, computed
 from the pipeline's output file, is at least 0.99. Not for clinical use.
@@ -35,7 +35,7 @@ STEPS = 7
 
 
 class Demo:
-    """The steps, what they print, and what one step leaves for the next."""
+    """The steps of the demo, and the values that one step passes to the next."""
 
     def __init__(self, console: Console, market: Market, folder: Path, *, model: Path | None, stays: bool) -> None:
         self.stage = Stage(console, {"CHIMES_URL": market.url})
@@ -63,7 +63,7 @@ class Demo:
             self.console.print(
                 f"[red]✗[/] the classifier ranks held-out rows too badly: AUC {auc:.4f}", highlight=False
             )
-        # Printed as it is: other programs read this line.
+        # Printed without markup: other programs read this line.
         self.console.file.write(f"RESULT auc={auc:.4f} expected>={EXPECTED_AUC}\n")
         self.console.file.flush()
         return good
@@ -99,7 +99,7 @@ class Demo:
         twine = {"TWINE_USERNAME": "__token__", "TWINE_PASSWORD": self.market.token}
         upload = ("twine", "upload", "--non-interactive", "--disable-progress-bar", *where)
         self.stage.expect_done(*upload, *self.wheels, env=twine, what="uploading with twine")
-        self.stage.say("uploaded; each is judged as soon as nothing more of it arrives")
+        self.stage.say("uploaded; each is validated when its upload ends")
 
     def publish_a_new_plugin(self) -> None:
         """Scaffold a model plugin, check it, publish it, and wait for its verdict."""
@@ -114,7 +114,7 @@ class Demo:
         self.wheels.append(wheel)
 
     def watch_the_verdicts(self) -> None:
-        """What the marketplace says of each wheel, and of a plugin that is wrong in several ways."""
+        """Show the verdict on each wheel, and on a plugin with several faults."""
         self.step(5, "The verdicts: each was installed and run in a sandbox")
         for wheel in self.wheels:
             name, version, _, _ = parse_wheel_filename(wheel.name)
@@ -129,7 +129,7 @@ class Demo:
         self.refuse_a_bad_plugin()
 
     def refuse_a_bad_plugin(self) -> None:
-        """Publish a plugin with several faults; every finding is shown with its fix, and nothing is listed."""
+        """Publish a plugin with several faults: show every finding with its fix; the plugin is not listed."""
         bad = ("chimes", "publish", EXAMPLES / "bad-plugin", "--skip-checks", "--json")
         done = self.stage.command(*bad)
         if done.returncode != 1:
@@ -148,7 +148,7 @@ class Demo:
             self.stage.say(f"  [green]fix:[/] {escape(finding['fix'])}")
 
     def install(self) -> Path:
-        """A fresh environment with what is listed, and nothing of this checkout. The folder of its tools."""
+        """Install the listed plugins into a new environment without this checkout. Returns the folder of its tools."""
         self.step(6, "Install what is listed into a fresh environment")
         venv = self.folder / "venv"
         self.stage.expect_done(sys.executable, "-m", "venv", venv, what="making an environment")
@@ -158,14 +158,14 @@ class Demo:
         self.stage.expect_done("uv", *into, *third, what="installing third-party packages")
         index = ("--no-deps", "--index-url", f"{self.market.url}/simple/")
         names = [str(parse_wheel_filename(wheel.name)[0]) for wheel in self.wheels]
-        # The machine's own settings may add places to install from: then this would prove nothing.
+        # The machine's settings may add other indexes: then this would prove nothing.
         cleared = {name: None for name in os.environ if name.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
         pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
         self.stage.expect_done(*pip, *index, *names, env=cleared, what="installing the listed plugins")
         return python.parent
 
     def run_a_pipeline(self, tools: Path) -> float:
-        """Train a classifier, score the held-out rows with what was installed, return the AUC of the output file."""
+        """Train a classifier, score the held-out rows with the installed plugins, return the AUC of the output file."""
         self.step(7, "Run a pipeline on real data: breast-cancer data, 569 rows, 30 columns")
         folder = self.folder / "wdbc"
         trained = self.stage.expect_done(
@@ -182,7 +182,7 @@ class Demo:
         return held_out_auc(folder / "risk.parquet")
 
     def summary(self, auc: float) -> None:
-        """What was done, in a few lines."""
+        """Print a summary."""
         self.stage.title("Done", "")
         self.stage.say(f"{len(self.levels)} distributions published, judged and listed: {', '.join(self.levels)}")
         self.stage.say("1 bad plugin refused")
@@ -207,7 +207,7 @@ def held_out_auc(output: Path) -> float:
 
 
 def stay_open(console: Console) -> None:
-    """Leave the marketplace open until somebody ends the demo."""
+    """Keep the marketplace running until the user ends the demo."""
     try:
         while True:
             time.sleep(3600)
@@ -235,10 +235,12 @@ def main() -> int:
     parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file in place of the trained one")
     parser.add_argument("--exit", action="store_true", help="end after the last step; else a marketplace stays open")
     folder = ROOT / ".demo"
-    parser.add_argument("--folder", type=Path, default=folder, metavar="DIR", help="made anew for all that is written")
+    parser.add_argument(
+        "--folder", type=Path, default=folder, metavar="DIR", help="replaced by a new one for all output"
+    )
     options = parser.parse_args()
     console = Console()
-    # However it is ended, the marketplace ends with it.
+    # A signal ends the demo like an exception, so that the marketplace is ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return 0 if show(console, options) else 1

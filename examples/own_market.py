@@ -1,4 +1,4 @@
-"""A marketplace of the demo's own: started on a free loopback port, asked through its API, ended with the demo."""
+"""The demo's marketplace: started on a free loopback port, used through its API, ended with the demo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POLL_S = 0.3
 
 
 class Market:
-    """A running marketplace, and the token that the demo publishes with once there is one."""
+    """A running marketplace, and the demo's upload token once it is created."""
 
     def __init__(self, url: str, data: Path) -> None:
         self.url = url
@@ -32,11 +32,11 @@ class Market:
         self.token = ""
 
     def release(self, project: str, version: str) -> dict[str, Any]:
-        """What the API says of a release. Raises DemoError."""
+        """The API's response about a release. Raises DemoError."""
         return self._get(f"/api/v1/projects/{project}/releases/{version}")
 
     def wait(self, project: str, version: str, *, timeout_s: float) -> dict[str, Any]:
-        """What the API says of a release once it is decided. Raises DemoError."""
+        """The API's response about a release, after it is decided. Raises DemoError."""
         ends = time.monotonic() + timeout_s
         while time.monotonic() < ends:
             found = self.release(project, version)

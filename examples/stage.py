@@ -1,4 +1,4 @@
-"""What the demo stands on: a console, commands that are shown with the time they took, and steps that may fail."""
+"""Runs the commands of the demo and shows each with its duration and output."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ MARGIN = "    "
 
 
 class DemoError(Exception):
-    """A step did not do what it should; the message is the sentence for the person who watches."""
+    """A step of the demo failed; the message is for the user."""
 
 
 class Stage:
-    """Runs the steps' commands with one environment and shows what they say. ``env`` is added to this process's."""
+    """Runs commands and shows their output. ``env`` is added to this process's environment."""
 
     def __init__(self, console: Console, env: Mapping[str, str] | None = None) -> None:
         self.console = console
         self.env = dict(env or {})
 
     def expect_done(self, *argv: str | Path, what: str, env: Mapping[str, str | None] | None = None) -> Completed:
-        """Run a command that must end with status 0; raises DemoError after showing what it said."""
+        """Run a command that must end with status 0. If it does not, shows its output and raises DemoError."""
         done = self.command(*argv, env=env)
         if done.timed_out:
             raise DemoError(f"{what} took longer than {TIMEOUT_S} s")
@@ -45,7 +45,7 @@ class Stage:
         return done
 
     def command(self, *argv: str | Path, env: Mapping[str, str | None] | None = None) -> Completed:
-        """Run a command, and show it with the time that it took. A bare name is one of this environment's tools."""
+        """Run a command, and show it with its duration. A name without a path is a tool of this environment."""
         words = [str(word) for word in argv]
         shown = " ".join([Path(words[0]).name, *map(shorten, words[1:])])
         words[0] = find_tool(words[0])
@@ -57,9 +57,9 @@ class Stage:
         return done
 
     def environment(self, extra: Mapping[str, str | None]) -> dict[str, str]:
-        """This process's environment with ``extra`` (None: without it); tables fit beside the margin."""
+        """This process's environment with ``extra`` (None removes a variable) and a narrower terminal."""
         columns = str(max(self.console.width, 80) - len(MARGIN))
-        # A list of plugins to load would hide the installed ones.
+        # This variable limits the plugins that are loaded: without it, all installed ones are.
         merged = {**os.environ, "CHIMES_PLUGINS": None, "COLUMNS": columns, **self.env, **extra}
         return {name: value for name, value in merged.items() if value is not None}
 
@@ -68,22 +68,22 @@ class Stage:
         self.console.print(f"\n[bold cyan]{number}[/] [bold]{text}[/]", highlight=False)
 
     def say(self, text: str) -> None:
-        """A line below a command; may hold markup."""
+        """Print a line below a command; it may have markup."""
         self.console.print(f"{MARGIN}{text}", highlight=False, soft_wrap=True)
 
     def quote(self, done: Completed) -> None:
-        """What a command said, below it."""
+        """Print the output of a command below it."""
         for line in done.text.splitlines():
             self.say(f"[dim]{escape(line)}[/]")
 
 
 def find_tool(name: str) -> str:
-    """A tool of this environment by its name; a path stays as it is."""
+    """The path of a tool of this environment; a path is returned unchanged."""
     return name if os.sep in name else str(BIN / name)
 
 
 def as_json(done: Completed) -> Any:
-    """What a command printed with --json; raises DemoError if that is something else."""
+    """Parse the output of a command with --json. Raises DemoError if it is not JSON."""
     try:
         return json.loads(done.stdout)
     except ValueError as error:

@@ -40,7 +40,7 @@ def train(folder: Path) -> dict[str, int]:
     (folder / "data").mkdir(parents=True, exist_ok=True)
     _write_table(folder / "data" / "train.parquet", names, train_rows, train_labels)
     _write_table(folder / "data" / "held_out.parquet", names, held_out_rows, held_out_labels)
-    # Fitted on what the pipeline will feed it: float32.
+    # Fitted on float32, which the pipeline passes to it.
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     classifier.fit(train_rows.astype(np.float32), train_labels)
     (folder / "wdbc.onnx").write_bytes(_to_onnx(classifier, len(names)))

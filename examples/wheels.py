@@ -1,4 +1,4 @@
-"""What wheels require of others: the names and ranges in their METADATA."""
+"""The requirements of wheels: names and version ranges in their METADATA."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["third_parties"]
 
 
 def third_parties(wheels: Iterable[Path]) -> set[str]:
-    """The requirements, without extras' own, that none of ``wheels`` is itself."""
+    """The requirements that ``wheels`` do not satisfy themselves, without those of extras."""
     found = list(wheels)
     own = {parse_wheel_filename(wheel.name)[0] for wheel in found}
     wanted = [Requirement(text) for wheel in found for text in _requires(wheel)]

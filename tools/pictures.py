@@ -32,7 +32,7 @@ CHROMIUM = "/usr/bin/chromium"
 START_S = 60
 FILL_S = 600
 SHOWN_AS = "https://chimes.example"
-"""The address in the pictures: the same each time that they are taken."""
+"""The address in the pictures: always the same."""
 COLOURS = 256
 FREQUENT = 96
 WIDTHS = {"desktop": 1280, "narrow": 360}
@@ -41,7 +41,7 @@ TALLEST = {"desktop": 2400, "narrow": 2600}
 
 @dataclass(frozen=True)
 class Picture:
-    """One file: its name, which page (a key of what showcase.py prints), how wide, language, colours."""
+    """One picture: its file name, the page (a key in the output of showcase.py), width, language, colours."""
 
     name: str
     page: str
@@ -59,7 +59,7 @@ PICTURES = (
 
 
 def main() -> None:
-    """All pictures, each replaced."""
+    """Take all pictures, replacing the files."""
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         data = Path(scratch) / "data"
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def _take(browser: Browser, address: str, picture: Picture) -> None:
-    """One page, from its top to its end or as tall as a picture gets."""
+    """Take a picture of one page, from its top to its end or to the largest height."""
     context = browser.new_context(
         viewport={"width": WIDTHS[picture.width], "height": 900},
         locale=picture.language,
@@ -92,7 +92,7 @@ def _take(browser: Browser, address: str, picture: Picture) -> None:
 
 
 def _shrink(path: Path) -> None:
-    """A palette is enough for a page, and a picture stays in the repository for ever.
+    """Reduce the picture to a palette: this is enough for a page and keeps the repository small.
 
     The most frequent colours stay exactly as they are; the rest of the palette covers what is rare.
     """

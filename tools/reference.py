@@ -111,7 +111,7 @@ def marketplace_errors_page() -> Iterator[str]:
 
 
 def pipelines_page() -> Iterator[str]:
-    """Every section and key of a pipeline file, and which conversions need no cast."""
+    """Every section and key of a pipeline file, and the conversions that need no cast."""
     yield f"# Pipelines\n\n{inspect.cleandoc(pipeline.__doc__ or '')}\n"
     for name, section in pipeline.SECTIONS.items():
         yield f"\n## `[{name}]`\n\n{inspect.getdoc(section)}\n\n| key | type | default |\n|---|---|---|\n"
@@ -153,12 +153,12 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
 
 
 def stale_pages() -> list[str]:
-    """The pages that differ from what the code says."""
+    """The pages that differ from the code."""
     return [name for name, page in PAGES.items() if read(name) != NOTE + "".join(page())]
 
 
 def read(name: str) -> str:
-    """A page as it is, empty where it is absent."""
+    """The content of a page, empty if it is absent."""
     path = FOLDER / name
     return path.read_text("utf-8") if path.exists() else ""
 

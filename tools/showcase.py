@@ -1,7 +1,7 @@
-"""Fills a marketplace's data folder with something to look at: ``python tools/showcase.py FOLDER``.
+"""Fills a marketplace's data folder with demo content: ``python tools/showcase.py FOLDER``.
 
-The wheels are those of this repository; verdict documents come from real runs of ``chimes check --sandbox``, one of a
-plugin that is good and one of a plugin that is wrong in several ways. Only for pictures and tests of pages.
+The wheels are those of this repository; verdict documents come from real runs of ``chimes check --sandbox``: one of
+a correct plugin and one of a plugin with several faults. Only for pictures and tests of pages.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ TIMEOUT_S = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibit:
-    """One distribution: where its source is, whose it is, what it has, and whether its check is run for real."""
+    """One distribution: its source, its member, its components, and whether a real check is run."""
 
     folder: Path
     user: str
@@ -63,7 +63,7 @@ EXHIBITS = (
 
 
 def main(folder: Path) -> None:
-    """Make the data; prints what there is to look at as one JSON object: paths below the base, and a token."""
+    """Make the data, and print one JSON object: the paths of the pages, and a token."""
     folder.mkdir(parents=True)
     settings = Settings(data=folder)
     database = Database(settings.database)
@@ -165,7 +165,7 @@ def _upload(session: Session, blobs: LocalBlobs, exhibit: Exhibit, wheel: Path) 
 
 
 def _validate(session: Session, blobs: LocalBlobs, submission: Submission, out: Path | None, at: datetime) -> None:
-    """The run, as if a lane had just carried it out."""
+    """Store the run, as if a lane had just carried it out."""
     if out is None:
         return
     file = session.exec(select(File).where(File.submission_id == submission.id)).one()

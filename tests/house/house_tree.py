@@ -1,4 +1,4 @@
-"""What the house tests look at: the source files of this repository and what they import."""
+"""The source files of this repository and their imports, for the house tests."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_every_decision_fits_on_a_page() -> None:
         assert record.read_text("utf-8").count("\n") <= 60, record.name
 
 
-def test_every_setting_stands_in_the_reference() -> None:
+def test_every_setting_is_in_the_reference() -> None:
     text = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
     sources = [*source_files(ROOT / "sdk" / "src"), *source_files(ROOT / "plugins")]
     used = {name for path in sources for name in re.findall(r"\bCHIMES_[A-Z_]+", path.read_text("utf-8"))}
@@ -58,13 +58,13 @@ def test_every_setting_stands_in_the_reference() -> None:
     assert not {name for name in used | keys if name not in text}
 
 
-def test_every_setting_of_the_marketplace_stands_on_its_operators_page() -> None:
+def test_every_setting_of_the_marketplace_is_on_the_operators_page() -> None:
     text = (ROOT / "docs" / "howto" / "operate-a-marketplace.md").read_text("utf-8")
     names = {f"CHIMES_MARKETPLACE_{name.upper()}" for name in Settings.model_fields if name != "data"}
     assert not {name for name in names if f"`{name}`" not in text}
 
 
-def test_every_command_of_the_operators_page_is_one() -> None:
+def test_every_command_on_the_operators_page_exists() -> None:
     text = (ROOT / "docs" / "howto" / "operate-a-marketplace.md").read_text("utf-8")
     reference = (ROOT / "docs" / "reference" / "marketplace-commands.md").read_text("utf-8")
     used = set(re.findall(r"^chimes-marketplace ([a-z]+(?: (?:add|list|create|revoke|approve|reject))?)", text, re.M))

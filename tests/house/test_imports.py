@@ -1,4 +1,4 @@
-"""Imports run one way: within each distribution in the written order, across distributions only downhill."""
+"""Imports run one way: within each distribution in the written order, and never from the SDK to others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from house_tree import ROOT, find_cycle, imported_modules, late_imports, source_
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """One import package, its parts in the order in which they may import each other, and where libraries belong."""
+    """One import package, its parts in the allowed order of imports, and the parts that may import each library."""
 
     source: Path
     package: str
@@ -127,7 +127,7 @@ def test_the_written_order_names_every_part(distribution: Distribution) -> None:
 
 
 @DISTRIBUTIONS
-def test_a_library_is_imported_only_where_it_belongs(distribution: Distribution) -> None:
+def test_a_library_is_imported_only_in_its_place(distribution: Distribution) -> None:
     wrong = []
     for path in distribution.files:
         own = distribution.part(distribution.module(path))

@@ -36,10 +36,10 @@ def test_a_descriptor_agrees_with_its_interface(kind: KindDescriptor) -> None:
     assert kind.load_values().keys() == set(kind.values)
 
 
-def test_the_names_of_the_kinds_are_the_literal() -> None:
+def test_the_kind_literal_lists_every_kind() -> None:
     assert tuple(KINDS) == typing.get_args(Kind) == tuple(kind.name for kind in KINDS.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_has_a_template_or_stands_among_those_to_come(kind: Kind) -> None:
+def test_a_kind_has_a_template_or_is_listed_as_planned(kind: Kind) -> None:
     assert (ROOT / "templates" / kind / "cookiecutter.json").is_file() != (kind in TEMPLATES_TO_COME)

@@ -1,4 +1,4 @@
-"""Tables and migrations agree: a database made by the migrations has what the code expects, and only that."""
+"""Tables and migrations agree: a database made by the migrations has exactly the tables that the code expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a module lists in ``__all__`` is there and documented."""
+"""Every name that a module lists in ``__all__`` exists and is documented."""
 
 from __future__ import annotations
 

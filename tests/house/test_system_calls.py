@@ -12,7 +12,7 @@ RULES = {
     r"os\.replace\(": {"sdk/src/chimes/files.py"},
     r"(?:open|Path|listdir|exists|readlink|stat|statvfs|iterdir)\(\s*[frb]*[\"']/proc\b": {"sdk/src/chimes/processes/"},
 }
-"""A pattern, and the files or folders where it belongs."""
+"""A pattern, and the files or folders that may contain it."""
 EXCEPTIONS = {
     # Runs in a child, where the SDK may not be installed.
     "sdk/src/chimes/rpc/bootstrap.py": next(pattern for pattern in RULES if "proc" in pattern),

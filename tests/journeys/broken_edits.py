@@ -1,4 +1,4 @@
-"""What a broken plugin is: a strict reference plugin with edits, and the check that must notice."""
+"""The type of a broken plugin: a strict reference plugin with edits, and the check that must fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Broken"]
 
 @dataclass(frozen=True)
 class Broken:
-    """What is wrong, the check that must notice, and the edits ``(file, old, new)`` of the strict plugin."""
+    """The fault, the check that must fail, and the edits ``(file, old, new)`` of the strict plugin."""
 
     check: str
     kind: Kind

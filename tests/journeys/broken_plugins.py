@@ -1,4 +1,4 @@
-"""Plugins that break a rule in other ways than the mutants do: edits of the strict reference plugins, by check."""
+"""Broken connectors and backends, and the table of all broken plugins, which differ from the gate's mutants."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _backend(check: str, summary: str, *changes: tuple[str, str]) -> Broken:
 
 
 def _column(check: str, summary: str, index: int, code: str) -> Broken:
-    """``code`` is what becomes of the values of one ``column``."""
+    """A connector that replaces the values of one ``column`` with ``code``."""
     lines = (
         f"            table = reader.read_all().combine_chunks()\n            column = table.column({index})\n"
         f"            return table.set_column({index}, table.schema.field({index}), {code})"
@@ -38,13 +38,13 @@ def _column(check: str, summary: str, index: int, code: str) -> Broken:
 
 
 def _filter(check: str, summary: str, code: str) -> Broken:
-    """Other code before a ``predicate`` is applied to the rows ``kept``."""
+    """More code before a ``predicate`` is applied to the rows ``kept``."""
     lines = "".join(f"                {line}\n" for line in code.splitlines())
     return _connector(check, summary, (FILTER, lines + FILTER))
 
 
 def _statuses(check: str, summary: str, change: str) -> Broken:
-    """``change`` is what becomes of each status ``s``."""
+    """A backend that replaces each status ``s`` with ``change``."""
     more = ("JobHandle, JobSpec, JobStatus,", "JobHandle, JobSpec, JobState, JobStatus,")
     lines = STATUS.replace("return", "found =") + f"        return [{change} for s in found]\n"
     return _backend(check, summary, (STATUS, lines), more)
@@ -53,13 +53,13 @@ def _statuses(check: str, summary: str, change: str) -> Broken:
 CONNECTORS = (
     _connector(
         "D02",
-        "gives the streams in reverse order",
+        "lists the streams in reverse order",
         ("in sorted(Path(", "in reversed(sorted(Path("),
         ('"*.arrow")):', '"*.arrow"))):'),
     ),
-    _connector("D02", "gives a stream twice", ('.glob("*.arrow")):', '.glob("*.arrow")) * 2:')),
+    _connector("D02", "lists a stream twice", ('.glob("*.arrow")):', '.glob("*.arrow")) * 2:')),
     _connector("D02", "ignores letter case", (MATCH, "fnmatch.fnmatchcase(path.stem.lower(), pattern.lower())")),
-    _connector("D02", "matches beginnings", (MATCH, 'path.stem.startswith(pattern.strip("*"))')),
+    _connector("D02", "matches prefixes", (MATCH, 'path.stem.startswith(pattern.strip("*"))')),
     _connector("D02", "matches as SQL's LIKE", (MATCH, 'fnmatch.fnmatchcase(path.stem, pattern.replace("_", "?"))')),
     _connector(
         "D02",
@@ -68,7 +68,7 @@ CONNECTORS = (
     ),
     _connector(
         "D04",
-        "plans that nothing is null",
+        "plans every column as not nullable",
         ("ReadPlan(arrow_schema=schema,", "ReadPlan(arrow_schema=pa.schema([f.with_nullable(False) for f in schema]),"),
     ),
     _connector(
@@ -81,7 +81,7 @@ CONNECTORS = (
     ),
     _connector(
         "D04",
-        "gives another type in partitions after the first",
+        "returns another type in partitions after the first",
         (
             YIELD,
             "            for found in self.project(pa.Table.from_batches([kept]), request).to_batches():\n"
@@ -128,27 +128,29 @@ CONNECTORS = (
             "            return table.take(list(rows.values())).combine_chunks()",
         ),
     ),
-    _filter("D09", "keeps nulls where a value differs", "if predicate.op == 'ne':\n    continue"),
+    _filter("D09", "keeps nulls for ne", "if predicate.op == 'ne':\n    continue"),
     _filter(
         "D09",
-        "takes le for lt",
+        "treats le as lt",
         "if predicate.op == 'le':\n    predicate = predicate.model_copy(update={'op': 'lt'})",
     ),
     _filter(
         "D09",
-        "forgets the last value of a list",
+        "ignores the last value of a list",
         "if predicate.op == 'in':\n    predicate = predicate.model_copy(update={'values': predicate.values[:-1]})",
     ),
-    _filter("D09", "calls or exact and does not apply it", "if predicate.op == 'or':\n    continue"),
+    _filter(
+        "D09", "claims that an or filter is exact, and does not apply it", "if predicate.op == 'or':\n    continue"
+    ),
     _filter(
         "D09",
-        "looks only at columns that are read",
+        "ignores filters on columns that are not read",
         "names = request.columns or kept.schema.names\n"
         "if getattr(predicate, 'column', names[0]) not in names:\n    continue",
     ),
     _filter(
         "D09",
-        "begins with a letter of any case",
+        "ignores letter case in starts_with",
         "if predicate.op == 'starts_with':\n"
         "    texts = map(str, kept.column(predicate.column).to_pylist())\n"
         "    kept = kept.filter(pa.array([t.lower().startswith(predicate.prefix.lower()) for t in texts]))\n"
@@ -160,10 +162,12 @@ CONNECTORS = (
         ("for predicate in request.filters:", "for predicate in request.filters[:1]:"),
     ),
     _connector("D12", "lets partitions overlap", ("token=[a, b])", "token=[max(0, a - 1), b])")),
-    _connector("D12", "forgets what is left over", ("table.num_rows * i // count", "table.num_rows // count * i")),
+    _connector(
+        "D12", "loses the remainder of the rows", ("table.num_rows * i // count", "table.num_rows // count * i")
+    ),
     _connector(
         "D12",
-        "keeps the ranges to itself",
+        "keeps the ranges in memory",
         ("        start, stop = token\n", "        start, stop = self.ranges[token[0]]\n"),
         (
             "        schema = self.project(",
@@ -188,10 +192,10 @@ CONNECTORS = (
 BACKENDS = (
     _statuses(
         "B02",
-        "says that it succeeded before it ended",
+        "reports success before the end",
         "s if s.state.is_final else s.model_copy(update={'state': JobState.SUCCEEDED, 'exit_code': 0})",
     ),
-    _statuses("B02", "does not know the exit code", "s.model_copy(update={'exit_code': s.exit_code or None})"),
+    _statuses("B02", "reports no exit code", "s.model_copy(update={'exit_code': s.exit_code or None})"),
     _backend("B02", "cuts the log", (LOGS, LOGS + "        data, size = data[: max(0, 65536 - offset)], 65536\n")),
     _backend(
         "B02",
@@ -203,11 +207,11 @@ BACKENDS = (
     ),
     _statuses(
         "B03",
-        "takes every end for a success",
+        "reports every end as a success",
         "s.model_copy(update={'state': JobState.SUCCEEDED}) if s.exit_code else s",
     ),
-    _statuses("B03", "knows one exit code", "s.model_copy(update={'exit_code': s.exit_code and 3})"),
-    _statuses("B03", "gives no reason", "s.model_copy(update={'reason': None})"),
+    _statuses("B03", "reports every exit code as 3", "s.model_copy(update={'exit_code': s.exit_code and 3})"),
+    _statuses("B03", "reports no reason", "s.model_copy(update={'reason': None})"),
     _backend(
         "B05",
         "keeps logs in its memory",
@@ -226,7 +230,7 @@ BACKENDS = (
     ),
     _backend(
         "B12",
-        "raises where a job has ended",
+        "raises for a job that has ended",
         (
             CANCEL,
             "        if read_status(self.folder(handle))['state'] in FINAL_STATES:\n"

@@ -1,4 +1,4 @@
-"""Shared by the journeys: helper modules beside the tests are importable as ``journeys.<name>``."""
+"""Makes the helper modules of the journeys importable as ``journeys.<name>``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The machine that hostile code is judged on: small rules, so that it ends soon, and a look for what it left."""
+"""Small limits for hostile code, so that it ends soon, and a search for processes that it left running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GONE_S = 20.0
 
 
 def wait_until_gone(token: str, *, but: Collection[int] = ()) -> None:
-    """Nothing of a run survives it: no process has its folders mounted, or its name anywhere, but those known."""
+    """Wait until no process except the known ones has the run's token in its command, environment or mounts."""
     deadline = time.monotonic() + GONE_S
     while left := _survivors(token, {os.getpid(), *but}):
         assert time.monotonic() < deadline, left

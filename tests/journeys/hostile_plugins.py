@@ -16,15 +16,24 @@ from chimes.kinds.descriptors import Kind
 
 Where = Literal["import", "construct", "describe", "load", "predict", "read", "harness", "start"]
 
+IMPORT = ("S01", "S08", "S09")
 PREDICT = ("M07", "M08", "M09", "M11", "M14")
+PHRASES = {
+    "memory": "used more memory than allowed",
+    "time": "did not come to an end in the time allowed",
+    "processes": "started more processes than allowed",
+    "disk": "wrote more than allowed",
+    "killed": "ended or attacked the process that watches it",
+    "crashed": "ended the process it runs in",
+}
 SECRET = "a-secret-of-the-host"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hostile:
-    """One hostile plugin: ``code`` runs at ``where``; these checks must fail, for this cause, in these words.
+    """One hostile plugin: ``code`` runs at ``where``; the checks ``fails`` must fail with this cause and ``phrase``.
 
-    ``start``: whenever Python starts in its environment, by the file ``start_file``.
+    ``start``: whenever Python starts in its environment, because of the file ``start_file``.
     """
 
     name: str
@@ -38,11 +47,16 @@ class Hostile:
     edits: tuple[Edit, ...] = ()
     extra: Mapping[str, bytes] = field(default_factory=dict)
 
+    @property
+    def message(self) -> str:
+        """A part of the message that a finding must have."""
+        return self.phrase
+
     def __repr__(self) -> str:
         return self.name
 
 
-# Where the code goes: the file, the text that stands there once, and whether the code comes after it.
+# Where the code is inserted: the file, a text that occurs once in it, and whether the code follows this text.
 PLACES: dict[tuple[Kind, Where], tuple[str, str, bool]] = {
     ("model", "import"): ("plugin.py", "from chimes import Registration, hookimpl\n", True),
     ("model", "describe"): ("model.py", "        return ModelInfo(", False),
@@ -56,7 +70,7 @@ CONSTRUCTOR = """
     def __init__(self, config, context):
         super().__init__(config, context)
 """
-# What every hostile plugin tries besides: to read the host's secret, and to leave a file where the host would see it.
+# Every hostile plugin also tries to read a secret of the host, and to write a file on the host.
 PRELUDE = """
 import os as _os, sys as _sys
 for _path in ("/proc/self/environ", "/proc/1/environ", "/proc/2/environ"):
@@ -72,17 +86,17 @@ except OSError:
 
 
 def pack(hostile: Hostile, folder: Path, marker: Path) -> Path:
-    """The plugin as a wheel below ``folder``; where it runs it tries to make the file ``marker``, too."""
+    """The plugin as a wheel below ``folder``; it also tries to write the file ``marker``."""
     code = PRELUDE.format(marker=str(marker)) + textwrap.dedent(hostile.code).rstrip() + "\n"
     if hostile.where == "start":
         wheel = strict_wheel(hostile.kind, folder / "plain", hostile.edits)
         return repack(wheel, folder, start_files(hostile.start_file, code))
-    file, anchor, is_after = PLACES[hostile.kind, hostile.where]
+    file, text, is_after = PLACES[hostile.kind, hostile.where]
     if hostile.where == "construct":
         code = CONSTRUCTOR + textwrap.indent(code, " " * 8)
     else:
-        code = textwrap.indent(code, anchor[: len(anchor) - len(anchor.lstrip())])
-    edit = Edit(file, anchor, anchor + code if is_after else code + anchor)
+        code = textwrap.indent(code, text[: len(text) - len(text.lstrip())])
+    edit = Edit(file, text, text + code if is_after else code + text)
     wheel = strict_wheel(hostile.kind, folder, (edit, *hostile.edits))
     return repack(wheel, folder / "more", hostile.extra) if hostile.extra else wheel
 
@@ -132,15 +146,17 @@ def attempt(step):
 """
 
 
-def at_import(name: str, code: str, *fails: str, cause: str, phrase: str) -> Hostile:
-    return Hostile(name=name, where="import", code=code, fails=fails, cause=cause, phrase=phrase)
+def at_import(name: str, code: str, *fails: str, cause: str, phrase: str = "") -> Hostile:
+    phrase = phrase or f"importing the entry module {PHRASES[cause]}"
+    return Hostile(name=name, where="import", code=code, fails=fails or IMPORT, cause=cause, phrase=phrase)
 
 
-def in_predict(name: str, code: str, *fails: str, cause: str, phrase: str) -> Hostile:
-    return Hostile(name=name, where="predict", code=code, fails=fails, cause=cause, phrase=phrase)
+def in_predict(name: str, code: str, *fails: str, cause: str, phrase: str = "") -> Hostile:
+    phrase = phrase or f"predict {PHRASES[cause]}"
+    return Hostile(name=name, where="predict", code=code, fails=fails or PREDICT, cause=cause, phrase=phrase)
 
 
 def swallowed(name: str, step: str, *, cause: str, phrase: str) -> Hostile:
-    """In predict, whatever it raises; only S22 notices."""
+    """A step in predict whose errors are caught, so that only S22 fails."""
     code = f"{SWALLOW}import ctypes, os, signal, socket\nattempt(lambda: {step})\n"
     return in_predict(name, code, "S22", cause=cause, phrase=phrase)

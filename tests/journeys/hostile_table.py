@@ -1,12 +1,11 @@
-"""The hostile plugins: what each does, which checks must fail it, and what the report must say."""
+"""The hostile plugins: their code, the checks that must fail, and the message that the report must contain."""
 
 from __future__ import annotations
 
 from chimes.conformance.gate.mutants import Edit
 from journeys.hostile_exhaustion import EXHAUSTION
-from journeys.hostile_plugins import PREDICT, Hostile, at_import, in_predict, swallowed
+from journeys.hostile_plugins import IMPORT, PREDICT, Hostile, at_import, in_predict, swallowed
 
-IMPORT = ("S01", "S08", "S09")
 FORGED = """
 import struct
 body = b'{"ok": true, "value": null, "ended": 42, "clean": true}'
@@ -70,7 +69,7 @@ FILES = (
         phrase="the component writes in /",
     ),
     in_predict(
-        "writes under names drawn by chance",
+        "writes files with random names",
         """
         for folder in [f"/tmp/{_os.urandom(6).hex()}" for _ in range(60)] + [f"/{_os.urandom(6).hex()}"] * 60:
             try:
@@ -86,15 +85,10 @@ FILES = (
 )
 ATTACKS = (
     in_predict(
-        "kills its parent",
-        "_os.kill(_os.getppid(), 9)\nimport time\ntime.sleep(1e6)",
-        *PREDICT,
-        "S22",
-        cause="killed",
-        phrase="ended or attacked the process that watches it",
+        "kills its parent", "_os.kill(_os.getppid(), 9)\nimport time\ntime.sleep(1e6)", *PREDICT, "S22", cause="killed"
     ),
     in_predict(
-        "attacks the first process, is refused, and sleeps for ever",
+        "attacks the first process, is refused, and sleeps forever",
         """
         import time
         try:
@@ -106,18 +100,11 @@ ATTACKS = (
         *PREDICT,
         "S22",
         cause="killed",
-        phrase="ended or attacked the process that watches it",
     ),
-    in_predict(
-        "kills everybody",
-        "_os.kill(-1, 9)\nimport time\ntime.sleep(1e6)",
-        *PREDICT,
-        cause="killed",
-        phrase="ended or attacked the process that watches it",
-    ),
+    in_predict("kills all processes", "_os.kill(-1, 9)\nimport time\ntime.sleep(1e6)", cause="killed"),
     swallowed("kills the first process", "os.kill(1, 9)", cause="killed", phrase="sends a signal to a process"),
     at_import(
-        "starts a thread that is gone when it has been imported",
+        "starts a thread that has ended after the import",
         "import threading\n_thread = threading.Thread(target=int)\n_thread.start()\n_thread.join()",
         "S09",
         cause="own",
@@ -126,7 +113,6 @@ ATTACKS = (
     at_import(
         "kills its parent at import",
         "try:\n    _os.kill(_os.getppid(), 9)\nexcept OSError:\n    pass",
-        *IMPORT,
         cause="killed",
         phrase="importing the entry module sends a signal",
     ),
@@ -141,9 +127,7 @@ ATTACKS = (
                     memory.seek(start)
                     memory.write(bytes(end - start))
         """,
-        *PREDICT,
         cause="killed",
-        phrase="ended or attacked the process that watches it",
     ),
     swallowed(
         "opens its parent's memory",
@@ -158,12 +142,11 @@ ATTACKS = (
         phrase="reaches into another process's memory",
     ),
     in_predict(
-        "takes the time of the process that watches it",
+        "limits the CPU time of the process that watches it",
         "import resource\nresource.prlimit(_os.getppid(), resource.RLIMIT_CPU, (0, 0))",
         *PREDICT,
         "S22",
         cause="killed",
-        phrase="ended or attacked the process that watches it",
     ),
     swallowed(
         "slows the process that watches it down",
@@ -177,41 +160,26 @@ ATTACKS = (
         import fcntl
         fcntl.fcntl(_os.pipe()[0], fcntl.F_SETOWN, _os.getppid())
         """,
-        *PREDICT,
         cause="own",
         phrase="predict raised PermissionError where it had to succeed",
     ),
     swallowed(
-        "mounts what it likes over its folder",
+        "mounts a folder over its own",
         "ctypes.CDLL(None).mount(b'none', b'/work', b'tmpfs', 0, None)",
         cause="own",
         phrase="the component makes a system call that is for administrators only",
     ),
-    in_predict("leaves in the middle", "_os._exit(0)", *PREDICT, cause="crashed", phrase="predict ended the process"),
+    in_predict("exits in predict", "_os._exit(0)", cause="crashed"),
+    in_predict("exits with the status of a normal end", "_os._exit(42)", cause="crashed"),
+    in_predict("reads an invalid address", "import ctypes\nctypes.string_at(0)", cause="crashed"),
     in_predict(
-        "leaves as if it had been told to",
-        "_os._exit(42)",
-        *PREDICT,
-        cause="crashed",
-        phrase="predict ended the process",
-    ),
-    in_predict(
-        "reads where there is no memory",
-        "import ctypes\nctypes.string_at(0)",
-        *PREDICT,
-        cause="crashed",
-        phrase="predict ended the process",
-    ),
-    in_predict(
-        "leaves in a thread",
+        "exits in a thread",
         "import threading, time\nthreading.Thread(target=lambda: _os._exit(3)).start()\ntime.sleep(1e6)",
-        *PREDICT,
         cause="crashed",
-        phrase="predict ended the process",
     ),
-    at_import("leaves at import", "_os._exit(0)", *IMPORT, cause="crashed", phrase="ended the process it runs in"),
+    at_import("exits at import", "_os._exit(0)", cause="crashed"),
 )
-LIES = (
+FORGERIES = (
     in_predict(
         "prints a verdict and fails",
         """
@@ -220,23 +188,20 @@ LIES = (
             print(text, file=_sys.stderr, flush=True)
         raise ValueError("\\x1b[2K\\x1b[1Aclean: 28 checks in 1.0 s")
         """,
-        *PREDICT,
         cause="own",
         phrase="predict raised ValueError where it had to succeed",
     ),
     in_predict(
         "writes answers to every descriptor and fails",
         FORGED + "raise KeyError('x')",
-        *PREDICT,
         cause="own",
-        phrase="predict wrote to the socket on which this process is asked for answers",
+        phrase="predict wrote to the socket on which this process receives its requests",
     ),
     at_import(
         "writes answers to every descriptor at import",
         FORGED,
-        *IMPORT,
         cause="own",
-        phrase="importing the entry module wrote to the socket on which this process is asked for answers",
+        phrase="importing the entry module wrote to the socket on which this process receives its requests",
     ),
     in_predict(
         "floods every descriptor",
@@ -248,9 +213,8 @@ LIES = (
             except OSError:
                 pass
         """,
-        *PREDICT,
         cause="own",
-        phrase="predict wrote to the socket on which this process is asked for answers",
+        phrase="predict wrote to the socket on which this process receives its requests",
     ),
     in_predict(
         "leaves a process that writes garbage later",
@@ -269,21 +233,19 @@ LIES = (
                 time.sleep(0.01)
         _os.read(ready, 1)
         """,
-        *PREDICT,
         cause="own",
-        phrase="predict wrote to the socket on which this process is asked for answers",
+        phrase="predict wrote to the socket on which this process receives its requests",
     ),
     in_predict(
         "replaces the suite's own functions",
         """
         frames = _sys.modules["__main__"].frames
-        told = {"ok": True, "value": {"$value": "LoadReport", "json": {"device": "cpu:0"}}}
+        answer = {"ok": True, "value": {"$value": "LoadReport", "json": {"device": "cpu:0"}}}
         real = frames.write_frame
-        frames.write_frame = lambda socket, header, blobs=(): real(socket, {**told, "number": header["number"]})
+        frames.write_frame = lambda socket, header, blobs=(): real(socket, {**answer, "number": header["number"]})
         """,
-        *PREDICT,
         cause="own",
-        phrase="predict gave something else than the interface says",
+        phrase="predict returned a value that the interface does not allow",
     ),
     Hostile(
         name="describes parameters that are too deep",
@@ -296,10 +258,10 @@ LIES = (
         """,
         fails=("M02", "M04", *PREDICT, "S22"),
         cause="own",
-        phrase="describe gave something else than the interface says",
+        phrase="describe returned a value that the interface does not allow",
     ),
     Hostile(
-        name="describes a number that is none",
+        name="describes parameters with NaN",
         where="describe",
         code="return ModelInfo(signature=Signature(inputs=INPUTS, outputs=OUTPUTS, params={'x': float('nan')}))",
         fails=("M02", "M04", *PREDICT, "S22"),
@@ -307,7 +269,7 @@ LIES = (
         phrase="describe raised ValueError where it had to succeed",
     ),
     Hostile(
-        name="describes inputs that nobody can make",
+        name="describes inputs that are too large to generate",
         where="describe",
         code="""
         huge = pa.schema([pa.field("x", pa.list_(pa.float64(), 1 << 30), nullable=False)])
@@ -315,40 +277,38 @@ LIES = (
         """,
         fails=PREDICT[:2],
         cause="own",
-        phrase="the suite raised unsupported where it had to succeed",
+        phrase="the component declares something that the suite cannot use",
     ),
 )
-CHANCE = (
+RANDOM = (
     in_predict(
-        "raises what it draws by chance",
+        "raises an error with a random name",
         "raise type('E' + _os.urandom(4).hex(), (Exception,), {})(_os.urandom(8).hex())",
-        *PREDICT,
         cause="own",
         phrase="predict raised an exception of its own where it had to succeed",
     ),
     in_predict(
-        "raises what cannot be told",
+        "raises an error whose text cannot be read",
         "raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})()",
-        *PREDICT,
         cause="own",
         phrase="predict raised an exception of its own where it had to succeed",
     ),
     Hostile(
-        name="registers a name drawn by chance",
+        name="registers a random name",
         where="import",
-        code="CHANCE = 'm' + _os.urandom(4).hex()",
-        edits=(Edit("plugin.py", 'name="strict"', "name=CHANCE"),),
+        code="NAME = 'm' + _os.urandom(4).hex()",
+        edits=(Edit("plugin.py", 'name="strict"', "name=NAME"),),
         fails=IMPORT,
         cause="own",
-        phrase="importing the entry module gave something else the second time",
+        phrase="importing the entry module returned another result the second time",
     ),
     Hostile(
-        name="has cases with names drawn by chance",
+        name="has cases with random names",
         where="harness",
         code="return [Case(name=_os.urandom(4).hex(), config={'weight': 3.0})]",
         fails=("S02", "M02", "M04", *PREDICT),
         cause="own",
-        phrase="the harness's cases gave something else the second time",
+        phrase="the harness's cases returned another result the second time",
     ),
     Hostile(
         name="sleeps in its harness",
@@ -395,4 +355,4 @@ PLACES = (
         phrase="importing the entry module opens a network socket",
     ),
 )
-HOSTILES = (*EXHAUSTION, *NETWORK, *FILES, *ATTACKS, *LIES, *CHANCE, *PLACES)
+HOSTILES = (*EXHAUSTION, *NETWORK, *FILES, *ATTACKS, *FORGERIES, *RANDOM, *PLACES)

@@ -1,4 +1,4 @@
-"""Requests as bytes on a socket, for what no HTTP library would send; and what every refusal must hold."""
+"""Sends requests as raw bytes, which an HTTP library would not send, and checks error responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Raw", "ask", "message", "refusal_of"]
 
 @dataclass(frozen=True)
 class Raw:
-    """An answer: ``status`` 0 if it is none of HTTP/1: the server closed the connection, or speaks HTTP/2."""
+    """A response. ``status`` 0: it is not HTTP/1, because the server closed the connection or uses HTTP/2."""
 
     status: int
     headers: dict[str, str]
@@ -29,7 +29,7 @@ def message(
     version: bytes = b"1.1",
     body: bytes = b"",
 ) -> bytes:
-    """A request after which the connection is to be closed; nothing is checked or added, not even a length."""
+    """A request with ``Connection: close``. Nothing is checked or added, not even a length."""
     lines: Sequence[bytes] = [
         method + b" " + path + b" HTTP/" + version,
         *([] if host is None else [b"Host: " + host]),
@@ -40,7 +40,7 @@ def message(
 
 
 def ask(url: str, data: bytes, *, patience_s: float = 10, is_cut: bool = False) -> Raw:
-    """Send the bytes and read until the server closes. ``is_cut``: say first that no more will come."""
+    """Send the bytes and read until the server closes. ``is_cut``: shut down the sending side first."""
     place = urlsplit(url)
     received = b""
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=patience_s) as client:
@@ -51,13 +51,13 @@ def ask(url: str, data: bytes, *, patience_s: float = 10, is_cut: bool = False) 
             while piece := client.recv(1 << 16):
                 received += piece
         except ConnectionError:
-            # Refused while it was still being sent: what was read until then is the answer.
+            # Refused while it was still being sent: the response is what was read so far.
             pass
     return _parsed(received)
 
 
 def refusal_of(content_type: str, body: bytes) -> dict[str, Any]:
-    """The problem details that a program was answered with, as JSON where it accepts exactly that."""
+    """The problem details of a response to a program."""
     assert content_type in ("application/json", "application/problem+json"), (content_type, body[:300])
     said: dict[str, Any] = json.loads(body)
     texts = ("type", "title", "detail", "code", "message", "fix")
@@ -68,7 +68,7 @@ def refusal_of(content_type: str, body: bytes) -> dict[str, Any]:
 
 def _parsed(received: bytes) -> Raw:
     if not received.startswith(b"HTTP/1."):
-        # Nothing, or HTTP/2 to who began with that.
+        # Empty, or HTTP/2 if the request began with that.
         return Raw(0, {}, received)
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")

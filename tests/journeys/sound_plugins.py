@@ -1,4 +1,4 @@
-"""Plugins that are right in their own way: other types, limits, orders and speeds than the strict ones have."""
+"""Correct plugins with other types, limits, orders and speeds than the strict plugins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["SOUND", "Sound"]
 
 @dataclass(frozen=True)
 class Sound:
-    """What is special about a plugin, and how its wheel is packed into a folder."""
+    """How a plugin differs from the strict ones, and a function that packs its wheel into a folder."""
 
     summary: str
     pack: Callable[[Path], Path]
@@ -131,7 +131,7 @@ ANY_KEYS = (
     + CONFIG
     + "    sizes: dict[str, int] = Field({'a': 1}, description='Sizes.')\n"
     "    either: Part | dict[str, dict[str, int]] = Field(Part(), description='A part, or sizes by two names.')\n"
-    "    open: Open = Field(Open(), description='What is handed on.')\n"
+    "    open: Open = Field(Open(), description='Options that are passed on.')\n"
     "    parts: list[Part] = Field([Part(sizes={'a': 1})], description='Parts.')\n",
 )
 MODELS = (
@@ -145,9 +145,9 @@ MODELS = (
             "columns = [upper, kinds.dictionary_encode()]",
         ).pack,
     ),
-    Sound("is configured by mappings with any keys", _edited("model", ("model", *ANY_KEYS))),
+    Sound("has configuration mappings with free keys", _edited("model", ("model", *ANY_KEYS))),
     Sound(
-        "imports what asks for IPv6 and makes a lock",
+        "imports packages that test IPv6 and make a lock",
         _Model(
             inputs='("x", pa.float64())',
             outputs='("y", pa.float64())',
@@ -237,7 +237,7 @@ CONNECTORS = (
         ),
     ),
     Sound(
-        "gives empty batches, batches of its own size, and always one partition",
+        "returns empty batches, batches of another size, and always one partition",
         _edited(
             "connector",
             ("connector", "max_chunksize=request.batch_rows", "max_chunksize=7"),
@@ -251,7 +251,7 @@ CONNECTORS = (
         ),
     ),
     Sound(
-        "carries text and whole numbers only",
+        "supports only text and whole numbers",
         _edited(
             "connector",
             (
@@ -262,7 +262,7 @@ CONNECTORS = (
         ),
     ),
     Sound(
-        "carries many more types",
+        "supports many more types",
         _edited(
             "connector",
             (
@@ -278,7 +278,7 @@ CONNECTORS = (
 STATUS = "        return [JobStatus.model_validate(read_status(self.folder(handle))) for handle in handles]\n"
 BACKENDS = (
     Sound(
-        "learns of a change late, and gives logs in small pieces",
+        "reports changes late, and returns logs in small pieces",
         _edited(
             "backend",
             (

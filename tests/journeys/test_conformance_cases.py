@@ -1,4 +1,4 @@
-"""The suite by plugins that its mutants do not resemble: it fails what is broken, and nothing that is right."""
+"""The suite on plugins unlike its mutants: it fails every broken one and no correct one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ THIEF = """
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: f"{broken.check} {broken.summary}")
-def test_a_plugin_that_breaks_a_rule_is_failed_by_its_check(broken: Broken, tmp_path: Path) -> None:
+def test_a_plugin_that_breaks_a_rule_fails_that_check(broken: Broken, tmp_path: Path) -> None:
     report = check_path(strict_wheel(broken.kind, tmp_path, broken.edits), Options())
     failed = {result.code for result in report.results if result.verdict == "fail"}
     assert broken.check in failed, [(finding.message, finding.said) for finding in report.findings]
@@ -36,12 +36,12 @@ def test_a_plugin_that_breaks_a_rule_is_failed_by_its_check(broken: Broken, tmp_
 
 
 @pytest.mark.parametrize("sound", SOUND, ids=lambda sound: sound.summary)
-def test_a_plugin_that_is_right_in_its_own_way_is_not_failed(sound: Sound, tmp_path: Path) -> None:
+def test_an_unusual_but_correct_plugin_is_not_failed(sound: Sound, tmp_path: Path) -> None:
     report = check_path(sound.pack(tmp_path), Options())
     assert report.is_clean, [(finding.code, finding.message, finding.said) for finding in report.findings]
 
 
-def test_a_process_left_behind_cannot_take_what_the_judge_asks_of_others(tmp_path: Path) -> None:
+def test_a_process_left_running_cannot_read_requests_to_other_components(tmp_path: Path) -> None:
     columns = "        x, y = batch.column(0), batch.column(1)\n"
     wheel = strict_wheel("model", tmp_path, (Edit("model.py", columns, THIEF + columns),))
     options = Options(sandbox=True, nonce=Nonce(b"n" * 32))

@@ -1,4 +1,4 @@
-"""`make demo` as a person runs it: the real commands on real data."""
+"""`make demo` as a user runs it: the real commands on real data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lines(done: Completed) -> list[str]:
 
 @pytest.fixture(scope="module")
 def constant_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Takes what the demo's model takes and says 0.5 of everybody."""
+    """A model with the demo model's inputs that returns 0.5 for every row."""
     zeros = helper.make_tensor("zeros", TensorProto.FLOAT, [30, 2], [0.0] * 60)
     half = helper.make_tensor("half", TensorProto.FLOAT, [2], [0.5, 0.5])
     nodes = [
@@ -43,7 +43,7 @@ def constant_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_demo_does_every_step_and_ends_with_its_result(tmp_path: Path) -> None:
+def test_the_demo_runs_every_step_and_ends_with_its_result(tmp_path: Path) -> None:
     done = demo(tmp_path, "--exit")
     assert done.returncode == 0, done.text
     said = lines(done)
@@ -58,7 +58,7 @@ def test_the_demo_does_every_step_and_ends_with_its_result(tmp_path: Path) -> No
     assert "extra-index-url" not in done.text
 
 
-def test_with_a_constant_model_the_demo_fails_and_says_how_bad_it_is(constant_model: Path, tmp_path: Path) -> None:
+def test_with_a_constant_model_the_demo_fails_and_prints_the_auc(constant_model: Path, tmp_path: Path) -> None:
     done = demo(tmp_path, "--model", str(constant_model))
     assert done.returncode == 1, done.text
     assert lines(done)[-1] == "RESULT auc=0.5000 expected>=0.99"

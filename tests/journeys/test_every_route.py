@@ -1,4 +1,4 @@
-"""Every documented route of the running server, asked with generated, real and hostile values: never a 5xx."""
+"""Requests with generated, real and hostile values to every documented route of the running server: never a 5xx."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 import requests
 import schemathesis
 from chimes_marketplace.app import create_app
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 from journeys.raw_http import refusal_of
 from market_factories import Server, add_author, basic, make_market, make_wheel, serve
-from release_factories import put, verdict
+from release_factories import make_release, verdict
 from uploads import BOUNDARY, body_of, form_of
 
 pytestmark = pytest.mark.xdist_group("every-route")
@@ -38,15 +38,15 @@ HOSTILE = (
 ACCEPTS = ("application/json", "text/html", "text/plain", "*/*", "application/vnd.pypi.simple.v1+json", "", ";q=inf")
 FOREIGN = "umbra"
 STATES = ("staged", "held", "cancelled", "infra")
-"""Of the member whose token moves nothing here: what it closed or retried would be validated."""
+"""A member that owns none of these submissions: those that it closed or retried would be validated."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A server with something in every state; ``real``: values of path parameters that lead somewhere."""
+    """A server with a submission in every state. ``real``: values of path parameters that exist."""
 
     server: Server
-    market: Market
+    market: Marketplace
     real: Mapping[str, list[str]]
     credentials: Mapping[str, dict[str, str]]
 
@@ -59,7 +59,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     market = make_market(folder)
     credentials = {
-        "nobody": {},
+        "anonymous": {},
         "owner": basic(add_author(market)),
         "admin": basic(add_author(market, "centre", "root", "admin")),
         "foreign": basic(add_author(market, FOREIGN, "eve")),
@@ -68,17 +68,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "empty": {"Authorization": "Bearer"},
     }
     document = verdict(A01="pass", A07="fail")
-    shelved = [
-        put(market, "acme-tools", "1.0", document=document, log="<b>hello</b>"),
-        put(market, "acme-tools", "2.0", state="rejected", document=document),
-        *(put(market, f"umbra-{state}", "1.0", user="eve", state=state, document=document) for state in STATES),
+    made = [
+        make_release(market, "acme-tools", "1.0", document=document, log="<b>hello</b>"),
+        make_release(market, "acme-tools", "2.0", state="rejected", document=document),
+        *(
+            make_release(market, f"umbra-{state}", "1.0", user="eve", state=state, document=document)
+            for state in STATES
+        ),
     ]
     real = {
-        "id": [str(each.id) for each in shelved],
-        "run": [str(each.run) for each in shelved],
-        "secret": [each.secret for each in shelved],
-        "sha256": [each.sha256 for each in shelved],
-        "filename": [each.filename for each in shelved],
+        "id": [str(each.id) for each in made],
+        "run": [str(each.run) for each in made],
+        "secret": [each.secret for each in made],
+        "sha256": [each.sha256 for each in made],
+        "filename": [each.filename for each in made],
         "name": ["acme-tools", "Acme.Tools", *(f"umbra-{state}" for state in STATES), "chimes.css"],
         "version": ["1.0", "2.0", "v1.0.0"],
         "document": ["verdict.json", "run.json", "pylock.toml", "log.txt", "nonce.txt"],
@@ -92,14 +95,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def check(answer: Any, accept: str) -> None:
-    """No failure of the server, nothing of its inside, and a refusal that a program can read if one asked."""
+    """Check that the server did not fail, shows no internals, and refuses programs with problem details."""
     text: bytes = answer.content
     assert answer.status_code < 500, (answer.request.url, text[:300])
     assert b"Traceback" not in text
     assert b'File "/' not in text
     if answer.status_code >= 400 and accept == "application/json" and answer.request.method != "HEAD":
         said = answer.headers["content-type"]
-        # The generator's answers have a list for each header.
+        # The generator's responses have a list for each header.
         refusal_of(said if isinstance(said, str) else said[0], text)
 
 
@@ -121,13 +124,13 @@ def test_every_route_is_documented(site: Site) -> None:
         assert any(path.startswith(start) for path in served), start
 
 
-def test_no_generated_request_fails_the_server(site: Site) -> None:
+def test_no_generated_request_causes_a_server_error(site: Site) -> None:
     document: Any = schemathesis.openapi.from_url(f"{site.server.url}/schema/openapi.json")
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) > 20
     for operation in operations:
         fuzz(site, operation, schemathesis.GenerationMode.POSITIVE)
-        # Where anything at all may be sent there is nothing wrong to send.
+        # If every value is valid, no invalid one can be generated.
         with contextlib.suppress(Unsatisfiable):
             fuzz(site, operation, schemathesis.GenerationMode.NEGATIVE)
 
@@ -170,7 +173,7 @@ def post(site: Site, body: bytes, boundary: str = BOUNDARY) -> requests.Response
     filename=st.one_of(st.none(), st.sampled_from(HOSTILE), st.text(st.characters(codec="utf-8"), max_size=300)),
     data=st.one_of(st.none(), st.binary(max_size=200)),
 )
-def test_no_form_fails_the_server(
+def test_no_generated_form_causes_a_server_error(
     site: Site, wheel: Path, change: dict[str, str | bytes], filename: str | None, data: bytes | None
 ) -> None:
     fields: dict[str, str | bytes] = {**dict(form_of(wheel)), **change}
@@ -187,10 +190,10 @@ def test_no_form_fails_the_server(
     edits=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 20), st.binary(max_size=20)), min_size=1, max_size=5),
     boundary=st.sampled_from((BOUNDARY, BOUNDARY, BOUNDARY, "x", '"', "", "a" * 300, "\xff")),
 )
-def test_no_damaged_form_fails_the_server(
+def test_no_damaged_form_causes_a_server_error(
     site: Site, wheel: Path, edits: list[tuple[float, int, bytes]], boundary: str
 ) -> None:
-    # The head of the body is where its structure is: most edits are to fall there.
+    # The structure is at the beginning of the body, so most edits are made there.
     body = body_of(form_of(wheel), wheel.name, wheel.read_bytes())
     for place, gone, new in edits:
         start = int(place * place * len(body))
@@ -198,7 +201,7 @@ def test_no_damaged_form_fails_the_server(
     check(post(site, body, boundary), "application/json")
 
 
-def test_what_was_there_before_is_there_unchanged(site: Site) -> None:
+def test_earlier_content_is_unchanged(site: Site) -> None:
     page = f"{site.server.url}/simple/acme-tools/"
     found = requests.get(page, headers={"Accept": "application/vnd.pypi.simple.v1+json"}, timeout=30)
     assert [file["hashes"]["sha256"] for file in json.loads(found.content)["files"]] == [site.real["sha256"][0]]

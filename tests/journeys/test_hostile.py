@@ -1,4 +1,4 @@
-"""Bad input, sentence by sentence: hostile plugins change nothing on the host and nothing in a verdict."""
+"""Hostile plugins change nothing on the host and nothing in a verdict."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ NONCE = "5a" * 32
 
 
 @dataclass(frozen=True)
-class Ran:
-    """One run of ``chimes check``: what it printed, and the folder that it left."""
+class CheckRun:
+    """One run of ``chimes check``: its output and its report folder."""
 
     done: Completed
     out: Path
@@ -54,7 +54,7 @@ class Ran:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
-    """A folder of the host that everybody may write to, as far as it can be reached."""
+    """A folder of the host that every user may write to, if it can be reached."""
     folder = tmp_path / "host"
     folder.mkdir()
     for path in (tmp_path, folder):
@@ -62,8 +62,8 @@ def host(tmp_path: Path) -> Path:
     return folder
 
 
-def check(path: Path, host: Path, *arguments: str, nonce: str = NONCE, **env: str) -> Ran:
-    """``chimes check --sandbox`` in a process of its own, everything it makes below a folder with its own name."""
+def check(path: Path, host: Path, *arguments: str, nonce: str = NONCE, **env: str) -> CheckRun:
+    """``chimes check --sandbox`` in a separate process; all its files are in a separate folder."""
     place = host.parent / f"run-{secrets.token_hex(8)}"
     scratch, out = place / "tmp", place / "out"
     scratch.mkdir(parents=True)
@@ -78,22 +78,22 @@ def check(path: Path, host: Path, *arguments: str, nonce: str = NONCE, **env: st
         timeout_s=400,
     )
     wait_until_gone(place.name)
-    return Ran(done, out)
+    return CheckRun(done, out)
 
 
-def twice(path: Path, host: Path, **env: str) -> tuple[Ran, Ran]:
+def twice(path: Path, host: Path, **env: str) -> tuple[CheckRun, CheckRun]:
     with ThreadPoolExecutor(2) as pool:
         one, other = pool.map(lambda _: check(path, host, **env), range(2))
     return one, other
 
 
-def assert_whole(ran: Ran) -> None:
-    """The judge went on to the end: what was planned was executed, and nothing is put down to the machine."""
-    plan = json.loads((ran.out / "plan.json").read_bytes())
-    assert plan["checks"] == [result["code"] for result in ran.verdict["checks"]]
-    executed = [[result["code"] for result in component["checks"]] for component in ran.verdict["components"]]
+def assert_whole(result: CheckRun) -> None:
+    """Check that the suite ran to its end: all planned checks were executed, and none ended infra."""
+    plan = json.loads((result.out / "plan.json").read_bytes())
+    assert plan["checks"] == [each["code"] for each in result.verdict["checks"]]
+    executed = [[each["code"] for each in component["checks"]] for component in result.verdict["components"]]
     assert [component["checks"] for component in plan["components"]] == executed
-    assert {result["verdict"] for result in ran.results.values()} <= {
+    assert {each["verdict"] for each in result.results.values()} <= {
         "pass",
         "fail",
         "warn",
@@ -102,15 +102,15 @@ def assert_whole(ran: Ran) -> None:
     }
 
 
-def assert_unharmed(host: Path, ran: Ran) -> None:
+def assert_unharmed(host: Path, result: CheckRun) -> None:
     assert list(host.iterdir()) == []
-    assert SECRET.encode() not in ran.files + ran.done.stdout + ran.done.stderr
-    assert b"Traceback" not in ran.done.stdout + ran.done.stderr
-    assert b"\x1b[1A" not in ran.done.stdout
+    assert SECRET.encode() not in result.files + result.done.stdout + result.done.stderr
+    assert b"Traceback" not in result.done.stdout + result.done.stderr
+    assert b"\x1b[1A" not in result.done.stdout
 
 
 @pytest.mark.parametrize("hostile", HOSTILES, ids=repr)
-def test_a_hostile_plugin_is_named_and_changes_nothing(hostile: Hostile, host: Path, tmp_path: Path) -> None:
+def test_a_hostile_plugin_is_reported_and_changes_nothing(hostile: Hostile, host: Path, tmp_path: Path) -> None:
     wheel = pack(hostile, tmp_path / "wheels", host / "marker")
     one, other = twice(wheel, host)
     assert one.done.returncode == 1, one.done.text
@@ -118,30 +118,30 @@ def test_a_hostile_plugin_is_named_and_changes_nothing(hostile: Hostile, host: P
     assert set(hostile.fails) <= set(failed), failed
     assert {failed[code] for code in hostile.fails if code[0] != "A"} == {hostile.cause}, failed
     assert any(hostile.phrase in message for message in one.messages), one.messages
-    for ran in (one, other):
-        assert_whole(ran)
-        assert_unharmed(host, ran)
+    for result in (one, other):
+        assert_whole(result)
+        assert_unharmed(host, result)
     assert (one.out / "verdict.json").read_bytes() == (other.out / "verdict.json").read_bytes()
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_LIBRARIES, ids=repr)
-def test_a_hostile_library_is_named_and_changes_nothing(hostile: HostileLibrary, host: Path, tmp_path: Path) -> None:
+def test_a_hostile_library_is_reported_and_changes_nothing(hostile: HostileLibrary, host: Path, tmp_path: Path) -> None:
     one, other = twice(pack_library(hostile, tmp_path / "wheels", host / "marker"), host)
     assert one.done.returncode == 1, one.done.text
     failed = {code: result["cause"] for code, result in one.results.items() if result["verdict"] == "fail"}
     assert failed == dict.fromkeys(hostile.fails, hostile.cause)
     assert one.results["A10"]["verdict"] == ("warn" if hostile.at_start else "pass")
-    assert hostile.phrase in one.messages
-    for ran in (one, other):
-        assert_whole(ran)
-        assert_unharmed(host, ran)
+    assert hostile.message in one.messages
+    for result in (one, other):
+        assert_whole(result)
+        assert_unharmed(host, result)
     assert (one.out / "verdict.json").read_bytes() == (other.out / "verdict.json").read_bytes()
 
 
 def test_a_library_may_start_threads_when_it_is_imported(host: Path, tmp_path: Path) -> None:
     code = b"import threading\nthread = threading.Thread(target=int)\nthread.start()\nthread.join()\n"
-    ran = check(write_wheel(tmp_path, name="threads", version="1.0", files={"threads.py": code}), host)
-    assert {ran.results[code]["verdict"] for code in ("S09", "S21", "S22")} == {"pass"}
+    result = check(write_wheel(tmp_path, name="threads", version="1.0", files={"threads.py": code}), host)
+    assert {result.results[code]["verdict"] for code in ("S09", "S21", "S22")} == {"pass"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -159,7 +159,7 @@ def test_another_nonce_gives_other_inputs_and_the_same_one_the_same_bytes(kind: 
     assert_other_inputs(one, foreign)
 
 
-def assert_other_inputs(one: Ran, foreign: Ran) -> None:
+def assert_other_inputs(one: CheckRun, foreign: CheckRun) -> None:
     assert one.verdict["nonce_sha256"] != foreign.verdict["nonce_sha256"]
     for code, result in one.results.items():
         assert not set(result["inputs"]) & set(foreign.results[code]["inputs"]), code
@@ -177,7 +177,7 @@ def test_the_rendered_template_gets_other_inputs_from_another_nonce(host: Path) 
     assert_other_inputs(one, foreign)
 
 
-def test_a_hostile_library_runs_nowhere_but_in_the_sandbox(host: Path, tmp_path: Path) -> None:
+def test_a_hostile_library_runs_only_in_the_sandbox(host: Path, tmp_path: Path) -> None:
     code = PRELUDE.format(marker=str(host / "marker")) + "import socket\nsocket.socket().close()\n"
     files = {**start_files("hostile_library.pth", code), "hostile_library/__init__.py": b""}
     links = tmp_path / "links"
@@ -186,9 +186,9 @@ def test_a_hostile_library_runs_nowhere_but_in_the_sandbox(host: Path, tmp_path:
     one, other = twice(wheel, host, UV_FIND_LINKS=str(links))
     assert {"S09", "S22"} <= {code for code, result in one.results.items() if result["verdict"] == "fail"}
     assert "importing the entry module opens a network socket" in one.messages
-    for ran in (one, other):
-        assert_whole(ran)
-        assert_unharmed(host, ran)
+    for result in (one, other):
+        assert_whole(result)
+        assert_unharmed(host, result)
     assert (one.out / "verdict.json").read_bytes() == (other.out / "verdict.json").read_bytes()
 
 
@@ -197,9 +197,9 @@ def test_a_plugin_cannot_hide_behind_a_well_behaved_one_that_it_requires(host: P
     good = strict_wheel("connector", links)
     wheel = pack(NETWORK[1], tmp_path / "plain", host / "marker")
     requirement = f"chimes-strict-connector=={good.name.split('-')[1]}"
-    ran = check(repack(wheel, tmp_path / "wheels", {}, (requirement,)), host, UV_FIND_LINKS=str(links))
-    assert [component["kind"] for component in ran.verdict["components"]] == ["model"]
-    assert "the component opens a network socket" in ran.messages
+    result = check(repack(wheel, tmp_path / "wheels", {}, (requirement,)), host, UV_FIND_LINKS=str(links))
+    assert [component["kind"] for component in result.verdict["components"]] == ["model"]
+    assert "the component opens a network socket" in result.messages
 
 
 def test_without_bubblewrap_nothing_is_run(host: Path, tmp_path: Path) -> None:
@@ -207,8 +207,8 @@ def test_without_bubblewrap_nothing_is_run(host: Path, tmp_path: Path) -> None:
     tools.mkdir()
     for name in ("strace", "setpriv"):
         (tools / name).symlink_to(shutil.which(name) or name)
-    ran = check(strict_wheel("model", tmp_path / "wheels"), host, PATH=str(tools))
-    assert ran.done.returncode == 2
-    assert b"bwrap" in ran.done.stderr
-    assert b"apt-get install bubblewrap" in ran.done.stderr
-    assert not (ran.out / "verdict.json").exists()
+    result = check(strict_wheel("model", tmp_path / "wheels"), host, PATH=str(tools))
+    assert result.done.returncode == 2
+    assert b"bwrap" in result.done.stderr
+    assert b"apt-get install bubblewrap" in result.done.stderr
+    assert not (result.out / "verdict.json").exists()

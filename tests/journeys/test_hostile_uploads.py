@@ -21,7 +21,7 @@ from chimes.conformance.gate.mutants import strict_wheel
 from chimes.environments.wheelfile import write_wheel
 from chimes_marketplace.lanes.documents import read_verdict
 from chimes_marketplace.lanes.runs import list_runs
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from journeys.hostile_host import RULES, wait_until_gone
 from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
 from journeys.hostile_plugins import SECRET, Hostile, pack, renamed
@@ -36,7 +36,7 @@ BADS: tuple[Bad, ...] = (*HOSTILES, *HOSTILE_LIBRARIES)
 
 
 @dataclass(frozen=True)
-class Told:
+class Verdict:
     """What became of an uploaded file. ``causes``: code to cause of the checks that it failed in the sandbox."""
 
     state: str
@@ -49,7 +49,7 @@ class Site:
     """A served marketplace, its database beside it, and who uploads."""
 
     server: Server
-    market: Market
+    market: Marketplace
     token: str
 
     def upload(self, wheel: Path) -> tuple[int, dict[str, Any]]:
@@ -75,16 +75,16 @@ class Site:
         """The submissions once all are decided; fails if one never is."""
         ends, decided = time.monotonic() + SETTLE_S, dict[str, dict[str, Any]]()
         for name, id in ids.items():
-            while (told := self.get(f"/api/v1/submissions/{id}"))["state"] in UNDECIDED:
-                assert time.monotonic() < ends, f"stuck: {name} is {told['state']}"
+            while (answer := self.get(f"/api/v1/submissions/{id}"))["state"] in UNDECIDED:
+                assert time.monotonic() < ends, f"stuck: {name} is {answer['state']}"
                 time.sleep(0.5)
-            decided[name] = told
+            decided[name] = answer
         return decided
 
-    def verdict_on(self, name: str, submission: dict[str, Any]) -> Told:
-        """What its author is told of a decided submission."""
+    def verdict_on(self, name: str, submission: dict[str, Any]) -> Verdict:
+        """The verdict on a decided submission, as its author sees it."""
         release = self.get(f"/api/v1/projects/{name}/releases/{submission['version']}")
-        return Told(release["state"], release["findings"], self.causes(submission["id"]))
+        return Verdict(release["state"], release["findings"], self.causes(submission["id"]))
 
     def causes(self, submission: int) -> dict[str, str | None]:
         """Code to cause of every check that the file failed, from the verdict document that the run left."""
@@ -114,24 +114,24 @@ def is_refused(hostile: Bad) -> bool:
     return any(code[0] == "A" for code in hostile.fails)
 
 
-def differences(hostile: Bad, told: Told) -> list[str]:
+def differences(hostile: Bad, verdict: Verdict) -> list[str]:
     """In what the verdict on a hostile file is another one than the table says."""
     found = []
     refused = is_refused(hostile)
     fails = {code for code in hostile.fails if not refused or code[0] == "A"}
     wanted = "refused" if refused else "rejected"
-    if told.state != wanted:
-        found.append(f"it is {told.state}, not {wanted}")
-    codes = {finding["code"] for finding in told.findings if finding["severity"] == "error"}
+    if verdict.state != wanted:
+        found.append(f"it is {verdict.state}, not {wanted}")
+    codes = {finding["code"] for finding in verdict.findings if finding["severity"] == "error"}
     if missing := fails - codes:
         found.append(f"{sorted(missing)} are not among its errors {sorted(codes)}")
     if refused:
         return found
-    if (causes := {told.causes.get(code) for code in fails}) != {hostile.cause}:
+    if (causes := {verdict.causes.get(code) for code in fails}) != {hostile.cause}:
         found.append(f"the cause is {causes}, not {hostile.cause}")
-    messages = [finding["message"] for finding in told.findings]
-    if not any(hostile.phrase in message for message in messages):
-        found.append(f"nothing says {hostile.phrase!r}: {messages}")
+    messages = [finding["message"] for finding in verdict.findings]
+    if not any(hostile.message in message for message in messages):
+        found.append(f"nothing says {hostile.message!r}: {messages}")
     return found
 
 
@@ -149,7 +149,7 @@ def assert_unharmed(site: Site, host: Path) -> None:
 
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
-    """A folder of the host that everybody may write to, as far as it can be reached."""
+    """A folder of the host that every user may write to, if it can be reached."""
     folder = tmp_path / "host"
     folder.mkdir()
     for path in (tmp_path, folder):
@@ -174,20 +174,20 @@ def test_every_hostile_upload_is_named_and_the_server_goes_on(site: Site, host: 
     hostiles = {f"hostile-{number}": each for number, each in enumerate(BADS)}
     wheels = {name: packed(each, tmp_path / "wheels", host / "marker", name) for name, each in hostiles.items()}
     sound = renamed(strict_wheel("connector", tmp_path / "plain"), tmp_path / "wheels", "well-behaved")
-    ids, told = {}, dict[str, Told]()
+    ids, verdicts = {}, dict[str, Verdict]()
     for number, (name, wheel) in enumerate(wheels.items()):
         if number == len(wheels) // 2:
             ids["well-behaved"] = site.upload(sound)[1]["submission"]
-        status, said = site.upload(wheel)
+        status, body = site.upload(wheel)
         if is_refused(hostiles[name]):
-            told[name] = Told("refused" if status == 400 else str(status), said["findings"], {})
+            verdicts[name] = Verdict("refused" if status == 400 else str(status), body["findings"], {})
         else:
-            assert status == 200, said
-            ids[name] = said["submission"]
+            assert status == 200, body
+            ids[name] = body["submission"]
     decided = site.settle(ids)
     assert decided.pop("well-behaved")["state"] == "listed"
-    told |= {name: site.verdict_on(name, submission) for name, submission in decided.items()}
-    wrong = {f"{name}, {each}": differences(each, told[name]) for name, each in hostiles.items()}
+    verdicts |= {name: site.verdict_on(name, submission) for name, submission in decided.items()}
+    wrong = {f"{name}, {each}": differences(each, verdicts[name]) for name, each in hostiles.items()}
     assert {name: found for name, found in wrong.items() if found} == {}
     assert [each["name"] for each in site.get("/simple/")["projects"]] == ["well-behaved"]
     assert_unharmed(site, host)
@@ -198,7 +198,7 @@ def test_an_archive_that_would_write_outside_is_refused_and_writes_nothing(
 ) -> None:
     member = "../" * 20 + str(host / "marker").lstrip("/")
     wheel = write_wheel(tmp_path / "wheels", name="hostile-archive", version="1.0", files={member: b""})
-    status, said = site.upload(wheel)
-    assert (status, said["code"]) == (400, "checks-failed")
-    assert "A01" in {finding["code"] for finding in said["findings"]}
+    status, body = site.upload(wheel)
+    assert (status, body["code"]) == (400, "checks-failed")
+    assert "A01" in {finding["code"] for finding in body["findings"]}
     assert not (host / "marker").exists()

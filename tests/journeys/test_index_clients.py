@@ -1,4 +1,4 @@
-"""The index as real twine, uv and pip see it, each in an environment of its own, over a real server."""
+"""The index with real twine, uv and pip, each in its own environment, and a real server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from chimes.processes import Completed, run
 from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.states import get_submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from market_factories import Server, add_author, basic, make_market, make_sdist, make_wheel, run_env, serve
 from uploads import BOUNDARY, body_of, form_of, list_all_files, move
 
@@ -41,9 +41,9 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Site:
-    """A served marketplace, its database beside it, and the clients with nothing of the machine's settings."""
+    """A running marketplace, its database, and clients without the machine's settings."""
 
-    def __init__(self, server: Server, market: Market, bin: Path, home: Path) -> None:
+    def __init__(self, server: Server, market: Marketplace, bin: Path, home: Path) -> None:
         self.server, self.market, self.bin, self.home = server, market, bin, home
         self.url = server.url
         self.token = add_author(market)
@@ -89,7 +89,7 @@ class Site:
         return self.run("uv", "pip", "install", "--python", into, "--index-url", address, *argv)
 
     def list_all(self) -> None:
-        """List everything that was uploaded, as the validation would."""
+        """List all uploaded files, as the validation would."""
         for number in sorted({file.submission_id for file in list_all_files(self.market) if file.listed_at is None}):
             move(self.market, number, "listed")
 
@@ -142,7 +142,7 @@ def test_uv_publishes_what_pip_installs_by_hash(site: Site, tmp_path: Path) -> N
         assert done.returncode == 0, done.text
 
 
-def test_stage_url_installs_before_the_listing_and_nothing_else_does(site: Site, tmp_path: Path) -> None:
+def test_only_the_stage_url_installs_before_the_listing(site: Site, tmp_path: Path) -> None:
     site.twine(make_wheel(tmp_path))
     (file,) = list_all_files(site.market)
     with site.market.database.reading() as session:
@@ -220,13 +220,13 @@ def test_foreign_and_scoped_tokens_are_refused_to_both_clients(site: Site, tmp_p
 
 
 def peak_kib(pid: int) -> int:
-    """The most memory that the process had so far."""
+    """The peak memory of the process."""
     lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def test_large_wheel_streams_through_with_flat_memory(site: Site, tmp_path: Path) -> None:
-    # Random: the wheel is as large as what is in it.
+    # Random bytes, because they cannot be compressed.
     wheel = make_wheel(tmp_path, files={"acme_tools/data.bin": random.Random(7).randbytes(64 << 20)})
     site.twine(make_wheel(tmp_path, name="acme-first"))
     before = peak_kib(site.server.process.pid)
@@ -236,7 +236,7 @@ def test_large_wheel_streams_through_with_flat_memory(site: Site, tmp_path: Path
     assert peak - before < 48 * 1024, f"{before} KiB before, {peak} KiB at most"
 
 
-def test_upload_that_breaks_off_leaves_nothing_and_the_retry_succeeds(site: Site, tmp_path: Path) -> None:
+def test_aborted_upload_stores_nothing_and_the_retry_succeeds(site: Site, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={"acme_tools/data.bin": bytes(range(256)) * 4096})
     body = body_of(list(form_of(wheel)), wheel.name, wheel.read_bytes())
     host = urlsplit(site.url)
@@ -256,7 +256,7 @@ def test_upload_that_breaks_off_leaves_nothing_and_the_retry_succeeds(site: Site
     assert list((site.market.settings.data / "blobs" / "incoming").iterdir()) == []
 
 
-def test_refused_upload_of_many_bytes_still_reads_its_answer(site: Site, tmp_path: Path) -> None:
+def test_client_of_a_large_refused_upload_reads_the_response(site: Site, tmp_path: Path) -> None:
     host = urlsplit(site.url)
     connection = http.client.HTTPConnection(host.hostname or "", host.port)
     body = body_of([("name", "x")], "x.whl", b"\0" * (20 << 20))

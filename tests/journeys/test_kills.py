@@ -1,4 +1,4 @@
-"""SIGKILL of the server at random moments of uploads and validations: nothing that it acknowledged is lost.
+"""SIGKILL of the server at random moments of uploads and validations: no acknowledged file is lost.
 
 The moments come from a seed, which is printed; ``CHIMES_KILL_SEED`` repeats a run, ``CHIMES_KILL_POINTS`` says how
 many there are.
@@ -38,7 +38,7 @@ UNDECIDED = ("staged", "validating")
 
 @dataclass
 class Acknowledged:
-    """What the server said yes to: file name to digest, and what must become of each."""
+    """The files that the server accepted: for each name its digest and the expected state."""
 
     digests: dict[str, str] = field(default_factory=dict)
     expected: dict[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged_and_decides_all(tmp_
     known = Acknowledged()
     for point in range(POINTS):
         batch = [wheels[2 * point], wheels[2 * point + 1]]
-        # Half of the moments lie within an upload, half within what comes after it.
+        # Half of the moments are during an upload, half after it.
         moment = chance.uniform(0.0, 0.15) if point % 2 else chance.uniform(0.3, 6.0)
         with serve(tmp_path, **SETTINGS) as server, ThreadPoolExecutor(len(batch)) as pool:
             assert_kept(server.url, token, known)
@@ -76,7 +76,7 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged_and_decides_all(tmp_
 
 
 def prepared(folder: Path, chance: random.Random) -> list[tuple[Path, str]]:
-    """Two libraries for each moment: one that is right, and one that is either right or leaves a file at its import."""
+    """Two libraries for each moment: a correct one, and one that is correct or writes a file when it is imported."""
     found = []
     for number in range(2 * POINTS):
         is_bad = number % 4 == 3
@@ -89,7 +89,7 @@ def prepared(folder: Path, chance: random.Random) -> list[tuple[Path, str]]:
 
 
 def publish(url: str, token: str, wheel: Path, state: str, known: Acknowledged) -> None:
-    """Upload one wheel; a connection that breaks is what the test is about."""
+    """Upload one wheel. A broken connection is expected here."""
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     with contextlib.suppress(OSError, http.client.HTTPException):
         status, said = publish_file(url, token, wheel)
@@ -100,7 +100,7 @@ def publish(url: str, token: str, wheel: Path, state: str, known: Acknowledged) 
 
 
 def publish_file(url: str, token: str, wheel: Path) -> tuple[int, bytes]:
-    """One legacy upload in pieces, so that a kill can fall between them; the status and what was said."""
+    """One legacy upload in pieces, so that a kill can happen between them; returns status and body."""
     body = wheel.read_bytes()
     name, version, _, _ = parse_wheel_filename(wheel.name)
     fields = {
@@ -137,7 +137,7 @@ def pieces(whole: bytes) -> Iterator[bytes]:
 
 
 def settled(url: str, token: str, files: list[str]) -> dict[str, str]:
-    """The state of every release once none is under way; fails if one is stuck."""
+    """The state of every release after all are decided; fails if one is stuck."""
     ends = time.monotonic() + SETTLE_S
     while True:
         states = {name: release_of(url, token, name)["state"] for name in files}

@@ -1,6 +1,6 @@
-"""The pages in a real browser: their parts, at 360 pixels too, without a console error or a request to elsewhere.
+"""The pages in a real browser, also 360 pixels wide: their parts, no console error, no request to other sites.
 
-The marketplace is a real server; what it shows is made by tools/showcase.py, which runs real checks.
+The marketplace is a real server; its content is made by tools/showcase.py, which runs real checks.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Site:
     paths: dict[str, str]
 
     def address(self, page: str) -> str:
-        """Of a page by the name that PARTS uses."""
+        """The address of a page by its name in PARTS."""
         return f"{self.server.url}/{self.paths.get(page, 'plugins/nothing/')}"
 
 
@@ -64,7 +64,7 @@ def browser() -> Iterator[Browser]:
 
 @dataclass(frozen=True)
 class Watched:
-    """A page, and what it did behind the reader's back."""
+    """A page, its console errors and its requests."""
 
     page: Page
     errors: list[str]
@@ -84,7 +84,7 @@ def open_page(context: BrowserContext, address: str) -> Watched:
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 @pytest.mark.parametrize("page", list(PARTS))
-def test_a_page_has_its_parts_fits_and_asks_nobody_else(
+def test_a_page_has_its_parts_fits_and_loads_nothing_from_other_sites(
     site: Site, browser: Browser, page: str, language: str, width: int
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 800}, locale=language)
@@ -117,7 +117,7 @@ def test_a_reader_searches_opens_a_plugin_and_reads_its_report(site: Site, brows
     context.close()
 
 
-def test_the_member_reads_the_report_of_what_was_refused_with_its_token(site: Site, browser: Browser) -> None:
+def test_the_member_can_read_the_report_of_a_rejected_release_with_a_token(site: Site, browser: Browser) -> None:
     credentials = HttpCredentials(username="__token__", password=site.paths["token"])
     context = browser.new_context(locale="en", http_credentials=credentials)
     page = open_page(context, f"{site.server.url}/{site.paths['private']}").page

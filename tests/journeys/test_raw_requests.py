@@ -1,4 +1,4 @@
-"""What no HTTP library would send, byte for byte, to the running server: it refuses, never fails, and stays alive."""
+"""Raw bytes that no HTTP library would send: the running server refuses them, never fails, and keeps running."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from journeys.raw_http import Raw, ask, message, refusal_of
 from market_factories import Server, add_author, make_market, make_wheel, serve
-from release_factories import Shelved, put, verdict
+from release_factories import MadeRelease, make_release, verdict
 from uploads import BOUNDARY, body_of, form_of
 
 pytestmark = pytest.mark.xdist_group("raw-requests")
@@ -71,11 +71,11 @@ METHODS = (
 
 @dataclass(frozen=True)
 class Target:
-    """A server with a listed and a staged release, the addresses of all its doors, and a token of the owner."""
+    """A server with a listed and a staged release, the addresses of all its routes, and a token of the owner."""
 
     server: Server
-    listed: Shelved
-    staged: Shelved
+    listed: MadeRelease
+    staged: MadeRelease
     authorization: bytes
 
     @property
@@ -91,7 +91,7 @@ class Target:
 
     @property
     def gaps(self) -> list[tuple[bytes, bytes]]:
-        """What stands before and after each parameter of a path."""
+        """The text before and after each parameter of a path."""
         stage = f"/stage/{self.staged.secret}"
         pairs = [
             ("/simple/", "/"),
@@ -115,13 +115,13 @@ class Target:
         return ask(self.server.url, data, is_cut=is_cut)
 
     def ask_all(self, requests: Sequence[bytes]) -> list[Raw]:
-        """Ask at once; each is answered without a failure, or its connection closed."""
+        """Send the requests concurrently; each gets a response below 500, or its connection is closed."""
         with ThreadPoolExecutor(16) as pool:
             answers = list(pool.map(self.ask, requests))
         for request, answer in zip(requests, answers, strict=True):
             assert answer.status < 500, (request[:300], answer)
             assert b"Traceback" not in answer.body
-            # What is no HTTP at all the web server refuses by itself, with an empty body.
+            # The web server itself refuses bytes that are not HTTP, with an empty body.
             if answer.status >= 400 and answer.body and JSON in request:
                 refusal_of(answer.headers["content-type"], answer.body)
         return answers
@@ -132,8 +132,8 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("target")
     market = make_market(folder)
     token = add_author(market)
-    listed = put(market, document=verdict(A01="pass"), log="said")
-    staged = put(market, "acme-new", state="staged")
+    listed = make_release(market, document=verdict(A01="pass"), log="said")
+    staged = make_release(market, "acme-new", state="staged")
     market.database.close()
     with serve(folder, quiet_s=3600) as server:
         yield Target(server, listed, staged, b"Authorization: Bearer " + token.encode())
@@ -149,7 +149,7 @@ def alive(target: Target) -> Iterator[None]:
         assert json.load(answer) == {"status": "ok"}
 
 
-def test_no_host_fails_the_server_or_gets_into_a_page(target: Target) -> None:
+def test_no_host_causes_a_server_error_or_is_in_a_page(target: Target) -> None:
     answers = target.ask_all([message(path, JSON, host=host) for path in target.doors for host in HOSTS])
     assert not [answer for answer in answers if b"<script" in answer.body]
     wrong = [b"/reports/0/", b"/api/v1/submissions/0", b"/api/v1/projects?q=" + b"x" * 201, b"/plugins/?type=zzz"]
@@ -162,21 +162,21 @@ def test_no_host_fails_the_server_or_gets_into_a_page(target: Target) -> None:
     target.ask_all([message(path, host=None, version=b"1.0") for path in target.doors])
 
 
-def test_no_header_fails_the_server(target: Target) -> None:
+def test_no_header_causes_a_server_error(target: Target) -> None:
     target.ask_all([message(path, JSON, header) for path in target.doors for header in HEADERS])
 
 
-def test_no_path_fails_the_server(target: Target) -> None:
+def test_no_path_causes_a_server_error(target: Target) -> None:
     paths = [before + tail + after for before, after in target.gaps for tail in TAILS]
     for headers in ((), (JSON,), (b"Accept: text/html",), (JSON, target.authorization)):
         target.ask_all([message(path, *headers) for path in paths])
 
 
-def test_no_query_fails_the_server(target: Target) -> None:
+def test_no_query_causes_a_server_error(target: Target) -> None:
     target.ask_all([message(path + b"?" + query, JSON) for path in target.doors for query in QUERIES])
 
 
-def test_no_method_fails_the_server(target: Target) -> None:
+def test_no_method_causes_a_server_error(target: Target) -> None:
     requests = [message(path, JSON, target.authorization, method=method) for path in target.doors for method in METHODS]
     for request, answer in zip(requests, target.ask_all(requests), strict=True):
         if request.startswith(b"HEAD"):
@@ -185,7 +185,7 @@ def test_no_method_fails_the_server(target: Target) -> None:
             assert answer.headers["allow"]
 
 
-def test_what_is_no_http_at_all_is_refused(target: Target) -> None:
+def test_bytes_that_are_not_http_are_refused(target: Target) -> None:
     sent = [
         b"\x00\xff\r\n\r\n",
         b"GET\r\n\r\n",
@@ -245,13 +245,13 @@ def test_malformed_forms_are_refused_with_a_reason(target: Target) -> None:
         assert answer.status == 400
 
 
-def test_wrong_lengths_leave_nothing_behind(target: Target) -> None:
+def test_wrong_lengths_store_nothing(target: Target) -> None:
     wheel = make_wheel(target.server.data.parent / "dist", "acme-short")
     body = body_of(form_of(wheel), wheel.name, wheel.read_bytes())
-    # A body that is shorter than it says: who waits for the answer would wait for ever.
+    # A body shorter than its length: the server would wait for the rest.
     assert target.ask(form(target, body, FORM, length=len(body) + 1), is_cut=True).status < 500
     assert target.ask(form(target, body, FORM, length=1 << 40), is_cut=True).status in (0, 413)
-    # One that is longer: what is beyond is no part of it.
+    # A longer body: the bytes after its length do not belong to it.
     assert target.ask(form(target, body, FORM, length=len(body) // 2)).status == 400
     chunked = b"Transfer-Encoding: chunked"
     for chunk in (
@@ -272,7 +272,7 @@ def test_wrong_lengths_leave_nothing_behind(target: Target) -> None:
     assert page.status == 404
 
 
-def test_bodies_that_nobody_asked_for_do_no_harm(target: Target) -> None:
+def test_unexpected_bodies_are_ignored(target: Target) -> None:
     deep = [b"[" * 200_000, b'{"a":' * 100_000, b"\xff" * 1000, b"null", b"1e999999", b"x" * (3 << 20)]
     paths = [b"/api/v1/submissions/1/close", b"/api/v1/submissions/1/retry", b"/api/v1/projects", b"/plugins/?q=x"]
     requests = [

@@ -1,4 +1,4 @@
-"""Files that real tools released pass the checks of files: strictness does not hit them."""
+"""Released files of real build tools pass the file checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads that stop in the middle: they hold nobody up, and are broken off."""
+"""Uploads that stall: they do not delay others, and the server aborts them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from uploads import BOUNDARY, body_of, form_of
 
 
 def stalled(server: Server, token: str, wheel: Path) -> socket.socket:
-    """A connection on which an upload began, and nothing more will come."""
+    """A connection on which an upload has begun and stalled."""
     place = urlsplit(server.url)
     body = body_of(form_of(wheel), wheel.name, wheel.read_bytes())
     credentials = base64.b64encode(f"__token__:{token}".encode()).decode()
@@ -28,7 +28,7 @@ def stalled(server: Server, token: str, wheel: Path) -> socket.socket:
     return connection
 
 
-def test_a_strangers_stalled_upload_keeps_no_submission_open_and_is_broken_off(tmp_path: Path) -> None:
+def test_a_stalled_upload_of_another_member_keeps_no_submission_open_and_is_aborted(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     alice, eve = add_author(market), add_author(market, user="eve", member="evil")
     market.database.close()
@@ -43,7 +43,7 @@ def test_a_strangers_stalled_upload_keeps_no_submission_open_and_is_broken_off(t
             while (
                 client.get(f"/api/v1/submissions/{submission}", auth=("__token__", alice)).json()["state"] == "staged"
             ):
-                assert not select.select([strange], [], [], 0)[0], "it was staged until the other upload was broken off"
+                assert not select.select([strange], [], [], 0)[0], "it was staged until the other upload was aborted"
             answer = strange.recv(1 << 16)
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b'"too-slow"' in answer

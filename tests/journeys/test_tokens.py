@@ -1,4 +1,4 @@
-"""Whose token opens what: a table of doors, and who gets through each, on the running server."""
+"""Access with each type of token: a table of addresses and expected statuses, on the running server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from market_factories import COMMAND, Server, add_author, basic, make_market, ma
 pytestmark = pytest.mark.xdist_group("tokens")
 STAGED = "acme-tools"
 READS = {
-    "nobody": 401,
+    "anonymous": 401,
     "owner": 200,
     "colleague": 200,
     "admin": 200,
@@ -31,25 +31,25 @@ READS = {
     "expired": 403,
     "unknown": 403,
 }
-UPLOADS = {**READS, "nobody": 403, "admin": 403}
+UPLOADS = {**READS, "anonymous": 403, "admin": 403}
 REFUSED = {
-    "nobody": "credentials-required",
+    "anonymous": "credentials-required",
     **dict.fromkeys(("revoked", "expired", "unknown"), "credentials-refused"),
     **dict.fromkeys(("foreign", "scoped elsewhere", "admin"), "not-yours"),
 }
-"""The code of a refusal, by who is refused."""
+"""The error code for each refused client."""
 
 
 @dataclass(frozen=True)
 class Doors:
-    """A server with a staged release that stays staged, and a token of everybody."""
+    """A server with a release that stays staged, and a token of each type."""
 
     server: Server
     tokens: dict[str, str]
     release: dict[str, Any]
 
     def ask(self, who: str, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        headers = {"Accept": "application/json"} | (basic(self.tokens[who]) if who != "nobody" else {})
+        headers = {"Accept": "application/json"} | (basic(self.tokens[who]) if who != "anonymous" else {})
         url = path if path.startswith("http") else self.server.url + path
         try:
             with urlopen(Request(url, headers=headers, method=method), timeout=30) as answer:
@@ -78,9 +78,9 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     with contextlib.closing(sqlite3.connect(folder / "data" / "marketplace.db")) as database, database:
         database.execute("UPDATE token SET expires_at = '2020-01-01 00:00:00.000000' WHERE expires_at IS NOT NULL")
     with serve(folder, quiet_s=3600) as server:
-        told("token", "revoke", "7", folder=folder)
-        status, said = publish_file(server.url, tokens["owner"], make_wheel(folder / "dist"))
-        assert status == 200, said
+        run_verb("token", "revoke", "7", folder=folder)
+        status, body = publish_file(server.url, tokens["owner"], make_wheel(folder / "dist"))
+        assert status == 200, body
         found = Doors(server, tokens, {})
         release = json.loads(found.ask("owner", f"/api/v1/projects/{STAGED}/releases/0.1.0")[2])
         yield Doors(server, tokens, release)
@@ -88,14 +88,14 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         assert not any(secret in (folder / "serve.log").read_text() for secret in (stage, *tokens.values()))
 
 
-def told(*arguments: str, folder: Path) -> str:
+def run_verb(*arguments: str, folder: Path) -> str:
     done = run([str(COMMAND), *arguments, "--data", str(folder / "data")], env=run_env(), timeout_s=60)
     assert done.returncode == 0, done.text
     return done.stdout.decode()
 
 
 @pytest.mark.parametrize("who", READS)
-def test_an_unlisted_release_shows_itself_to_its_member_and_to_admins(doors: Doors, who: str) -> None:
+def test_an_unlisted_release_is_visible_to_its_member_and_to_admins(doors: Doors, who: str) -> None:
     id = doors.release["submissions"][0]["id"]
     file = doors.release["files"][0]
     for path in (
@@ -104,63 +104,63 @@ def test_an_unlisted_release_shows_itself_to_its_member_and_to_admins(doors: Doo
         f"/files/{file['sha256']}/{file['filename']}",
         f"/reports/{id}/",
     ):
-        status, headers, said = doors.ask(who, path)
-        assert status == READS[who], (path, said[:300])
+        status, headers, body = doors.ask(who, path)
+        assert status == READS[who], (path, body[:300])
         if status >= 400:
-            assert json.loads(said)["code"] == REFUSED[who]
+            assert json.loads(body)["code"] == REFUSED[who]
         if status == 401:
             assert headers["www-authenticate"].startswith("Basic")
 
 
 @pytest.mark.parametrize("who", UPLOADS)
-def test_a_file_is_taken_from_its_member_alone(doors: Doors, who: str, tmp_path: Path) -> None:
-    # The same file again: taken where its owner sends it, and nothing changes.
+def test_a_file_is_accepted_only_from_its_member(doors: Doors, who: str, tmp_path: Path) -> None:
+    # The same file again: accepted from its owner, and nothing changes.
     wheel = make_wheel(tmp_path)
     token = doors.tokens.get(who, "")
-    status, said = publish_file(doors.server.url, token, wheel)
-    assert status == UPLOADS[who], said[:300]
+    status, body = publish_file(doors.server.url, token, wheel)
+    assert status == UPLOADS[who], body[:300]
 
 
-@pytest.mark.parametrize("who", ["nobody", "foreign", "admin", "scoped elsewhere", "revoked", "expired", "unknown"])
+@pytest.mark.parametrize("who", ["anonymous", "foreign", "admin", "scoped elsewhere", "revoked", "expired", "unknown"])
 @pytest.mark.parametrize("action", ["close", "cancel", "retry"])
-def test_a_submission_is_moved_by_its_member_alone(doors: Doors, who: str, action: str) -> None:
+def test_a_submission_is_changed_only_by_its_member(doors: Doors, who: str, action: str) -> None:
     id = doors.release["submissions"][0]["id"]
-    status, _, said = doors.ask(who, f"/api/v1/submissions/{id}/{action}", "POST")
-    assert status == (401 if who == "nobody" else 403), said
-    assert json.loads(said)["code"] == REFUSED[who]
+    status, _, body = doors.ask(who, f"/api/v1/submissions/{id}/{action}", "POST")
+    assert status == (401 if who == "anonymous" else 403), body
+    assert json.loads(body)["code"] == REFUSED[who]
     assert json.loads(doors.ask("owner", f"/api/v1/submissions/{id}")[2])["state"] == "staged"
 
 
-def test_a_new_project_is_taken_from_a_token_that_is_not_for_another(doors: Doors, tmp_path: Path) -> None:
+def test_a_new_project_is_accepted_unless_the_token_is_for_another_project(doors: Doors, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "acme-new")
     assert publish_file(doors.server.url, doors.tokens["scoped elsewhere"], wheel)[0] == 403
     assert publish_file(doors.server.url, doors.tokens["colleague"], wheel)[0] == 200
 
 
 @pytest.mark.parametrize("who", READS)
-def test_the_simple_index_shows_nothing_unlisted_to_anybody(doors: Doors, who: str) -> None:
-    status, _, said = doors.ask(who, "/simple/")
-    assert STAGED.encode() not in said
+def test_the_simple_index_never_shows_unlisted_projects(doors: Doors, who: str) -> None:
+    status, _, body = doors.ask(who, "/simple/")
+    assert STAGED.encode() not in body
     assert status in (200, 403)
     assert doors.ask(who, f"/simple/{STAGED}/")[0] in (401, 403, 404)
 
 
-def test_the_stage_url_needs_no_token_and_a_wrong_one_opens_nothing(doors: Doors) -> None:
+def test_the_stage_url_needs_no_token_and_a_wrong_one_is_404(doors: Doors) -> None:
     stage = doors.release["stage_url"]
-    status, _, said = doors.ask("nobody", f"{stage}{STAGED}/")
-    assert (status, b"acme_tools-0.1.0-py3-none-any.whl" in said) == (200, True)
+    status, _, body = doors.ask("anonymous", f"{stage}{STAGED}/")
+    assert (status, b"acme_tools-0.1.0-py3-none-any.whl" in body) == (200, True)
     secret = stage.split("/stage/")[1].split("/")[0]
-    assert doors.ask("nobody", f"/stage/{secret[:-1]}x/simple/{STAGED}/")[0] == 404
+    assert doors.ask("anonymous", f"/stage/{secret[:-1]}x/simple/{STAGED}/")[0] == 404
 
 
-def test_only_the_member_is_told_the_stage_url(doors: Doors) -> None:
+def test_only_the_member_gets_the_stage_url(doors: Doors) -> None:
     path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
     assert json.loads(doors.ask("admin", path)[2])["stage_url"] is None
     assert json.loads(doors.ask("colleague", path)[2])["stage_url"]
 
 
 @pytest.mark.parametrize("who", [who for who in READS if who not in ("owner", "colleague", "scoped here")])
-def test_no_answer_to_others_holds_the_stage_or_a_token(doors: Doors, who: str) -> None:
+def test_no_response_to_others_contains_the_stage_or_a_token(doors: Doors, who: str) -> None:
     id, file = doors.release["submissions"][0]["id"], doors.release["files"][0]
     secrets = [doors.release["stage_url"].split("/")[4], *doors.tokens.values()]
     for path in (
@@ -168,19 +168,19 @@ def test_no_answer_to_others_holds_the_stage_or_a_token(doors: Doors, who: str) 
         *("/api/v1/projects", f"/api/v1/projects/{STAGED}", f"/api/v1/projects/{STAGED}/releases/0.1.0"),
         *(f"/api/v1/submissions/{id}", f"/files/{file['sha256']}/{file['filename']}.metadata"),
     ):
-        status, headers, said = doors.ask(who, path)
+        status, headers, body = doors.ask(who, path)
         assert status < 500, path
-        assert not [secret for secret in secrets if secret in said.decode() + str(headers)], path
+        assert not [secret for secret in secrets if secret in body.decode() + str(headers)], path
 
 
 def test_a_token_works_at_once_and_ends_at_once(doors: Doors) -> None:
     folder = doors.server.data.parent
-    token = told("token", "create", "--user", "alice", folder=folder).strip()
+    token = run_verb("token", "create", "--user", "alice", folder=folder).strip()
     known = Doors(doors.server, {"new": token}, {})
     path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
     assert known.ask("new", path)[0] == 200
-    listed = told("token", "list", "--user", "alice", "--json", folder=folder)
+    listed = run_verb("token", "list", "--user", "alice", "--json", folder=folder)
     assert token not in listed
     newest = max(each["id"] for each in json.loads(listed))
-    told("token", "revoke", str(newest), folder=folder)
+    run_verb("token", "revoke", str(newest), folder=folder)
     assert known.ask("new", path)[0] == 403

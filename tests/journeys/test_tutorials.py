@@ -1,4 +1,4 @@
-"""Every tutorial is executed: its shell blocks run in order, in one folder, as a reader would type them."""
+"""Every tutorial is executed: its shell blocks run in order in one folder, as a user would type them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BLOCK = re.compile(
 @pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_does_what_it_says(tutorial: Path, tmp_path: Path) -> None:
     tools = Path(sys.executable).parent
-    # A marketplace of the tutorial's own would download everything anew.
+    # Otherwise the tutorial's marketplace would download everything again.
     uv_cache = run([str(tools / "uv"), "cache", "dir"]).stdout.decode().strip()
     caches = {"UV_CACHE_DIR": uv_cache, "CHIMES_CACHE_DIR": str(cache_folder())}
     env = {**os.environ, **caches, "PATH": f"{tools}:{os.environ['PATH']}"}
@@ -40,7 +40,7 @@ def test_a_tutorial_does_what_it_says(tutorial: Path, tmp_path: Path) -> None:
 
 
 def end_servers(folder: Path) -> None:
-    """What a tutorial started and, broken off, did not end: it wrote its number to a file."""
+    """End the servers of an aborted tutorial; it wrote their process ids to files."""
     for path in folder.glob("*.pid"):
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(path.read_text()), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Submissions are judged by real runs in the sandbox, on the real lane, over an index that knows nothing itself."""
+"""Submissions are judged by real runs in the sandbox, on the real lane, with an empty index."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bench(tmp_path: Path, cache: Path) -> Bench:
-    # As below an operator's home: nobody else may look into it.
+    # Like an operator's home folder: other users may not read it.
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     return Bench(closed, cache=cache)
@@ -118,7 +118,7 @@ def test_a_library_is_listed_without_components(bench: Bench, tmp_path: Path, in
     assert (seen.state, seen.reason, seen.components, seen.level) == ("listed", None, [], "verified")
 
 
-def test_a_run_goes_on_without_its_reconciler_and_is_collected_by_the_next(
+def test_a_run_continues_without_its_reconciler_and_is_collected_by_the_next(
     bench: Bench, tmp_path: Path, index_url: str
 ) -> None:
     id = bench.submit(strict_wheel("model", tmp_path))
@@ -147,7 +147,7 @@ def test_cancelling_ends_the_jobs_processes(bench: Bench, tmp_path: Path, index_
     assert [path for path in Path("/proc").glob("[0-9]*/cmdline") if root in said(path)] == []
 
 
-def test_a_lane_without_an_index_is_blamed_by_name(bench: Bench, tmp_path: Path) -> None:
+def test_a_lane_without_an_index_is_reported_by_name(bench: Bench, tmp_path: Path) -> None:
     (bench.market.settings.data / "cache").unlink()
     reconciler = bench.reconciler(
         lane=Lane(

@@ -1,4 +1,4 @@
-"""Workers as processes of their own: the same journey as with ``serve`` alone, and the death of one in a run."""
+"""Workers as separate processes: the same journey as with ``serve`` alone, and a worker killed during a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from uploads import form_of
 LIMIT_S = 240.0
 SETTINGS = {"quiet_s": 1, "lease_s": 3, "slots": 2}
 SLOW = "import time\nuntil = time.monotonic() + 10\nwhile time.monotonic() < until:\n    pass\n"
-"""A library that takes its time at import: long enough to kill the worker of its run."""
+"""A library whose import takes long enough to kill the worker of its run."""
 
 
 def upload(server: Server, token: str, wheel: Path) -> int:

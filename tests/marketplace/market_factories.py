@@ -1,4 +1,4 @@
-"""What tests of the marketplace start from: a market, an author with a token, distributions, a real server."""
+"""Factories for tests of the marketplace: a marketplace, an author with a token, distributions, a real server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from chimes_marketplace.migrations import migrate
 from chimes_marketplace.settings import Settings
 from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.submissions.arrivals import Arrivals
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 
 __all__ = [
     "Server",
@@ -51,19 +51,19 @@ LICENCE = b"Do as you like.\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: {pure}\n{tags}"
 
 
-def make_market(folder: Path, **settings: Any) -> Market:
-    """A marketplace in ``folder`` that nothing serves yet: a migrated database, blobs, no arrivals."""
+def make_market(folder: Path, **settings: Any) -> Marketplace:
+    """A marketplace in ``folder`` without a server: a migrated database, blobs, no arrivals."""
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     chosen = Settings(data=data, **settings)
     database = Database(chosen.database)
     migrate(database)
     arrivals = Arrivals(database, expiry_s=chosen.lease_s)
-    return Market(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=arrivals)
+    return Marketplace(settings=chosen, database=database, blobs=LocalBlobs(data / "blobs"), arrivals=arrivals)
 
 
 def add_author(
-    market: Market,
+    market: Marketplace,
     member: str = "acme",
     user: str = "alice",
     role: str | None = None,
@@ -97,8 +97,8 @@ def make_wheel(
 ) -> Path:
     """A wheel without a finding; equal arguments give equal bytes.
 
-    ``files`` stand beside an empty package ``<name>/__init__.py``. ``entry_points``: those of the group ``chimes``,
-    or the whole text; a wheel without is a library. ``metadata``: further header lines.
+    ``files`` are added to an empty package ``<name>/__init__.py``. ``entry_points``: those of the group ``chimes``, or
+    the whole text; a wheel without them is a library. ``metadata``: further header lines.
     """
     stem = name.replace("-", "_").replace(".", "_").lower()
     info = f"{stem}-{version}.dist-info"
@@ -206,22 +206,22 @@ class Server:
         return status
 
     def kill(self) -> None:
-        """SIGKILL: as a power cut."""
+        """SIGKILL: like a power cut."""
         os.kill(self.process.pid, signal.SIGKILL)
         assert self.process.wait(30) == -signal.SIGKILL
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody uses now."""
+    """An unused loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def run_env(*, tools: bool = False, **settings: Any) -> dict[str, str]:
-    """The environment of a child: this one, with these settings of the marketplace and no others.
+    """The environment of a child process: this one, with only these settings of the marketplace.
 
-    With ``tools`` also those of pip and uv: a server validates with what this machine's index has.
+    With ``tools`` also the settings of pip and uv, so that a server validates with this machine's index.
     """
     dropped = ("CHIMES_",) if tools else ("CHIMES_", "PIP_", "UV_")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
@@ -252,7 +252,7 @@ def serve(folder: Path, *, worker: bool = True, **settings: Any) -> Iterator[Ser
 
 @contextlib.contextmanager
 def work(server: Server, **settings: Any) -> Iterator[Process]:
-    """A real worker beside that server; at the end SIGTERM must end it with 0, unless the test has killed it."""
+    """A real worker for that server; at the end SIGTERM must end it with 0, unless the test has killed it."""
     path = server.data.parent / "work.log"
     with path.open("ab") as log:
         argv = [str(COMMAND), "worker", "--data", str(server.data), "--url", server.url]

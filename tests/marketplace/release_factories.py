@@ -1,4 +1,4 @@
-"""Releases in every state, for tests of what readers see: rows made by the areas, no validation behind them."""
+"""Releases in every state, for tests of reading: rows made by the domain packages, without a validation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chimes_marketplace.database import Session, now
 from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions import states
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 
-__all__ = ["FINDING", "LOCK", "Shelved", "put", "verdict"]
+__all__ = ["FINDING", "LOCK", "MadeRelease", "make_release", "verdict"]
 
 FINDING: Mapping[str, Any] = {
     "code": "A07",
@@ -33,8 +33,8 @@ LOCK = "numpy 2.1.0 " + "a" * 64
 
 
 @dataclass(frozen=True)
-class Shelved:
-    """A submission that was made: its number, the secret of its stage, the number of its run (0: none)."""
+class MadeRelease:
+    """A release that was made: its submission's number, the secret of its stage, the number of its run (0: none)."""
 
     id: int
     secret: str
@@ -43,8 +43,8 @@ class Shelved:
     filename: str
 
 
-def put(
-    market: Market,
+def make_release(
+    market: Marketplace,
     name: str = "acme-tools",
     version: str = "1.0",
     *,
@@ -56,7 +56,7 @@ def put(
     document: Mapping[str, Any] | None = None,
     log: str = "",
     filename: str | None = None,
-) -> Shelved:
+) -> MadeRelease:
     """A release with one wheel, moved to ``state``; ``kind`` library has no components."""
     with market.database.writing() as session:
         submission, file = _uploaded(session, market, name, version, user, kind, about or {}, filename)
@@ -71,7 +71,7 @@ def put(
             _decide(session, submission, state, kind, findings)
         elif state == "cancelled":
             states.cancel(session, id=submission.id or 0, actor=user)
-        return Shelved(
+        return MadeRelease(
             submission.id or 0, submission.secret, 0 if run is None else run.id or 0, file.sha256, file.filename
         )
 
@@ -98,7 +98,7 @@ def verdict(**checks: str) -> dict[str, Any]:
 
 def _uploaded(
     session: Session,
-    market: Market,
+    market: Marketplace,
     name: str,
     version: str,
     user: str,
@@ -132,7 +132,7 @@ def _uploaded(
     return submission, file
 
 
-def _ran(market: Market, submission: Submission, file: File, document: Mapping[str, Any], log: str) -> Run:
+def _ran(market: Marketplace, submission: Submission, file: File, document: Mapping[str, Any], log: str) -> Run:
     moment = now()
     return Run(
         submission_id=submission.id,

@@ -1,4 +1,4 @@
-"""A lane that runs nothing: its jobs end as a test says, and leave the documents of a run that ended so."""
+"""A lane that runs nothing: a test decides how its jobs end, and it writes the documents of such a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Script", "ScriptedLane", "finding", "passing"]
 
 Verdict = dict[str, Any]
 Script = Callable[[str, Verdict], tuple[JobStatus, Verdict | None]]
-"""From the name of the file and a verdict without a finding to how the job ends and what it leaves."""
+"""From the file's name and a verdict without findings: the status of the job and the verdict that it writes."""
 
 
 def passing(filename: str, sha256: str, nonce: str, type: str = "plugin") -> Verdict:
@@ -49,13 +49,13 @@ def finding(code: str = "S08", severity: str = "error", blocks: str | None = "ve
 
 
 def ended(state: JobState = JobState.SUCCEEDED, exit_code: int | None = 0) -> JobStatus:
-    """A job that is over."""
+    """The status of a job that has ended."""
     now = datetime.now(UTC)
     return JobStatus(state=state, observed_at=now, exit_code=exit_code, started_at=now, ended_at=now)
 
 
 class ScriptedLane(Lane):
-    """``script`` decides about files, ``control`` about control runs; while ``paused`` jobs run on."""
+    """``script`` is for files, ``control`` for control runs; while it is ``paused``, jobs keep running."""
 
     def __init__(self, script: Script | None = None, control: Script | None = None) -> None:
         clean: Script = lambda _, verdict: (ended(), verdict)  # noqa: E731 - a value like the others
@@ -99,7 +99,7 @@ class ScriptedLane(Lane):
         return b"chimes: infrastructure: no sandbox\n" if stream == "stderr" else b""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """There is nothing to close."""
 
     def _status(self, key: str) -> JobStatus:
         if key not in self._ended and not self.paused:

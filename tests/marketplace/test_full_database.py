@@ -1,4 +1,4 @@
-"""A database without room: nothing is lost, the client is told what it is, and the upload can be repeated."""
+"""A full database: nothing is lost, the response names the cause, and the upload can be repeated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_a_database_that_cannot_grow_is_507_and_the_upload_can_be_repeated(tmp_p
 
     @event.listens_for(market.database.engine, "begin")
     def limit(connection: Any) -> None:
-        # Below what there is, it means: not one page more.
+        # A value below the present size means that no page can be added.
         connection.exec_driver_sql(f"PRAGMA max_page_count={room['pages']}")
 
     with client_of(market) as client:

@@ -1,4 +1,4 @@
-"""Migrations: safe to run again, by many at once, and refused where the database is newer."""
+"""Migrations: safe to repeat and to run concurrently, and refused for a newer database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from market_factories import make_market
 from sqlalchemy import inspect, text
 
 
-def test_migrating_again_keeps_what_is_there(tmp_path: Path) -> None:
+def test_migrating_again_keeps_the_rows(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     with market.database.writing() as session:
         add_member(session, slug="acme", name="Acme", type="industry")
@@ -32,7 +32,7 @@ def test_migrating_again_keeps_what_is_there(tmp_path: Path) -> None:
         assert [row.slug for row in list_members(session)] == ["acme"]
 
 
-def test_many_that_migrate_at_once_make_one_set_of_tables(tmp_path: Path) -> None:
+def test_concurrent_migrations_make_one_set_of_tables(tmp_path: Path) -> None:
     def start(_: int) -> None:
         database = Database(f"sqlite:///{tmp_path / 'marketplace.db'}")
         migrate(database)
@@ -56,7 +56,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     assert head() != "9999"
 
 
-def test_who_may_not_migrate_leaves_a_database_without_tables_as_it_is(tmp_path: Path) -> None:
+def test_a_command_that_may_not_migrate_does_not_change_an_empty_database(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'marketplace.db'}")
     with pytest.raises(MarketplaceError) as caught:
         check(database)
@@ -106,7 +106,7 @@ ROWS = (
 )
 
 
-def test_a_database_of_the_previous_version_is_brought_along_with_its_rows(tmp_path: Path) -> None:
+def test_a_database_of_the_previous_version_is_migrated_with_its_rows(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'marketplace.db'}")
     with database.changing() as connection:
         config = Config()
@@ -125,7 +125,7 @@ def test_a_database_of_the_previous_version_is_brought_along_with_its_rows(tmp_p
         assert second.handle == JobHandle.model_validate(HANDLE)
         assert third.handle is None
         assert (second.submitted_at, second.owner) == (second.admitted_at, None)
-        # Its server has ended: the worker that goes on with it is another one.
+        # Its server has ended: another worker continues it.
         assert take(session, id=2, worker=worker) == 2
         assert [get_submission(session, id=id).is_auto_retried for id in (1, 2)] == [False, True]
     database.close()

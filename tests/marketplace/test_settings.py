@@ -1,4 +1,4 @@
-"""Settings come from the environment, and a wrong one is named with its fix."""
+"""Settings come from the environment; an invalid one is refused by name, with a fix."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_a_public_address_that_is_not_one_is_refused(text: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("name", "near"), [("SLOT", "SLOTS"), ("LEASE", "LEASE_S"), ("COLOUR", "known: ")])
-def test_a_misspelt_setting_is_refused_with_its_right_name(name: str, near: str, tmp_path: Path) -> None:
+def test_a_misspelt_setting_is_refused_with_the_correct_name(name: str, near: str, tmp_path: Path) -> None:
     with pytest.raises(MarketplaceError, match=f"no setting CHIMES_MARKETPLACE_{name}") as caught:
         Settings.read(tmp_path, {PREFIX + name: "3"})
     assert near in caught.value.fix
 
 
-def test_rules_are_read_from_the_file_that_is_named(tmp_path: Path) -> None:
+def test_rules_are_read_from_the_named_file(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text('name = "ours"\ncall_s = 10\n[files]\nreserved_prefixes = ["wuhan-"]\n')
     rules = Settings.read(tmp_path, {PREFIX + "RULES": str(file)}).rules
@@ -55,7 +55,7 @@ def test_rules_are_read_from_the_file_that_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"), [("call_s = ", "not TOML"), ("speed = 3", "'speed'"), (None, "cannot be read")]
 )
-def test_a_file_of_rules_that_cannot_be_used_is_named(text: str | None, said: str, tmp_path: Path) -> None:
+def test_an_invalid_rules_file_is_refused_by_name(text: str | None, said: str, tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     if text is not None:
         file.write_text(text)

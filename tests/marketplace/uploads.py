@@ -1,4 +1,4 @@
-"""What tests of uploads share: the form that twine sends, and a client of the application."""
+"""Helpers for tests of uploads: the form that twine sends, and a client of the application."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chimes_marketplace.app import create_app
 from chimes_marketplace.catalog.files import list_files, publish_files
 from chimes_marketplace.database import now
 from chimes_marketplace.submissions.states import get_submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import basic
 from packaging.metadata import parse_email
@@ -26,8 +26,8 @@ JSON = {"Accept": "application/json"}
 
 
 @contextmanager
-def client_of(market: Market) -> Iterator[TestClient[Any]]:
-    """The application without a server; redirects are not followed, an error inside is a 500 as for everybody."""
+def client_of(market: Marketplace) -> Iterator[TestClient[Any]]:
+    """A client of the application without a server. Redirects are not followed; an exception is a 500 response."""
     with TestClient(create_app(market), raise_server_exceptions=False) as client:
         client.follow_redirects = False
         yield client
@@ -58,7 +58,7 @@ def form_of(path: Path) -> list[tuple[str, str]]:
 
 
 def body_of(fields: Sequence[tuple[str, str | bytes]], filename: str | None, data: bytes) -> bytes:
-    """A form as it travels, the file last."""
+    """The body of a form, the file last."""
     parts = []
     for name, value in fields:
         text = value if isinstance(value, bytes) else value.encode()
@@ -81,7 +81,7 @@ def send(
     headers: Mapping[str, str] | None = None,
     address: str = "/legacy/",
 ) -> Any:
-    """Upload the file. ``change``: other values of fields, None to leave one out; ``more``: further ones."""
+    """Upload the file. ``change``: other values of fields, None to omit one; ``more``: further fields."""
     change = change or {}
     fields: list[tuple[str, str | bytes]] = []
     for name, value in form_of(path):
@@ -101,8 +101,8 @@ def send(
     )
 
 
-def move(market: Market, submission: int, state: str, findings: Sequence[dict[str, Any]] = ()) -> None:
-    """Put a submission into a state, as a validation and people would in the end."""
+def move(market: Marketplace, submission: int, state: str, findings: Sequence[dict[str, Any]] = ()) -> None:
+    """Move a submission to a state, as a validation or an administrator would."""
     with market.database.writing() as session:
         row = get_submission(session, id=submission)
         row.state, row.findings = state, list(findings)
@@ -111,8 +111,8 @@ def move(market: Market, submission: int, state: str, findings: Sequence[dict[st
             publish_files(session, submission_id=submission, at=now(), components=[], level="verified")
 
 
-def list_all_files(market: Market) -> list[Any]:
-    """Every row of a file."""
+def list_all_files(market: Marketplace) -> list[Any]:
+    """The rows of all files."""
     with market.database.reading() as session:
         files = list_files(session)
         session.expunge_all()

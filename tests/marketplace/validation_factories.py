@@ -1,4 +1,4 @@
-"""What tests of the validation start from: submissions with files, without an upload, and passes until they end."""
+"""Factories for tests of the validation: submissions made without an upload, and passes until they end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chimes_marketplace.lanes.leases import Worker
 from chimes_marketplace.lanes.runs import list_runs
 from chimes_marketplace.submissions.states import close, find_staged, get_submission, open_submission
 from chimes_marketplace.validation.reconciler import Reconciler
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from market_factories import add_author, make_market
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
@@ -31,7 +31,7 @@ STEP_S = 0.01
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of a submission at one moment."""
+    """The values of a submission at one moment."""
 
     state: str
     reason: str | None
@@ -43,10 +43,10 @@ class Seen:
 
 
 class Bench:
-    """A marketplace that nothing serves, with an author."""
+    """A marketplace without a server, with an author."""
 
     def __init__(self, folder: Path, *, cache: Path | None = None, lease_s: float = 0.2, **settings: Any) -> None:
-        self.market: Market = make_market(folder, lease_s=lease_s, **settings)
+        self.market: Marketplace = make_market(folder, lease_s=lease_s, **settings)
         if cache is not None:
             (self.market.settings.data / "cache").symlink_to(cache)
         add_author(self.market)
@@ -59,7 +59,7 @@ class Bench:
         clock: Callable[[], datetime] = now,
         **more: Any,
     ) -> Reconciler:
-        """A new one over the same data: another worker, or the same after a restart."""
+        """A new reconciler on the same data: another worker, or the same one after a restart."""
         settings = self.market.settings
         return Reconciler(
             settings=settings,
@@ -115,7 +115,7 @@ class Bench:
         return id
 
     def see(self, id: int) -> Seen:
-        """What is known of a submission now."""
+        """The values of a submission now."""
         with self.market.database.reading() as session:
             found = get_submission(session, id=id)
             return Seen(
@@ -129,12 +129,12 @@ class Bench:
             )
 
     def settle(self, reconciler: Reconciler, id: int, *, limit_s: float = 30) -> Seen:
-        """Passes until the submission is decided; fails after ``limit_s``."""
+        """Make passes until the submission is decided; fails after ``limit_s``."""
         self.until(reconciler, lambda: self.see(id).state not in ("staged", "validating"), limit_s=limit_s)
         return self.see(id)
 
     def until(self, reconciler: Reconciler, condition: Callable[[], bool], *, limit_s: float = 30) -> None:
-        """Passes until the condition holds; fails after ``limit_s``."""
+        """Make passes until the condition holds; fails after ``limit_s``."""
         deadline = time.monotonic() + limit_s
         while not condition():
             assert time.monotonic() < deadline, f"it does not hold after {limit_s} s"

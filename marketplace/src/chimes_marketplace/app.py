@@ -17,17 +17,17 @@ from chimes_marketplace import __version__
 from chimes_marketplace.api.health import show_health
 from chimes_marketplace.web.errors import HANDLERS, protect
 from chimes_marketplace.web.methods import allow_head, with_head
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import check_host
 
 __all__ = ["create_app"]
 
 BODY_BYTES = 1 << 20
-"""The largest body of a request, unless its route has another limit."""
+"""The largest request body, unless the route has its own limit."""
 
 
-def create_app(market: Market) -> Litestar:
-    """The ASGI application of that marketplace. It starts and stops no other part."""
+def create_app(market: Marketplace) -> Litestar:
+    """The ASGI application of that marketplace. It does not start or stop the other parts."""
     app = Litestar(
         [
             show_health,
@@ -48,7 +48,7 @@ def create_app(market: Market) -> Litestar:
 
 
 def _documented(name: str) -> OpenAPIConfig:
-    # As JSON only: the framework's pages for it load scripts from other sites.
+    # Only as JSON: the framework's documentation pages load scripts from other sites.
     return OpenAPIConfig(
         title=f"{name} marketplace",
         version=__version__,
@@ -60,7 +60,7 @@ def _documented(name: str) -> OpenAPIConfig:
 
 
 async def _refuse_absent(response: Response[Any]) -> Response[Any]:
-    """Replace the framework's own 404 page beside the document by the usual error response."""
+    """Replace the framework's own 404 page below ``/schema`` by the usual error response."""
     if response.status_code == 404:
         raise NotFoundException
     return response

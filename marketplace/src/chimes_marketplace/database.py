@@ -28,13 +28,13 @@ T = TypeVar("T")
 
 
 class Moment(TypeDecorator[datetime]):
-    """A point in time: aware and in UTC in Python, without a zone in the database, to the microsecond."""
+    """A point in time to the microsecond: aware and in UTC in Python, in UTC without a zone in the database."""
 
     impl = DateTime
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Drop the zone after turning to UTC."""
+        """Convert to UTC and drop the zone."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
@@ -58,26 +58,26 @@ class Typed(TypeDecorator[T], Generic[T]):
         return None if value is None else self._adapter.dump_python(self._adapter.validate_python(value), mode="json")
 
     def process_result_value(self, value: Any, dialect: Any) -> T | None:
-        """The value again. Raises ValidationError for JSON of another form."""
+        """The value from its JSON form. Raises ValidationError for other JSON."""
         return None if value is None else self._adapter.validate_python(value)
 
 
 def serialise(connection: Connection, number: int) -> None:
-    """Let one transaction at a time pass here with that ``number``, until it ends.
+    """Wait until no other transaction holds that ``number``, and hold it until this transaction ends.
 
-    PostgreSQL takes an advisory lock. SQLite's writing transactions exclude each other from their start.
+    On PostgreSQL this is an advisory lock. On SQLite, writing transactions exclude each other anyway.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": number})
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 
 class Database:
-    """Sessions of one database. Safe to use from many threads; a session belongs to one."""
+    """Opens sessions of one database. It may be used by many threads; each session by one thread only."""
 
     def __init__(self, url: str, *, busy_s: float = BUSY_S) -> None:
         self.url = url
@@ -88,9 +88,9 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that sees one state of the database and changes nothing. What it read stays readable afterwards.
+        """A session that sees one state of the database and changes nothing. Its rows stay readable after it ends.
 
-        Raises MarketplaceError ``busy`` where other transactions keep the database from being read.
+        Raises MarketplaceError ``busy`` if other transactions lock the database.
         """
         with _refusing(), Session(self.engine, expire_on_commit=False) as session:
             yield session
@@ -99,8 +99,8 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A session whose changes are committed together at the end, or not at all after an exception.
 
-        On SQLite writers wait for each other from the start, so what was read before a change still holds.
-        Raises MarketplaceError ``disk-full`` where the database has no room to grow, ``busy`` where it stays locked.
+        On SQLite writers wait for each other from the start, so no other session changes the rows that it reads.
+        Raises MarketplaceError ``disk-full`` if the database cannot grow, ``busy`` if it stays locked.
         """
         engine = self.engine.execution_options(writing=True)
         with _refusing(), Session(engine, expire_on_commit=False) as session:
@@ -109,7 +109,7 @@ class Database:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Connection]:
-        """As ``writing``, as a plain connection, for changes of the tables themselves."""
+        """As ``writing``, but a plain connection, for changes of the tables."""
         with _refusing(), self.engine.execution_options(writing=True).begin() as connection:
             yield connection
 
@@ -130,9 +130,9 @@ def _refusing() -> Iterator[None]:
 
 
 def _refusal_of(error: SQLAlchemyError) -> MarketplaceError | None:
-    """The error for a failure of the database that may be over soon; None for other failures."""
+    """The error for a temporary failure of the database; None for other failures."""
     cause = error.orig if isinstance(error, DBAPIError) else None
-    # SQLite has finer codes above the first eight bits.
+    # The lowest eight bits are SQLite's primary code; the others detail it.
     sqlite, sqlstate = getattr(cause, "sqlite_errorcode", 0) & 0xFF, getattr(cause, "sqlstate", None)
     if sqlite == sqlite3.SQLITE_FULL or sqlstate == FULL:
         message = "the marketplace's disk is full: its database cannot grow"
@@ -150,7 +150,7 @@ def _is_sqlite(url: str) -> bool:
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, record: Any) -> None:
-        # The driver would begin transactions by itself, and too late.
+        # Otherwise the driver begins transactions by itself, and later than needed.
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")

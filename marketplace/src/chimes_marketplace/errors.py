@@ -1,4 +1,4 @@
-"""Errors of the marketplace: each has a code that never changes, an HTTP status, one sentence and one fix."""
+"""Errors of the marketplace: each has a stable code, an HTTP status, a message and a fix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chimes.text import escape
 
 if TYPE_CHECKING:
-    # Pydantic takes longer to import than `chimes-marketplace --help` may.
+    # Importing pydantic takes longer than `chimes-marketplace --help` may take.
     from chimes.evidence.finding import Finding
 
 __all__ = ["CODES", "MarketplaceError"]
@@ -41,11 +41,11 @@ CODES = MappingProxyType(
         "too-slow": (408, "the upload stalled before it was complete"),
     }
 )
-"""Code to (HTTP status, title), for every error of the marketplace."""
+"""For each error code: its HTTP status and its title."""
 
 
 class MarketplaceError(Exception):
-    """A request or a command that cannot be done. ``findings`` are those of checks."""
+    """A request or a command failed. ``findings``: those of checks."""
 
     def __init__(self, code: str, message: str, *, fix: str, findings: Sequence[Finding] = ()) -> None:
         super().__init__(message)
@@ -56,7 +56,7 @@ class MarketplaceError(Exception):
         self.findings = tuple(findings)
 
     def to_text(self) -> str:
-        """For people at a terminal: the message, then each finding with its fix, then what to do."""
+        """The text for a terminal: the message, then each finding with its fix, then the fix of the error."""
         lines = [f"{escape(self.message)} [{self.code}]"]
         for each in self.findings:
             place = f" in {each.where}" if each.where else ""

@@ -1,4 +1,4 @@
-"""What differs between two marketplaces: one frozen object, read from the environment once."""
+"""The settings of a marketplace: one frozen object, read from the environment once."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Seconds = Annotated[float, Field(gt=0, le=YEAR_S, allow_inf_nan=False)]
 class Settings(BaseModel):
     """All settings. Each field but ``data`` may be set as ``CHIMES_MARKETPLACE_<FIELD>``; empty means the default.
 
-    ``upload_bytes``: the largest file that is accepted. ``silence_s``: an upload of which no byte comes for so long is
-    ended. ``quiet_s``: a submission closes when no file of it came for so long. ``slots``: validations that run at the
-    same time, over all workers. ``run_s``: the longest time of one validation. ``control_s``: how long a lane that
-    passed its control run is trusted. ``lease_s``: after so long without a sign of life a worker, or an upload, counts
-    as ended. ``name``: the site's title. ``public_url``: the address that people use, where a proxy stands before the
-    server; else the request's. ``rules``: the content of a file of rules, as for ``chimes check --rules``; the
-    variable names the file.
+    ``upload_bytes``: the largest accepted file. ``silence_s``: an upload that receives no byte for this time is
+    aborted. ``quiet_s``: a submission that receives no file for this time closes. ``slots``: how many validations run
+    at the same time, over all workers. ``run_s``: the longest time of one validation. ``control_s``: how long a clean
+    control run makes its lane trusted. ``lease_s``: a worker or upload without a heartbeat for this time counts as
+    ended. ``name``: the site's title. ``public_url``: the address that people use if the server is behind a proxy; by
+    default that of the request. ``rules``: the content of a rules file, as for ``chimes check --rules``; the variable
+    names the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,7 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, data: Path, environ: Mapping[str, str] | None = None) -> Settings:
-        """From the environment. Raises MarketplaceError ``bad-setting``, with the variable, its value and a fix."""
+        """Read the environment. Raises MarketplaceError ``bad-setting``, with variable, value and fix."""
         environ = os.environ if environ is None else environ
         given: dict[str, Any] = {
             name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)
@@ -67,7 +67,7 @@ class Settings(BaseModel):
 
     @property
     def database(self) -> str:
-        """The address of the database: SQLite in the data folder unless another one is set."""
+        """The address of the database: SQLite in the data folder unless another address is set."""
         return self.database_url or f"sqlite:///{self.data / 'marketplace.db'}"
 
 
@@ -94,7 +94,7 @@ def _refusal(error: ValidationError) -> MarketplaceError:
 
 
 def _read_rules(path: Path) -> Mapping[str, Any]:
-    # The rules of runs take a tenth of a second to import; most operators have no file of them.
+    # Importing the rules takes a tenth of a second, and most operators have no rules file.
     from chimes.conformance.rules import Rules  # noqa: PLC0415
 
     try:

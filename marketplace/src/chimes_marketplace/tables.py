@@ -1,4 +1,4 @@
-"""Imports the tables of every area, so that metadata and migrations see them all."""
+"""Imports the tables of all packages, so that SQLModel's metadata contains them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker: what validates, in a process of its own or in that of the server."""
+"""The worker: validates submissions, in its own process or in the server's process."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["make_worker", "work_until"]
 
 
 def make_worker(settings: Settings, database: Database, blobs: BlobStore, *, url: str) -> Reconciler:
-    """A worker that is not started. ``url``: the server's address, from whose index the jobs install."""
+    """A worker that is not started yet. ``url``: the address of the server whose index the jobs install from."""
     lane = Lane(settings, index_url=f"{url.rstrip('/')}/simple/")
     return Reconciler(settings=settings, database=database, blobs=blobs, lane=lane)
 
 
 def work_until(worker: Reconciler, stopping: threading.Event) -> None:
-    """Work until the event is set; then end the present step and give the leases back."""
+    """Work until the event is set; then finish the current step and release the leases."""
     worker.start()
     try:
         stopping.wait()

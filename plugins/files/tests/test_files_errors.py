@@ -1,4 +1,4 @@
-"""What is wrong with a file is said in one sentence that names it, never with a raw error of a library."""
+"""A file that cannot be read gives an error that names it, never the exception of a library."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def ipc(path: Path, table: pa.Table) -> bytes:
     return path.read_bytes()
 
 
-def test_a_root_that_is_not_there_is_named(tmp_path: Path, connect: Connect) -> None:
+def test_a_missing_root_is_named(tmp_path: Path, connect: Connect) -> None:
     connector = connect(tmp_path / "nowhere")
     for act in (connector.ping, lambda: list(connector.discover()), lambda: connector.plan(ReadRequest(stream="x"))):
         with pytest.raises(NotFoundError, match="nowhere"):
             act()
 
 
-def test_a_root_that_is_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path: Path, connect: Connect) -> None:
+def test_a_root_that_is_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path, connect: Connect) -> None:
     os.mkfifo(tmp_path / "t.csv")
     for root in (tmp_path / "t.csv", Path("/dev/zero")):
         with pytest.raises(ConfigError, match="neither a file nor a folder"):
             list(connect(root, format="csv").discover())
 
 
-def test_a_file_that_is_gone_after_the_plan_is_named(tmp_path: Path, connect: Connect) -> None:
+def test_a_file_removed_after_the_plan_is_named(tmp_path: Path, connect: Connect) -> None:
     pq.write_table(pa.table({"x": [1]}), tmp_path / "t.parquet")
     connector, request = connect(tmp_path), ReadRequest(stream="t")
     plan = connector.plan(request)
@@ -51,7 +51,9 @@ def test_a_file_that_is_gone_after_the_plan_is_named(tmp_path: Path, connect: Co
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 @pytest.mark.parametrize("content", [b"", b"junk" * 100, b"PAR1" + b"x" * 100 + b"PAR1"])
-def test_a_file_that_is_no_such_file_is_named(tmp_path: Path, connect: Connect, suffix: str, content: bytes) -> None:
+def test_a_file_with_other_content_than_its_suffix_is_named(
+    tmp_path: Path, connect: Connect, suffix: str, content: bytes
+) -> None:
     (tmp_path / f"t.{suffix}").write_bytes(content)
     with pytest.raises(SchemaMismatchError, match=rf"t\.{suffix} is not valid"):
         list(connect(tmp_path).discover())
@@ -67,7 +69,7 @@ def naming(file: str) -> Iterator[None]:
         raise
 
 
-def test_damage_anywhere_in_a_columnar_file_ends_in_an_error_that_names_it_or_in_whole_rows(
+def test_damage_in_a_columnar_file_gives_an_error_that_names_it_or_valid_rows(
     tmp_path: Path, connect: Connect, read: Read
 ) -> None:
     table = pa.table({"s": [f"词{i}" for i in range(300)], "i": range(300)})
@@ -85,7 +87,7 @@ def test_damage_anywhere_in_a_columnar_file_ends_in_an_error_that_names_it_or_in
     assert refused > 20
 
 
-def test_text_that_is_no_utf_8_is_named(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_text_that_is_not_utf_8_is_named(tmp_path: Path, connect: Connect, read: Read) -> None:
     (tmp_path / "j.jsonl").write_bytes(b'{"s": "\xff"}\n')
     (tmp_path / "c.csv").write_bytes(b"s\n\xff\n")
     (tmp_path / "h.csv").write_bytes(b"\xff\n1\n")
@@ -135,14 +137,14 @@ def test_a_file_of_a_folder_with_another_schema_is_named(
     assert "t/2.parquet" in caught.value.message
 
 
-def test_columns_of_a_folder_may_stand_in_another_order(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_columns_of_a_folder_may_be_in_another_order(tmp_path: Path, connect: Connect, read: Read) -> None:
     (tmp_path / "t").mkdir()
     pq.write_table(pa.table({"x": [1], "y": ["a"]}), tmp_path / "t" / "1.parquet")
     pq.write_table(pa.table({"y": ["b"], "x": [2]}), tmp_path / "t" / "2.parquet")
     assert read(connect(tmp_path), "t").to_pydict() == {"x": [1, 2], "y": ["a", "b"]}
 
 
-def test_null_where_it_may_not_be_is_named(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_a_null_in_a_column_without_nulls_is_named(tmp_path: Path, connect: Connect, read: Read) -> None:
     schema = pa.schema([pa.field("x", pa.int64(), nullable=False)])
     ipc(tmp_path / "t.arrow", pa.table([pa.array([1, None])], schema=schema))
     with pytest.raises(SchemaMismatchError, match=r"column 'x' of t\.arrow holds null"):
@@ -162,12 +164,12 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path, connect: Connect) -
             list(connect(tmp_path).discover(stream))
 
 
-def test_csv_that_does_not_fit_is_named_with_its_column(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_csv_of_another_type_is_named_with_column_row_and_value(tmp_path: Path, connect: Connect, read: Read) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n3,x\n")
     (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")
     (tmp_path / "empty.csv").write_text("")
     connector = connect(tmp_path, csv={"types": {"b": "int64"}})
-    with pytest.raises(SchemaMismatchError, match=r"column 'b' of t\.csv: .*'x'"):
+    with pytest.raises(SchemaMismatchError, match=r"column 'b' of t\.csv, row 2: .*'x'"):
         read(connector, "t")
     with pytest.raises(SchemaMismatchError, match=r"ragged\.csv"):
         read(connector, "ragged")
@@ -186,14 +188,14 @@ def test_a_header_that_changed_between_plan_and_read_is_named(tmp_path: Path, co
             list(connector.read(request, plan.partitions[0]))
 
 
-def test_json_that_does_not_fit_is_named_with_its_field(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_json_of_another_type_is_named_with_its_field(tmp_path: Path, connect: Connect, read: Read) -> None:
     contents = {
         "more": ('{"x": 1, "new": 2}\n', "'new'"),
-        "other": ('{"x": "a"}\n', "/x"),
+        "other": ('{"x": "a"}\n', r"column 'x' of other\.jsonl, line 1: \"a\""),
         "cut": ('{"x": 1', "cut.jsonl"),
         "list": ("[1]\n", "list.jsonl"),
         "day": ('{"d": "someday"}\n', "column 'd' of day"),
-        "nested": ('{"s": {"a": 1, "b": 2}}\n', "nested.jsonl"),
+        "nested": ('{"s": {"a": 1, "b": 2}}\n', r"column 's' \(/b\) of nested\.jsonl, line 1"),
     }
     for name, (text, _) in contents.items():
         (tmp_path / f"{name}.jsonl").write_text(text)
@@ -214,20 +216,20 @@ def test_a_row_longer_than_a_block_says_what_to_change(tmp_path: Path, connect: 
         assert read(connect(tmp_path), stream).num_rows > 1
 
 
-def test_a_header_that_no_csv_has_is_named(tmp_path: Path, connect: Connect) -> None:
+def test_a_header_that_is_not_csv_is_named(tmp_path: Path, connect: Connect) -> None:
     (tmp_path / "t.csv").write_text("x" * 200_000 + "\n1\n")
-    with pytest.raises(SchemaMismatchError, match=r"t\.csv has a bad header row"):
+    with pytest.raises(SchemaMismatchError, match=r"t\.csv has an invalid header row"):
         list(connect(tmp_path).discover())
 
 
 @pytest.mark.parametrize("value", ["[" * 200_000 + "]" * 200_000, '{"x":' * 50_000 + "1" + "}" * 50_000])
-def test_json_that_nests_without_end_is_named_and_ends_no_process(tmp_path: Path, connect: Connect, value: str) -> None:
+def test_deeply_nested_json_is_named_and_does_not_end_the_process(tmp_path: Path, connect: Connect, value: str) -> None:
     (tmp_path / "t.jsonl").write_text(f'{{"x": {value}}}\n')
     with pytest.raises(SchemaMismatchError, match=r"t\.jsonl nests values more than 64 deep"):
         list(connect(tmp_path).discover())
 
 
-def test_brackets_in_a_text_nest_nothing(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_brackets_in_a_text_do_not_count_as_nesting(tmp_path: Path, connect: Connect, read: Read) -> None:
     text = "[" * 100 + '\\"' + "{" * 100
     (tmp_path / "t.jsonl").write_text(f'{{"s": "{text}"}}\n')
     assert read(connect(tmp_path), "t")["s"].to_pylist() == [text.replace("\\", "")]
@@ -241,7 +243,7 @@ def test_brackets_in_a_text_nest_nothing(tmp_path: Path, connect: Connect, read:
         {"block_bytes": 1 << 40},
     ],
 )
-def test_a_configuration_that_no_reader_takes_is_refused(
+def test_a_configuration_that_the_readers_refuse_is_refused(
     tmp_path: Path, connect: Connect, config: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError):
@@ -254,7 +256,7 @@ def test_a_type_that_a_format_cannot_carry_is_refused(tmp_path: Path, connect: C
         read(connect(tmp_path, csv={"types": {"a": {"list": "int64"}}}), "t")
 
 
-def test_no_reader_is_left_open_by_an_error(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_an_error_closes_all_readers(tmp_path: Path, connect: Connect, read: Read) -> None:
     (tmp_path / "t.csv").write_text("a,b\n" + "1,2\n" * 1000 + "3,x\n")
     for _ in range(5):
         with pytest.raises(SchemaMismatchError):

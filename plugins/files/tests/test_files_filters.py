@@ -1,4 +1,4 @@
-"""Filters: what the connector leaves is what the SDK's own filter leaves of all rows, whatever the format."""
+"""Filters: in every format the connector gives the rows that the SDK's own filter keeps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from chimes import Context, ReadRequest
-from chimes.conformance.data.compare import count_rows
 from chimes.conformance.harness import Case
+from chimes.conformance.testdata.compare import count_rows
 from chimes.errors import NotFoundError, SchemaMismatchError
 from chimes.kinds.component import parse_config
 from chimes.kinds.predicates import All, Any, Compare, In, IsNull, Not, StartsWith, filter_batch
@@ -110,7 +110,7 @@ def questions(draw: st.DrawFn, types: list[pa.DataType]) -> tuple[pa.Table, tupl
 
 
 @pytest.mark.parametrize("name", ["parquet", "parquet-folder", "ipc", "csv", "jsonl"])
-def test_no_row_is_lost_and_none_is_left_over(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_exactly_the_matching_rows_are_read(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     case = Case(name=name)
     types = [dtype for dtype in HARNESS.types(case) if dtype in POOLS]
     more = [dtype for dtype in POOLS if dtype not in types] if name in ("parquet", "ipc") else []
@@ -140,7 +140,7 @@ def sieve(table: pa.Table, filters: tuple[Anything, ...]) -> pa.Table:
 
 
 @pytest.mark.parametrize("dtype", [pa.float32(), pa.float64()])
-def test_statistics_that_do_not_count_nan_lose_no_row(
+def test_statistics_without_nan_do_not_exclude_rows(
     tmp_path: Path, connect: Callable[..., FilesConnector], read: Callable[..., pa.Table], dtype: pa.DataType
 ) -> None:
     sets = ([1.0, math.nan], [math.nan, None], [0.0, None], [-0.0, 2.0], [1.0, 1.0])
@@ -155,7 +155,7 @@ def test_statistics_that_do_not_count_nan_lose_no_row(
                 assert count_rows(got) == count_rows(sieve(table, (predicate,))), predicate
 
 
-def test_row_groups_that_statistics_rule_out_are_not_read(
+def test_row_groups_excluded_by_statistics_are_not_read(
     tmp_path: Path, connect: Callable[..., FilesConnector], read: Callable[..., pa.Table]
 ) -> None:
     path = tmp_path / "t.parquet"
@@ -170,7 +170,7 @@ def test_row_groups_that_statistics_rule_out_are_not_read(
         read(connector, "t", filters=(Compare(op="le", column="x", value=98),))
 
 
-def test_a_column_that_only_a_filter_looks_at_is_not_given(
+def test_a_column_used_only_by_a_filter_is_not_returned(
     tmp_path: Path, connect: Callable[..., FilesConnector], read: Callable[..., pa.Table]
 ) -> None:
     pq.write_table(pa.table({"a": [1, 2, 3], "b": ["x", "y", "x"]}), tmp_path / "t.parquet")
@@ -178,7 +178,7 @@ def test_a_column_that_only_a_filter_looks_at_is_not_given(
     assert got.to_pydict() == {"a": [1, 3]}
 
 
-def test_a_filter_that_cannot_be_asked_is_refused_before_anything_is_read(
+def test_an_invalid_filter_is_refused_before_anything_is_read(
     tmp_path: Path, connect: Callable[..., FilesConnector]
 ) -> None:
     pq.write_table(pa.table({"a": [1]}), tmp_path / "t.parquet")

@@ -1,4 +1,4 @@
-"""Partitions: disjoint, complete, the same on every call, readable by any process; batches of the size asked for."""
+"""Partitions: disjoint, complete, the same on every call, readable by any process; batches of the requested size."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 from chimes import Context, Partition, ReadRequest
-from chimes.conformance.data.compare import same_table
 from chimes.conformance.harness import Case
+from chimes.conformance.testdata.compare import same_table
 from chimes.errors import CancelledError, InvalidStateError
 from chimes.kinds.component import parse_config
 from chimes.kinds.predicates import Compare
@@ -95,7 +95,7 @@ with pa.ipc.new_file(said["out"], batches[0].schema) as writer:
 """
 
 
-def test_many_files_are_dealt_out_whole_by_their_size(tmp_path: Path, connect: Connect) -> None:
+def test_many_files_are_distributed_by_their_size(tmp_path: Path, connect: Connect) -> None:
     (tmp_path / "t").mkdir()
     for number in range(20):
         pq.write_table(pa.table({"i": range(number * 10, number * 10 + 10)}), tmp_path / "t" / f"{number:02}.parquet")
@@ -109,7 +109,7 @@ def test_a_small_text_file_is_not_cut(tmp_path: Path, connect: Connect) -> None:
     assert len(connect(tmp_path, min_part_bytes=8192).plan(ReadRequest(stream="t", partitions=8)).partitions) == 2
 
 
-def test_a_plan_estimates_rows_where_the_footer_tells_them(tmp_path: Path, connect: Connect) -> None:
+def test_a_plan_estimates_rows_from_the_footer(tmp_path: Path, connect: Connect) -> None:
     pq.write_table(pa.table({"i": range(100)}), tmp_path / "t.parquet", row_group_size=25)
     pacsv.write_csv(pa.table({"i": range(9)}), tmp_path / "c.csv")
     connector = connect(tmp_path)
@@ -121,7 +121,7 @@ def test_a_plan_estimates_rows_where_the_footer_tells_them(tmp_path: Path, conne
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_batches_have_no_more_rows_and_bytes_than_asked_for(name: str, tmp_path: Path) -> None:
+def test_batches_have_at_most_the_requested_rows_and_bytes(name: str, tmp_path: Path) -> None:
     words = ["x" * (1 + 37 * i % 500) for i in range(400)]
     connector = seeded(name, pa.table({"i": range(400), "s": words}), Context.under(tmp_path))
     for request in (ReadRequest(stream="t", batch_rows=7), ReadRequest(stream="t", batch_bytes=2000)):
@@ -149,7 +149,7 @@ def test_one_row_larger_than_a_batch_comes_alone_and_a_shared_dictionary_is_not_
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_limit_is_kept_by_each_part_and_never_gives_too_few(name: str, tmp_path: Path) -> None:
+def test_each_part_keeps_the_limit_and_gives_enough_rows(name: str, tmp_path: Path) -> None:
     connector = seeded(name, pa.table({"i": range(100)}), Context.under(tmp_path))
     for limit in (0, 1, 33, 1000):
         for wanted in (1, 3):
@@ -159,7 +159,7 @@ def test_a_limit_is_kept_by_each_part_and_never_gives_too_few(name: str, tmp_pat
             assert sum(map(len, found)) >= min(limit, 100)
 
 
-def test_a_file_written_again_with_other_row_groups_is_noticed(tmp_path: Path, connect: Connect) -> None:
+def test_a_file_rewritten_with_other_row_groups_is_refused(tmp_path: Path, connect: Connect) -> None:
     pq.write_table(pa.table({"i": range(100)}), tmp_path / "t.parquet", row_group_size=10)
     connector, request = connect(tmp_path), ReadRequest(stream="t", partitions=2)
     plan = connector.plan(request)
@@ -169,7 +169,7 @@ def test_a_file_written_again_with_other_row_groups_is_noticed(tmp_path: Path, c
 
 
 @pytest.mark.parametrize("path", ["../secret.parquet", "/etc/passwd", "a/../../b.parquet"])
-def test_a_token_cannot_lead_out_of_the_root(tmp_path: Path, connect: Connect, path: str) -> None:
+def test_a_token_with_a_path_outside_of_the_root_is_refused(tmp_path: Path, connect: Connect, path: str) -> None:
     pq.write_table(pa.table({"i": range(3)}), tmp_path / "t.parquet")
     connector, request = connect(tmp_path), ReadRequest(stream="t")
     token = connector.plan(request).partitions[0].model_dump(mode="json")["token"]
@@ -200,7 +200,7 @@ def test_a_read_ends_when_it_is_cancelled(tmp_path: Path, connect: Connect) -> N
         next(batches)
 
 
-def test_a_read_given_up_early_closes_its_files(tmp_path: Path, connect: Connect) -> None:
+def test_a_read_that_is_abandoned_closes_its_files(tmp_path: Path, connect: Connect) -> None:
     pq.write_table(pa.table({"i": range(100)}), tmp_path / "t.parquet")
     pacsv.write_csv(pa.table({"i": range(100_000)}), tmp_path / "c.csv")
     connector = connect(tmp_path)

@@ -1,4 +1,4 @@
-"""The plugin as the registry sees it: light to list, whole to load, described in a card."""
+"""The plugin in the registry: it is light to list, it loads, and its card describes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chimes_files.plugin import chimes_connectors
 FOLDER = Path(__file__).parents[1]
 
 
-def test_listing_the_plugin_loads_nothing_heavy() -> None:
+def test_listing_the_plugin_imports_nothing_heavy() -> None:
     program = (
         "import json, sys, chimes_files.plugin as p; p.chimes_connectors(); print(json.dumps(sorted(sys.modules)))"
     )
@@ -38,7 +38,7 @@ def test_every_field_of_the_configuration_is_described() -> None:
             assert field.get("description"), name
 
 
-def test_the_card_says_what_a_user_must_know() -> None:
+def test_the_card_has_all_headings() -> None:
     card = (FOLDER / "README.md").read_text("utf-8")
     for heading in ("Purpose", "Inputs", "Outputs", "Limits", "Known failures", "Contact"):
         assert f"## {heading}" in card

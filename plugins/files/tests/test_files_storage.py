@@ -1,4 +1,4 @@
-"""Where files lie: paths, file:// and memory:// URLs, drivers with secrets, drivers that refuse."""
+"""Roots: paths, file:// and memory:// URLs, drivers with secrets, drivers that refuse access."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_refusal_and_a_failure_are_told_apart(
     assert password not in str(caught.value)
 
 
-def test_a_folder_that_may_not_be_listed_is_not_passed_over(tmp_path: Path, connect: Connect) -> None:
+def test_a_folder_that_may_not_be_listed_is_an_error(tmp_path: Path, connect: Connect) -> None:
     (tmp_path / "t.csv").write_text("a\n1\n")
     locked = tmp_path / "locked"
     locked.mkdir()
@@ -123,7 +123,7 @@ def test_a_folder_that_may_not_be_listed_is_not_passed_over(tmp_path: Path, conn
         list(connector.discover())
 
 
-def test_a_secret_that_is_not_set_is_named_by_its_reference(connect: Connect) -> None:
+def test_a_missing_secret_is_named_by_its_reference(connect: Connect) -> None:
     with pytest.raises(NotFoundError, match="env:NOT_SET_ANYWHERE"):
         connect("vault://box", secrets={"password": "env:NOT_SET_ANYWHERE"}).ping()
 
@@ -134,14 +134,14 @@ def test_credentials_in_the_root_are_refused_without_repeating_them(connect: Con
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_driver_that_is_missing_or_unknown_is_said(connect: Connect) -> None:
+def test_a_missing_or_unknown_driver_is_named(connect: Connect) -> None:
     with pytest.raises(UnsupportedError, match="s3://bucket"):
         connect("s3://bucket/data").ping()
     with pytest.raises(ConfigError, match="carrier"):
         connect("carrier-pigeon://loft").ping()
 
 
-def test_making_a_connector_touches_nothing(tmp_path: Path, connect: Connect) -> None:
+def test_making_a_connector_opens_nothing(tmp_path: Path, connect: Connect) -> None:
     with connect(tmp_path / "later") as connector:
         pass
     connector.close()

@@ -1,4 +1,4 @@
-"""Streams: what makes one, what it is called, and the columns that folders' names give."""
+"""Streams: how files are grouped and named, and the columns that folders' names give."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def test_a_file_in_the_root_is_a_stream_and_so_is_a_folder(tmp_path: Path, conne
     assert read(connect(tmp_path), "z").num_rows == 2
 
 
-def test_each_file_is_a_stream_if_that_is_asked_for(tmp_path: Path, connect: Connect) -> None:
+def test_each_file_is_a_stream_if_configured(tmp_path: Path, connect: Connect) -> None:
     put(tmp_path, "b.parquet", "z/2.parquet", "z/1.parquet", "k=1/x.csv")
     assert names(connect(tmp_path, stream_per="file")) == ["b", "k=1/x", "z/1", "z/2"]
 
 
-def test_hidden_files_and_other_suffixes_are_not_seen(tmp_path: Path, connect: Connect) -> None:
+def test_hidden_files_and_other_suffixes_are_ignored(tmp_path: Path, connect: Connect) -> None:
     put(tmp_path, "a.parquet", ".b.parquet", "_c.parquet", "_tmp/d.parquet", "t/.x.parquet", "README.md", "n.json")
     assert names(connect(tmp_path)) == ["a"]
     assert names(connect(tmp_path, hidden=["."])) == ["_c", "_tmp", "a"]
@@ -66,14 +66,14 @@ def test_links_are_followed_and_circles_end(tmp_path: Path, connect: Connect) ->
     assert names(connect(tmp_path / "in")) == ["a", "other/b"]
 
 
-def test_streams_that_would_share_a_name_keep_their_suffix(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_streams_with_the_same_name_keep_their_suffix(tmp_path: Path, connect: Connect, read: Read) -> None:
     put(tmp_path, "a.csv", "a.parquet", "b.parquet", "m/1.csv", "m/1.parquet")
     assert names(connect(tmp_path)) == ["a.csv", "a.parquet", "b", "m.csv", "m.parquet"]
     assert names(connect(tmp_path, format="csv")) == ["a", "m"]
     assert read(connect(tmp_path), "m.csv").num_rows == 1
 
 
-def test_streams_that_no_suffix_tells_apart_are_refused(tmp_path: Path, connect: Connect) -> None:
+def test_streams_with_the_same_name_and_suffix_are_refused(tmp_path: Path, connect: Connect) -> None:
     put(tmp_path, "a.csv", "a/1.csv", "a/1.parquet")
     with pytest.raises(ConflictError, match=r"'a\.csv'"):
         names(connect(tmp_path))
@@ -88,7 +88,7 @@ def test_the_root_may_be_one_file(tmp_path: Path, connect: Connect, read: Read) 
     connect(tmp_path / "a.parquet").ping()
 
 
-def test_a_pattern_chooses_streams_and_leaves_others_unopened(tmp_path: Path, connect: Connect) -> None:
+def test_a_pattern_selects_streams_and_other_files_are_not_opened(tmp_path: Path, connect: Connect) -> None:
     put(tmp_path, "sales_1.parquet", "sales_2.parquet", "stock.parquet")
     (tmp_path / "broken.parquet").write_bytes(b"nothing")
     connector = connect(tmp_path)
@@ -99,7 +99,7 @@ def test_a_pattern_chooses_streams_and_leaves_others_unopened(tmp_path: Path, co
         names(connector)
 
 
-def test_an_unknown_stream_is_named_with_those_that_there_are(tmp_path: Path, connect: Connect) -> None:
+def test_an_unknown_stream_is_named_with_the_existing_ones(tmp_path: Path, connect: Connect) -> None:
     with pytest.raises(NotFoundError, match="'b'") as caught:
         connect(tmp_path).plan(ReadRequest(stream="b"))
     assert "no file" in str(caught.value.hint)
@@ -117,7 +117,7 @@ def test_an_unknown_column_is_named_with_the_existing_ones(tmp_path: Path, conne
     assert caught.value.hint == "columns: a, b"
 
 
-def test_columns_come_in_the_order_asked_for(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_columns_come_in_the_requested_order(tmp_path: Path, connect: Connect, read: Read) -> None:
     put(tmp_path, "t.parquet", "f.arrow", a=[1], b=[2], c=[3])
     (tmp_path / "c.csv").write_text("a,b,c\n1,2,3\n")
     (tmp_path / "j.jsonl").write_text('{"a": 1, "b": 2, "c": 3}\n')
@@ -126,8 +126,8 @@ def test_columns_come_in_the_order_asked_for(tmp_path: Path, connect: Connect, r
         assert read(connect(tmp_path), stream, columns=("c", "a")).column_names == ["c", "a"]
 
 
-@pytest.mark.parametrize(("columns", "said"), [((), "no column"), (("x", "x"), "twice")])
-def test_columns_that_make_no_table_are_refused(
+@pytest.mark.parametrize(("columns", "said"), [((), "empty"), (("x", "x"), "twice")])
+def test_an_empty_list_of_columns_and_a_repeated_column_are_refused(
     tmp_path: Path, connect: Connect, columns: tuple[str, ...], said: str
 ) -> None:
     put(tmp_path, "t.parquet")
@@ -166,7 +166,7 @@ def test_the_root_itself_may_hold_hive_folders(tmp_path: Path, connect: Connect,
     assert read(connect(tmp_path / "t"), "t").num_rows == table.num_rows
 
 
-def test_a_filter_on_a_hive_column_opens_only_files_that_it_needs(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_a_filter_on_a_hive_column_opens_only_matching_files(tmp_path: Path, connect: Connect, read: Read) -> None:
     put(tmp_path, "t/k=1/a.parquet", "t/k=2/a.parquet", "t/k=__HIVE_DEFAULT_PARTITION__/a.parquet")
     (tmp_path / "t/k=2/a.parquet").write_bytes(b"broken")
     connector = connect(tmp_path)
@@ -178,12 +178,14 @@ def test_a_filter_on_a_hive_column_opens_only_files_that_it_needs(tmp_path: Path
     assert (none.num_rows, none.column_names) == (0, ["x", "k"])
 
 
-def test_without_hive_a_folder_is_only_a_name(tmp_path: Path, connect: Connect) -> None:
+def test_without_hive_a_folder_is_part_of_the_name(tmp_path: Path, connect: Connect) -> None:
     put(tmp_path, "t/k=1/a.parquet")
     assert names(connect(tmp_path, partitioning="none")) == ["t/k=1"]
 
 
-def test_hive_folders_that_do_not_fit_are_refused_by_name(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_hive_folders_with_other_keys_or_values_are_refused_by_name(
+    tmp_path: Path, connect: Connect, read: Read
+) -> None:
     put(tmp_path, "t/k=1/a.parquet", "t/j=1/a.parquet", "u/x=1/a.parquet", "v/k=old/a.parquet")
     with pytest.raises(SchemaMismatchError, match="other key=value folders"):
         names(connect(tmp_path), "t")

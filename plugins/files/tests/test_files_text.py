@@ -24,13 +24,13 @@ def test_an_empty_value_is_null_and_a_quoted_one_is_empty_text(tmp_path: Path, c
     assert read(connect(tmp_path), "one").to_pydict() == {"a": [None, "", "x"]}
 
 
-def test_what_stands_for_null_can_be_said(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_the_values_that_mean_null_are_configured(tmp_path: Path, connect: Connect, read: Read) -> None:
     (tmp_path / "t.csv").write_text('a,b\nNA,1\n"NA",-\n,3\n')
     got = read(connect(tmp_path, csv={"null_values": ["NA", "-"]}), "t")
     assert got.to_pydict() == {"a": [None, "NA", ""], "b": [1, None, 3]}
 
 
-def test_types_are_guessed_from_the_first_block_or_text(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_types_are_guessed_or_all_columns_are_text(tmp_path: Path, connect: Connect, read: Read) -> None:
     (tmp_path / "t.csv").write_text("i,f,s,d\n1,1.5,x,2024-01-31\n")
     assert read(connect(tmp_path), "t").schema.types == [pa.int64(), pa.float64(), pa.string(), pa.date32()]
     plain = connect(tmp_path, csv={"infer": False, "types": {"i": "uint8", "unused": "int8"}})
@@ -38,7 +38,7 @@ def test_types_are_guessed_from_the_first_block_or_text(tmp_path: Path, connect:
     assert read(plain, "t").schema.field("i").type == pa.uint8()
 
 
-def test_types_can_be_given_for_one_stream_alone(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_types_can_be_given_for_one_stream(tmp_path: Path, connect: Connect, read: Read) -> None:
     for name in "ab":
         (tmp_path / f"{name}.csv").write_text("x\n7\n")
     connector = connect(tmp_path, csv={"types": {"x": "int8"}, "streams": {"b": {"x": "string"}}})
@@ -83,14 +83,14 @@ def test_compressed_text_is_read(tmp_path: Path, connect: Connect, read: Read) -
 
 
 @pytest.mark.parametrize("text", ["a,b", "a,b\n"])
-def test_a_header_alone_is_an_empty_stream(tmp_path: Path, connect: Connect, read: Read, text: str) -> None:
+def test_a_file_with_only_a_header_is_an_empty_stream(tmp_path: Path, connect: Connect, read: Read, text: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     got = read(connect(tmp_path), "t")
     assert (got.num_rows, got.schema.types) == (0, [pa.string(), pa.string()])
 
 
 @pytest.mark.parametrize("text", ["", "\n\n \n"])
-def test_json_lines_without_a_line_are_an_empty_stream(tmp_path: Path, connect: Connect, read: Read, text: str) -> None:
+def test_json_lines_without_lines_are_an_empty_stream(tmp_path: Path, connect: Connect, read: Read, text: str) -> None:
     (tmp_path / "t.jsonl").write_text(text)
     got = read(connect(tmp_path, jsonl={"types": {"a": "int8"}}), "t")
     assert (got.num_rows, got.schema.names) == (0, ["a"])
@@ -118,8 +118,6 @@ def test_json_fields_are_found_or_configured(tmp_path: Path, connect: Connect, r
         ({"color": "red"}, "color"),
     ],
 )
-def test_an_option_that_makes_no_sense_is_named(
-    tmp_path: Path, connect: Connect, options: dict[str, object], said: str
-) -> None:
+def test_an_invalid_option_is_named(tmp_path: Path, connect: Connect, options: dict[str, object], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         connect(tmp_path, **options)

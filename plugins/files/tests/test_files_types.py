@@ -1,4 +1,4 @@
-"""Every type that the harness claims for a format comes back as it was written, to the last bit."""
+"""Every type that the harness lists for a format comes back exactly as it was written."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.types as pt
 import pytest
 from chimes import Context, ReadRequest
-from chimes.conformance.data.compare import same_table
 from chimes.conformance.harness import Case
+from chimes.conformance.testdata.compare import same_table
 from chimes.errors import UnsupportedError
 from chimes.kinds.component import parse_config
 from chimes_files.conformance import FilesHarness
@@ -28,7 +28,7 @@ FIRST_S, LAST_S, DAY_S = -62_135_500_000, 253_402_200_000, 86_400
 
 
 def counts(dtype: pa.DataType) -> st.SearchStrategy[int]:
-    """Stored integers of temporal types, in the years 1 to 9999 in any zone: text has no others."""
+    """Stored integers of temporal types, in the years 1 to 9999 in any zone, as text has only these."""
     if pt.is_date(dtype):
         days = st.integers(FIRST_S // DAY_S, LAST_S // DAY_S)
         return days if pt.is_date32(dtype) else days.map(lambda day: day * DAY_S * 1000)
@@ -107,7 +107,7 @@ def tables(draw: st.DrawFn, types: tuple[pa.DataType, ...]) -> pa.Table:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_tables_of_claimed_types_come_back_exactly(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_tables_of_listed_types_come_back_exactly(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     case = Case(name=name)
 
     @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -162,7 +162,7 @@ def test_metadata_and_nullability_are_kept_where_the_format_has_them(name: str, 
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_harness_claims_types_and_writes_streams_below_tmp(name: str, tmp_path: Path) -> None:
+def test_the_harness_lists_types_and_writes_streams_below_tmp(name: str, tmp_path: Path) -> None:
     context = Context.under(tmp_path)
     assert name in [case.name for case in HARNESS.cases(context)]
     config = HARNESS.seed(Case(name=name), {"a": pa.table({"x": [1]}), "_b": pa.table({"y": ["1"]})}, context)
@@ -172,8 +172,8 @@ def test_the_harness_claims_types_and_writes_streams_below_tmp(name: str, tmp_pa
 
 
 @pytest.mark.parametrize("stream", ["", "a/b", "..", "编" * 100])
-def test_the_harness_refuses_a_name_that_no_file_can_have(stream: str, tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="no file can be called"):
+def test_the_harness_refuses_a_name_that_cannot_be_a_file_name(stream: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="a file cannot be called"):
         HARNESS.seed(Case(name="csv"), {stream: pa.table({"x": [1]})}, Context.under(tmp_path))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.data.generate import random_batch
 from chimes.conformance.run import check_installed
+from chimes.conformance.testdata.generate import random_batch
 from chimes.context import Context
 from chimes.kinds.component import parse_config
 from chimes.processes import run

@@ -1,4 +1,4 @@
-"""Quotes and escapes text for people and terminals; reads small text files within bounds."""
+"""Quotes and escapes text for people and terminals; reads small text files with a size limit."""
 
 from __future__ import annotations
 
@@ -64,23 +64,23 @@ def _read(stream: BinaryIO, count: int) -> bytes:
 def read_toml(
     path: Path, what: str, *, refusal: type[ChimesError] = ConfigError, absent: type[ChimesError] | None = None
 ) -> dict[str, Any]:
-    """The tables of ``path``; raises as ``read_text``, and ``refusal`` if it is not TOML."""
+    """The tables of ``path``; raises as ``read_text``, and ``refusal`` if it is not valid TOML."""
     return parse_toml(read_text(path, what, refusal=refusal, absent=absent), f"{what} {str(path)!r}", refusal=refusal)
 
 
 def parse_toml(text: str, what: str, *, refusal: type[ChimesError] = ConfigError) -> dict[str, Any]:
-    """The tables in ``text``; raises ``refusal`` if it is not TOML, or nested more than 64 levels deep."""
+    """The tables in ``text``; raises ``refusal`` if it is not valid TOML, or nested more than 64 levels deep."""
     try:
         found = tomllib.loads(text)
         _check_values(found)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
-        raise refusal(f"{what} is not TOML: {why}", hint="correct that line") from error
+        raise refusal(f"{what} is not valid TOML: {why}", hint="correct that line") from error
     return found
 
 
 def _check_values(found: dict[str, Any]) -> None:
-    # Level by level instead of recursively: the text may be nested deeper than the stack allows.
+    # Without recursion, because the text may be nested deeper than the stack allows.
     level: list[Any] = [found]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []
@@ -97,14 +97,14 @@ def _check_values(found: dict[str, Any]) -> None:
 
 
 def shorten(text: str, limit: int) -> str:
-    """``text``; if it is longer than ``limit`` characters, its start and three dots."""
+    """``text``; if it has more than ``limit`` characters, its start and three dots."""
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
 def escape(text: str, *, limit: int | None = None) -> str:
-    """``text`` on one line, cut to ``limit`` characters, safe to print on a terminal.
+    """``text`` as one line for a person, at most ``limit`` characters of it.
 
-    Control characters and characters that UTF-8 cannot hold are escaped; spaces of any kind stay.
+    Characters that control a terminal or that UTF-8 cannot encode are escaped; spaces of any kind are kept.
     """
     line = " ".join(text.splitlines())
     line = line if limit is None else shorten(line, limit)
@@ -116,7 +116,7 @@ def _is_harmless(character: str) -> bool:
 
 
 def quote(value: str, *, limit: int = 120) -> str:
-    """At most ``limit`` characters of ``value`` in quotes; characters that are not printable are escaped."""
+    """At most ``limit`` characters of ``value`` in quotes; those that are not printable are escaped."""
     return repr(shorten(value, limit))
 
 

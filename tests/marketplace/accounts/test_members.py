@@ -1,4 +1,4 @@
-"""Members and users: who is taken, who is refused, in which words."""
+"""Members and users: valid ones are added, others are refused with a reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_members_and_users_are_listed_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("slug", ["", "Acme", "-a", "a-", "a b", "a" * 64, "a\n", "ä"])
-def test_a_slug_that_is_none_is_refused_with_its_value(tmp_path: Path, slug: str) -> None:
+def test_an_invalid_slug_is_refused_with_its_value(tmp_path: Path, slug: str) -> None:
     with make_market(tmp_path).database.writing() as session, pytest.raises(MarketplaceError) as caught:
         add_member(session, slug=slug, name="Acme", type="industry")
     assert caught.value.code == "bad-request"
@@ -30,7 +30,7 @@ def test_a_slug_that_is_none_is_refused_with_its_value(tmp_path: Path, slug: str
 
 
 @pytest.mark.parametrize(("name", "type_"), [(" ", "industry"), ("a\x1b[31m", "industry"), ("Acme", "bank")])
-def test_a_member_of_no_name_or_unknown_type_is_refused(tmp_path: Path, name: str, type_: str) -> None:
+def test_a_member_without_name_or_of_unknown_type_is_refused(tmp_path: Path, name: str, type_: str) -> None:
     with make_market(tmp_path).database.writing() as session, pytest.raises(MarketplaceError) as caught:
         add_member(session, slug="acme", name=name, type=type_)
     assert caught.value.code == "bad-request"
@@ -50,7 +50,7 @@ def test_a_taken_name_is_refused(tmp_path: Path) -> None:
     ("name", "member", "role", "code"),
     [("al ice", "acme", None, "bad-request"), ("al", "acme", "root", "bad-request"), ("al", "else", None, "not-found")],
 )
-def test_a_user_that_cannot_be_is_refused(tmp_path: Path, name: str, member: str, role: str | None, code: str) -> None:
+def test_an_invalid_user_is_refused(tmp_path: Path, name: str, member: str, role: str | None, code: str) -> None:
     with make_market(tmp_path).database.writing() as session:
         add_member(session, slug="acme", name="Acme", type="industry")
         with pytest.raises(MarketplaceError) as caught:
@@ -58,7 +58,7 @@ def test_a_user_that_cannot_be_is_refused(tmp_path: Path, name: str, member: str
     assert caught.value.code == code
 
 
-def test_what_was_begun_with_an_error_is_not_kept(tmp_path: Path) -> None:
+def test_changes_before_an_error_are_rolled_back(tmp_path: Path) -> None:
     market = make_market(tmp_path)
 
     def begin() -> None:

@@ -91,7 +91,7 @@ def test_error_is_the_same_wherever_the_policy_forbids(action: Action, object: s
     assert ("token is for the project" in caught.value.message) == ("another" in name)
 
 
-def test_user_is_required_before_anything_is_looked_up() -> None:
+def test_credentials_are_required_before_anything_is_looked_up() -> None:
     assert require_user(PRINCIPALS["owner"], "change") == PRINCIPALS["owner"]
     with pytest.raises(MarketplaceError, match="needs a token"):
         require_user(ANONYMOUS, "change")

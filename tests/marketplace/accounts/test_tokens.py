@@ -1,4 +1,4 @@
-"""Tokens: random, shown once, kept as a digest, ended by revocation or time."""
+"""Tokens: random, shown once, stored as a digest, invalid after revocation or expiry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_tokens_are_long_and_all_different(tmp_path: Path) -> None:
     assert min(map(len, tokens)) > 40
 
 
-def test_a_revoked_token_is_refused_and_revoking_again_is_no_error(tmp_path: Path) -> None:
+def test_a_revoked_token_is_refused_and_can_be_revoked_again(tmp_path: Path) -> None:
     market = make_market(tmp_path)
     token, other = add_author(market), add_author(market)
     with market.database.writing() as session:

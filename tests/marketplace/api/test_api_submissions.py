@@ -1,4 +1,4 @@
-"""What a member may do with a submission, and what it is told."""
+"""Actions of a member on a submission, and their responses."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from pathlib import Path
 
 import pytest
 from chimes_marketplace.app import create_app
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market
-from release_factories import put, verdict
+from release_factories import make_release, verdict
 
 WOKEN: list[str] = []
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Market:
+def market(tmp_path: Path) -> Marketplace:
     return make_market(tmp_path)
 
 
 @pytest.fixture
-def alice(market: Market) -> dict[str, str]:
+def alice(market: Marketplace) -> dict[str, str]:
     return basic(add_author(market))
 
 
 @pytest.fixture
-def client(market: Market, alice: dict[str, str]) -> Iterator[TestClient[Litestar]]:
+def client(market: Marketplace, alice: dict[str, str]) -> Iterator[TestClient[Litestar]]:
     WOKEN.clear()
     with TestClient(create_app(replace(market, wake=lambda: WOKEN.append("woken")))) as client:
         yield client
 
 
-def test_closing_begins_the_validation(client: TestClient[Litestar], market: Market, alice: dict[str, str]) -> None:
-    shelved = put(market, state="staged")
-    answer = client.post(f"/api/v1/submissions/{shelved.id}/close", headers=alice)
+def test_closing_begins_the_validation(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
+) -> None:
+    made = make_release(market, state="staged")
+    answer = client.post(f"/api/v1/submissions/{made.id}/close", headers=alice)
     assert answer.status_code == 200
     assert answer.json()["state"] == "validating"
     assert [(step["state"], step["actor"]) for step in answer.json()["steps"]] == [
@@ -46,31 +48,33 @@ def test_closing_begins_the_validation(client: TestClient[Litestar], market: Mar
     assert WOKEN == ["woken"]
 
 
-def test_what_was_cancelled_can_be_tried_again(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+def test_a_cancelled_submission_can_be_retried(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
-    shelved = put(market, state="validating")
-    cancelled = client.post(f"/api/v1/submissions/{shelved.id}/cancel", headers=alice).json()
+    made = make_release(market, state="validating")
+    cancelled = client.post(f"/api/v1/submissions/{made.id}/cancel", headers=alice).json()
     assert (cancelled["state"], cancelled["attempt"]) == ("cancelled", 1)
-    again = client.post(f"/api/v1/submissions/{shelved.id}/retry", headers=alice).json()
+    again = client.post(f"/api/v1/submissions/{made.id}/retry", headers=alice).json()
     assert (again["state"], again["attempt"], again["reason"]) == ("validating", 2, None)
 
 
-def test_a_state_that_does_not_allow_it_is_a_conflict_with_a_way_out(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+def test_an_action_that_the_state_forbids_is_a_conflict_with_a_fix(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
-    shelved = put(market)
+    made = make_release(market)
     for action in ("close", "cancel", "retry"):
-        answer = client.post(f"/api/v1/submissions/{shelved.id}/{action}", headers=alice)
+        answer = client.post(f"/api/v1/submissions/{made.id}/{action}", headers=alice)
         assert (answer.status_code, answer.json()["code"]) == (409, "conflict"), action
         assert "new version" in answer.json()["fix"]
     assert WOKEN == []
 
 
 @pytest.mark.parametrize("action", ["close", "cancel", "retry"])
-def test_only_its_member_may_do_it(client: TestClient[Litestar], market: Market, action: str) -> None:
-    shelved = put(market, state="staged")
-    path = f"/api/v1/submissions/{shelved.id}/{action}"
+def test_only_the_member_may_change_a_submission(
+    client: TestClient[Litestar], market: Marketplace, action: str
+) -> None:
+    made = make_release(market, state="staged")
+    path = f"/api/v1/submissions/{made.id}/{action}"
     foreign = basic(add_author(market, member="bella", user="bob"))
     admin = basic(add_author(market, member="centre", user="root", role="admin"))
     scoped = basic(add_author(market, project="acme-other"))
@@ -78,21 +82,21 @@ def test_only_its_member_may_do_it(client: TestClient[Litestar], market: Market,
     assert [client.post(path, headers=each).status_code for each in (foreign, admin, scoped)] == [403, 403, 403]
 
 
-def test_an_absent_one_is_missing(client: TestClient[Litestar], alice: dict[str, str]) -> None:
+def test_an_absent_submission_is_404(client: TestClient[Litestar], alice: dict[str, str]) -> None:
     assert client.post("/api/v1/submissions/5/close", headers=alice).status_code == 404
 
 
-def test_its_runs_are_told_and_people_are_not_named_to_strangers(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+def test_runs_are_public_and_users_are_named_only_to_the_member(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
-    shelved = put(market, document=verdict(A01="pass"))
-    public = client.get(f"/api/v1/submissions/{shelved.id}").json()
-    own = client.get(f"/api/v1/submissions/{shelved.id}", headers=alice).json()
+    made = make_release(market, document=verdict(A01="pass"))
+    public = client.get(f"/api/v1/submissions/{made.id}").json()
+    own = client.get(f"/api/v1/submissions/{made.id}", headers=alice).json()
     assert public["runs"] == [
-        {"id": shelved.run, "file": shelved.filename, "state": "done", "outcome": "clean", "seconds": 0.0}
+        {"id": made.run, "file": made.filename, "state": "done", "outcome": "clean", "seconds": 0.0}
     ]
     assert [step["actor"] for step in public["steps"]] == [None, None, "marketplace"]
     assert [step["actor"] for step in own["steps"]] == ["alice", "alice", "marketplace"]
     assert public["stage_url"] is None
-    assert own["stage_url"].endswith(f"/stage/{shelved.secret}/simple/")
+    assert own["stage_url"].endswith(f"/stage/{made.secret}/simple/")
     assert public["position"] is None

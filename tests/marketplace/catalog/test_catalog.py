@@ -86,7 +86,7 @@ def test_releases_come_newest_version_first(session: Session) -> None:
     assert found == ["2!0.1", "1.10", "1.10rc1", "1.9"]
 
 
-def test_lookalikes_are_those_of_other_members(session: Session) -> None:
+def test_only_lookalikes_of_other_members_are_found(session: Session) -> None:
     for name in ("torch-vision", "t0rchv1sion", "torchvision"):
         add_project(session, name=name, member_id=2 if name == "t0rchv1sion" else 1)
     assert [each.name for each in find_lookalikes(session, name="torchvision", member_id=1)] == ["t0rchv1sion"]

@@ -1,4 +1,4 @@
-"""Commands called as the console script calls them, in this process: each says what it printed and its status."""
+"""Calls commands in this process, as the console script does, and returns their output and status."""
 
 from __future__ import annotations
 

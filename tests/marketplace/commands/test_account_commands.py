@@ -1,4 +1,4 @@
-"""``member``, ``user``, ``token``: what scripts rely on."""
+"""``member``, ``user``, ``token``: the behaviour that scripts rely on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def start(run_command: RunCommand) -> None:
     assert run_command("user", "add", "alice", "--member", "acme", "--role", "admin").status == 0
 
 
-def test_a_member_can_be_added_before_anything_was_served(run_command: RunCommand, data: Path) -> None:
+def test_a_member_can_be_added_before_the_first_serve(run_command: RunCommand, data: Path) -> None:
     start(run_command)
     assert data.stat().st_mode & 0o077 == 0
     result = run_command("member", "list")
@@ -28,7 +28,7 @@ def test_a_member_can_be_added_before_anything_was_served(run_command: RunComman
     ]
 
 
-def test_a_created_token_is_all_that_is_printed_and_works_at_once(run_command: RunCommand, data: Path) -> None:
+def test_only_the_created_token_is_printed_and_it_works_at_once(run_command: RunCommand, data: Path) -> None:
     start(run_command)
     result = run_command("token", "create", "--user", "alice", "--project", "Acme_Tools", "--days", 3)
     assert (result.status, result.err) == (0, "")
@@ -48,7 +48,7 @@ def test_tokens_are_listed_without_their_secrets_and_revoked_by_number(run_comma
     assert [(row["id"], row["project"], row["expires"]) for row in rows] == [(2, None, None)]
 
 
-def test_empty_lists_say_how_to_begin(run_command: RunCommand, tmp_path: Path) -> None:
+def test_an_empty_list_names_the_command_that_adds(run_command: RunCommand, tmp_path: Path) -> None:
     make_market(tmp_path)
     for verb in ("member", "user"):
         assert f"chimes-marketplace {verb} add" in run_command(verb, "list").out
@@ -71,7 +71,7 @@ def test_empty_lists_say_how_to_begin(run_command: RunCommand, tmp_path: Path) -
         (("token", "revoke", "7"), "not-found"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_one_sentence_with_a_fix(
+def test_an_impossible_command_is_refused_in_one_sentence_with_a_fix(
     run_command: RunCommand, arguments: tuple[str, ...], code: str
 ) -> None:
     start(run_command)
@@ -116,7 +116,7 @@ def test_only_serve_and_member_add_make_a_database(run_command: RunCommand, data
     assert not list(data.iterdir())
 
 
-def test_a_folder_whose_database_is_none_is_refused(run_command: RunCommand, data: Path) -> None:
+def test_a_folder_with_an_invalid_database_is_refused(run_command: RunCommand, data: Path) -> None:
     data.mkdir()
     (data / "marketplace.db").write_text("no database at all, but a long enough text" * 20)
     result = run_command("member", "list")
@@ -126,12 +126,12 @@ def test_a_folder_whose_database_is_none_is_refused(run_command: RunCommand, dat
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("nonsense", "not the address of a database"),
-        ("postgresql://alice:hush@host:port/x", "not the address of a database"),
+        ("nonsense", "not a valid database address"),
+        ("postgresql://alice:hush@host:port/x", "not a valid database address"),
         ("nosuch://alice:hush@host/x", "no driver"),
     ],
 )
-def test_a_database_address_that_is_none_is_refused_without_its_password(
+def test_an_invalid_database_address_is_refused_without_its_password(
     run_command: RunCommand, data: Path, monkeypatch: pytest.MonkeyPatch, address: str, reason: str
 ) -> None:
     data.mkdir()

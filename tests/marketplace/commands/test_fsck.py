@@ -1,4 +1,4 @@
-"""``fsck``: silent where database and files agree, exact where they do not."""
+"""``fsck``: reports nothing if database and files agree, else every difference."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from chimes_marketplace.database import Session
 from chimes_marketplace.lanes.runs import list_runs
 from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions.states import close, decide, get_submission, open_submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from command_results import RunCommand
 from market_factories import add_author, make_market, make_wheel
 
-Break = Callable[[Market, Session, File], None]
+Break = Callable[[Marketplace, Session, File], None]
 
 
-def fill(folder: Path) -> Market:
+def fill(folder: Path) -> Marketplace:
     """A market with one listed release: a wheel, its METADATA, a run with its documents."""
     market = make_market(folder)
     add_author(market)
@@ -58,81 +58,81 @@ def fill(folder: Path) -> Market:
     return market
 
 
-def damage(market: Market, digest: str) -> None:
+def damage(market: Marketplace, digest: str) -> None:
     with market.blobs.lend(digest) as path:
         path.chmod(0o644)
         path.write_bytes(b"other")
 
 
-def lose_wheel(market: Market, session: Session, file: File) -> None:
+def lose_wheel(market: Marketplace, session: Session, file: File) -> None:
     market.blobs.delete(file.sha256)
 
 
-def damage_wheel(market: Market, session: Session, file: File) -> None:
+def damage_wheel(market: Marketplace, session: Session, file: File) -> None:
     damage(market, file.sha256)
 
 
-def lose_documents(market: Market, session: Session, file: File) -> None:
+def lose_documents(market: Marketplace, session: Session, file: File) -> None:
     market.blobs.delete(str(list_runs(session, submission_id=file.submission_id)[0].verdict_sha256))
 
 
-def change_metadata(market: Market, session: Session, file: File) -> None:
+def change_metadata(market: Marketplace, session: Session, file: File) -> None:
     file.metadata_sha256 = market.blobs.put(b"Name: other\n")
 
 
-def forget_metadata(market: Market, session: Session, file: File) -> None:
+def forget_metadata(market: Marketplace, session: Session, file: File) -> None:
     file.metadata_sha256 = None
 
 
-def change_digest(market: Market, session: Session, file: File) -> None:
+def change_digest(market: Marketplace, session: Session, file: File) -> None:
     file.sha256 = "no digest"
 
 
-def change_size(market: Market, session: Session, file: File) -> None:
+def change_size(market: Marketplace, session: Session, file: File) -> None:
     file.size_bytes += 1
 
 
-def unlist_submission(market: Market, session: Session, file: File) -> None:
+def unlist_submission(market: Marketplace, session: Session, file: File) -> None:
     session.add(get_submission(session, id=file.submission_id))
     get_submission(session, id=file.submission_id).state = "rejected"
 
 
-def unlist_file(market: Market, session: Session, file: File) -> None:
+def unlist_file(market: Marketplace, session: Session, file: File) -> None:
     file.listed_at = None
 
 
-def unknown_state(market: Market, session: Session, file: File) -> None:
+def unknown_state(market: Marketplace, session: Session, file: File) -> None:
     get_submission(session, id=file.submission_id).state = "lost"
 
 
-def other_release(market: Market, session: Session, file: File) -> None:
+def other_release(market: Marketplace, session: Session, file: File) -> None:
     release = add_release(session, project_id=1, version="2.0", type="library", about={})
     get_submission(session, id=file.submission_id).release_id = release.id or 0
 
 
-def empty_submission(market: Market, session: Session, file: File) -> None:
+def empty_submission(market: Marketplace, session: Session, file: File) -> None:
     open_submission(session, release_id=file.release_id, user_id=1, actor="alice")
 
 
-def no_outcome(market: Market, session: Session, file: File) -> None:
+def no_outcome(market: Marketplace, session: Session, file: File) -> None:
     list_runs(session, submission_id=file.submission_id)[0].outcome = None
 
 
-def foreign_run(market: Market, session: Session, file: File) -> None:
+def foreign_run(market: Marketplace, session: Session, file: File) -> None:
     list_runs(session, submission_id=file.submission_id)[0].submission_id = None
 
 
-def lay_strange_file(market: Market, session: Session, file: File) -> None:
+def lay_strange_file(market: Marketplace, session: Session, file: File) -> None:
     (market.settings.data / "blobs/sha256" / "notes.txt").write_text("mine")
 
 
-def lay_misplaced_blob(market: Market, session: Session, file: File) -> None:
+def lay_misplaced_blob(market: Marketplace, session: Session, file: File) -> None:
     (market.settings.data / "blobs/sha256" / "zz").mkdir()
     (market.settings.data / "blobs/sha256" / "zz" / file.sha256).write_bytes(market.blobs.read(file.sha256))
 
 
-def damage_unnamed_blob(market: Market, session: Session, file: File) -> None:
-    damage(market, market.blobs.put(b"of nobody"))
+def damage_unnamed_blob(market: Marketplace, session: Session, file: File) -> None:
+    damage(market, market.blobs.put(b"in no row"))
 
 
 BREAKS: dict[str, Break] = {
@@ -156,14 +156,14 @@ BREAKS: dict[str, Break] = {
 }
 
 
-def test_a_sound_marketplace_is_clean(run_command: RunCommand, tmp_path: Path) -> None:
+def test_an_intact_marketplace_is_clean(run_command: RunCommand, tmp_path: Path) -> None:
     fill(tmp_path)
     result = run_command("fsck")
     assert (result.status, result.out) == (0, "clean: 2 rows, 3 blobs\n")
 
 
 @pytest.mark.parametrize("said", BREAKS)
-def test_a_difference_is_named_with_what_to_do(run_command: RunCommand, tmp_path: Path, said: str) -> None:
+def test_a_difference_is_reported_with_a_fix(run_command: RunCommand, tmp_path: Path, said: str) -> None:
     market = fill(tmp_path)
     with market.database.writing() as session:
         [file] = list_files(session)
@@ -177,19 +177,19 @@ def test_a_difference_is_named_with_what_to_do(run_command: RunCommand, tmp_path
     assert (text.status, text.out.count("  fix: ")) == (1, len(found["differences"]))
 
 
-def test_a_whole_blob_that_no_row_names_is_only_noted(run_command: RunCommand, tmp_path: Path) -> None:
+def test_an_intact_blob_that_no_row_names_is_only_a_note(run_command: RunCommand, tmp_path: Path) -> None:
     fill(tmp_path).blobs.put(b"an upload on its way")
     result = run_command("fsck")
     assert (result.status, "note: " in result.out, "clean: " in result.out) == (0, True, True)
 
 
-def test_a_folder_that_is_none_is_refused(run_command: RunCommand, data: Path) -> None:
+def test_an_absent_folder_is_refused(run_command: RunCommand, data: Path) -> None:
     assert run_command("fsck").status == 2
     assert not data.exists()
 
 
 @pytest.mark.parametrize("left", ["blobs", "nothing"])
-def test_a_folder_without_its_database_is_refused_and_left_as_it_is(
+def test_a_folder_without_its_database_is_refused_and_not_changed(
     run_command: RunCommand, tmp_path: Path, data: Path, left: str
 ) -> None:
     if left == "blobs":

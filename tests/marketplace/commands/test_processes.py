@@ -1,4 +1,4 @@
-"""Each command in a process of its own, as a shell starts it: nothing is imported but what the command imports."""
+"""Each command in a separate process, as a shell starts it: only the command's own imports are loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 from chimes.processes import run
 from chimes_marketplace.commands.line import group
 from market_factories import COMMAND, make_market, run_env
-from release_factories import put
+from release_factories import make_release
 
 ACCOUNTS = (
     "member add acme --name Acme --type industry",
@@ -33,12 +33,12 @@ def run_here(data: Path, command: str) -> None:
     assert done.stdout, command
 
 
-def test_every_command_does_its_work_in_a_process_of_its_own(tmp_path: Path) -> None:
+def test_every_command_works_in_a_separate_process(tmp_path: Path) -> None:
     for command in ACCOUNTS:
         run_here(tmp_path / "data", command)
     market = make_market(tmp_path)
     for version in ("1.0", "2.0"):
-        put(market, version=version, state="held")
+        make_release(market, version=version, state="held")
     for command in DECISIONS:
         run_here(tmp_path / "data", command)
 

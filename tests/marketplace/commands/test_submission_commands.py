@@ -1,4 +1,4 @@
-"""``submission``: the list, and what a person decides about what was held."""
+"""``submission``: the list, and the decisions about held submissions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from market_factories import add_author, make_market
 
 
 def hold(folder: Path, *, state: str = "held") -> int:
-    """The number of a submission in that state."""
+    """Add a submission in that state and return its number."""
     market = make_market(folder)
     add_author(market)
     with market.database.writing() as session:
@@ -39,7 +39,7 @@ def test_held_submissions_are_listed(run_command: RunCommand, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("verb", "state"), [("approve", "listed"), ("reject", "rejected")])
-def test_a_person_decides_what_was_held_once(run_command: RunCommand, tmp_path: Path, verb: str, state: str) -> None:
+def test_a_held_submission_is_decided_once(run_command: RunCommand, tmp_path: Path, verb: str, state: str) -> None:
     id_ = hold(tmp_path)
     assert run_command("submission", verb, id_, "--reason", "seen by a person").out == f"submission {id_} is {state}\n"
     with make_market(tmp_path).database.reading() as session:
@@ -54,7 +54,7 @@ def test_a_person_decides_what_was_held_once(run_command: RunCommand, tmp_path: 
     ("arguments", "code"),
     [(("approve", "1", "--reason", " "), "bad-request"), (("reject", "9", "--reason", "x"), "not-found")],
 )
-def test_a_decision_that_cannot_be_is_refused(
+def test_an_impossible_decision_is_refused(
     run_command: RunCommand, tmp_path: Path, arguments: tuple[str, ...], code: str
 ) -> None:
     hold(tmp_path)
@@ -62,6 +62,6 @@ def test_a_decision_that_cannot_be_is_refused(
     assert (result.status, f": {code}: " in result.err) == (2, True)
 
 
-def test_what_is_still_staged_cannot_be_approved(run_command: RunCommand, tmp_path: Path) -> None:
+def test_a_staged_submission_cannot_be_approved(run_command: RunCommand, tmp_path: Path) -> None:
     result = run_command("submission", "approve", hold(tmp_path, state="staged"), "--reason", "x")
     assert (result.status, "close it first" in result.err) == (2, True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from chimes_marketplace.index.ranges import parse_range
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_wheel
 from uploads import client_of, move, send
@@ -19,19 +19,19 @@ STATES = ["staged", "validating", "held", "listed", "rejected", "cancelled", "in
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
+def market(tmp_path: Path) -> Iterator[Marketplace]:
     made = make_market(tmp_path)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def token(market: Market) -> str:
+def token(market: Marketplace) -> str:
     return add_author(market)
 
 
 @pytest.fixture
-def client(market: Market) -> Iterator[TestClient[Any]]:
+def client(market: Marketplace) -> Iterator[TestClient[Any]]:
     with client_of(market) as made:
         yield made
 
@@ -48,8 +48,8 @@ def sent(client: TestClient[Any], token: str, wheel: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def address(market: Market, sent: dict[str, Any]) -> str:
-    """Where the listed wheel is."""
+def address(market: Marketplace, sent: dict[str, Any]) -> str:
+    """The address of the listed wheel."""
     move(market, sent["submission"], "listed")
     return f"/files/{sent['sha256']}/{sent['filename']}"
 
@@ -58,7 +58,7 @@ def stage_of(sent: dict[str, Any]) -> str:
     return str(sent["stage_url"]).removeprefix("http://testserver.local").removesuffix("simple/")
 
 
-def test_listed_file_is_whole_and_for_ever(client: TestClient[Any], address: str, wheel: Path) -> None:
+def test_listed_file_is_complete_and_cacheable_forever(client: TestClient[Any], address: str, wheel: Path) -> None:
     answer = client.get(address)
     assert answer.content == wheel.read_bytes()
     assert answer.headers["cache-control"] == IMMUTABLE
@@ -101,7 +101,7 @@ def test_part_outside_is_416(client: TestClient[Any], address: str, wheel: Path,
 @pytest.mark.parametrize(
     "asked", ["bytes=0-1,4-5", "bytes=9-1", "bytes=-", "lines=0-1", "bytes=a-b", "x", f"bytes={'9' * 40}-", "bytes=²-"]
 )
-def test_range_that_is_none_gives_the_whole_file(client: TestClient[Any], address: str, asked: str) -> None:
+def test_invalid_range_gives_the_whole_file(client: TestClient[Any], address: str, asked: str) -> None:
     assert client.get(address, headers=[(b"Range", asked.encode())]).status_code == 200
 
 
@@ -110,7 +110,9 @@ def test_range_of_an_empty_file_is_outside() -> None:
     assert parse_range("bytes=0-0", 1) == range(1)
 
 
-def test_resumed_download_goes_on_only_with_the_same_bytes(client: TestClient[Any], address: str, wheel: Path) -> None:
+def test_resumed_download_continues_only_with_the_same_bytes(
+    client: TestClient[Any], address: str, wheel: Path
+) -> None:
     tag = client.head(address).headers["etag"]
     same = client.get(address, headers={"Range": "bytes=100-", "If-Range": tag})
     assert (same.status_code, same.content) == (206, wheel.read_bytes()[100:])
@@ -118,7 +120,7 @@ def test_resumed_download_goes_on_only_with_the_same_bytes(client: TestClient[An
         assert client.get(address, headers={"Range": "bytes=100-", "If-Range": other}).status_code == 200
 
 
-def test_metadata_is_that_in_the_wheel(client: TestClient[Any], address: str, wheel: Path) -> None:
+def test_metadata_is_the_same_as_in_the_wheel(client: TestClient[Any], address: str, wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         inside = archive.read("acme_tools-0.1.0.dist-info/METADATA")
     answer = client.get(address + ".metadata")
@@ -138,20 +140,18 @@ def test_absent_file_is_404(client: TestClient[Any], address: str, path: str) ->
     assert client.get(path).status_code == 404
 
 
-def test_known_digest_under_another_name_opens_nothing(client: TestClient[Any], address: str) -> None:
+def test_known_digest_with_another_name_is_404(client: TestClient[Any], address: str) -> None:
     assert client.get(address.replace("any.whl", "linux_x86_64.whl")).status_code == 404
 
 
-def test_file_that_is_not_listed_is_not_for_shared_caches(
-    client: TestClient[Any], token: str, sent: dict[str, Any]
-) -> None:
+def test_unlisted_file_is_not_for_shared_caches(client: TestClient[Any], token: str, sent: dict[str, Any]) -> None:
     answer = client.get(f"/files/{sent['sha256']}/{sent['filename']}", headers=basic(token))
     assert answer.headers["cache-control"] == "private, no-store"
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_stage_shows_a_submission_in_every_state(
-    client: TestClient[Any], market: Market, sent: dict[str, Any], wheel: Path, state: str
+    client: TestClient[Any], market: Marketplace, sent: dict[str, Any], wheel: Path, state: str
 ) -> None:
     move(market, sent["submission"], state)
     stage = stage_of(sent)
@@ -166,7 +166,7 @@ def test_stage_shows_a_submission_in_every_state(
 
 
 def test_stage_has_listed_files_of_its_project_and_of_others(
-    client: TestClient[Any], market: Market, token: str, address: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, address: str, tmp_path: Path
 ) -> None:
     other = send(client, token, make_wheel(tmp_path, name="acme-more")).json()
     move(market, other["submission"], "listed")
@@ -180,7 +180,7 @@ def test_stage_has_listed_files_of_its_project_and_of_others(
 
 
 def test_stage_shows_its_own_bytes_and_no_other_submission(
-    client: TestClient[Any], market: Market, token: str, sent: dict[str, Any], tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, sent: dict[str, Any], tmp_path: Path
 ) -> None:
     hidden = send(client, token, make_wheel(tmp_path, name="acme-hidden")).json()
     stage = stage_of(sent)
@@ -194,7 +194,7 @@ def test_wrong_stage_is_404(client: TestClient[Any], sent: dict[str, Any]) -> No
         assert client.get(f"/stage/wrong/{path}").status_code == 404
 
 
-def test_stage_leads_to_the_normalised_address(client: TestClient[Any], sent: dict[str, Any]) -> None:
+def test_stage_redirects_to_the_normalised_address(client: TestClient[Any], sent: dict[str, Any]) -> None:
     stage = stage_of(sent)
     for asked, meant in (("simple", "simple/"), ("simple/Acme_Tools/", "simple/acme-tools/")):
         answer = client.get(stage + asked)

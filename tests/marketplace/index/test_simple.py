@@ -1,4 +1,4 @@
-"""The simple index: what is listed, in which form, and what stays unseen."""
+"""The simple index: its content, its formats, and the projects that it hides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from backports import zstd
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import client_of, move, send
@@ -46,26 +46,26 @@ class Anchors(HTMLParser):
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
+def market(tmp_path: Path) -> Iterator[Marketplace]:
     made = make_market(tmp_path)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def token(market: Market) -> str:
+def token(market: Marketplace) -> str:
     return add_author(market)
 
 
 @pytest.fixture
-def client(market: Market) -> Iterator[TestClient[Any]]:
+def client(market: Marketplace) -> Iterator[TestClient[Any]]:
     with client_of(market) as made:
         yield made
 
 
 @pytest.fixture
-def listed(client: TestClient[Any], market: Market, token: str, tmp_path: Path) -> dict[str, Any]:
-    """A wheel and an sdist, listed; what the upload of the wheel answered."""
+def listed(client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path) -> dict[str, Any]:
+    """List a wheel and an sdist; return the response to the upload of the wheel."""
     first: dict[str, Any] = send(client, token, make_wheel(tmp_path)).json()
     send(client, token, make_sdist(tmp_path))
     move(market, first["submission"], "listed")
@@ -100,7 +100,7 @@ def test_pip_and_uv_get_all_facts_as_json(
     assert client.get("/simple/acme-tools/" + wheel["url"]).status_code == 200
 
 
-def test_html_says_the_same_as_json(client: TestClient[Any], listed: dict[str, Any]) -> None:
+def test_html_has_the_same_data_as_json(client: TestClient[Any], listed: dict[str, Any]) -> None:
     document = page(client, "/simple/acme-tools/").json()
     answer = page(client, "/simple/acme-tools/", "text/html")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -133,7 +133,7 @@ def test_html_says_the_same_as_json(client: TestClient[Any], listed: dict[str, A
         ("APPLICATION/VND.PYPI.SIMPLE.V1+JSON", JSON),
     ],
 )
-def test_form_is_the_one_that_the_client_prefers(
+def test_format_is_the_one_that_the_client_prefers(
     client: TestClient[Any], listed: dict[str, Any], accept: str, kind: str
 ) -> None:
     for path in ("/simple/", "/simple/acme-tools/"):
@@ -141,14 +141,16 @@ def test_form_is_the_one_that_the_client_prefers(
         assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
 
 
-def test_page_is_not_sent_to_a_client_that_refuses_every_form(client: TestClient[Any], listed: dict[str, Any]) -> None:
+def test_page_is_not_sent_to_a_client_that_refuses_every_format(
+    client: TestClient[Any], listed: dict[str, Any]
+) -> None:
     for path in ("/simple/", "/simple/acme-tools/", "/legacy/%2Bsimple/acme-tools/"):
         answer = page(client, path, "*/*;q=0, application/json")
         assert (answer.status_code, answer.json()["code"]) == (406, "not-acceptable")
 
 
-def test_each_form_and_encoding_has_its_own_tag_and_is_not_sent_twice(
-    client: TestClient[Any], market: Market, token: str, listed: dict[str, Any], tmp_path: Path
+def test_each_format_and_encoding_has_its_own_etag_and_is_not_sent_twice(
+    client: TestClient[Any], market: Marketplace, token: str, listed: dict[str, Any], tmp_path: Path
 ) -> None:
     for number in range(3):
         added = send(client, token, make_wheel(tmp_path, version=f"0.{number + 2}")).json()
@@ -173,8 +175,8 @@ def test_each_form_and_encoding_has_its_own_tag_and_is_not_sent_twice(
     assert len(tags) == 9
 
 
-def test_new_listing_changes_the_tag(
-    client: TestClient[Any], market: Market, token: str, listed: dict[str, Any], tmp_path: Path
+def test_new_listing_changes_the_etag(
+    client: TestClient[Any], market: Marketplace, token: str, listed: dict[str, Any], tmp_path: Path
 ) -> None:
     before = page(client, "/simple/acme-tools/")
     added = send(client, token, make_wheel(tmp_path, version="0.10")).json()
@@ -184,7 +186,9 @@ def test_new_listing_changes_the_tag(
     assert (after.status_code, after.json()["versions"]) == (200, ["0.1.0", "0.10"])
 
 
-def test_upload_time_is_that_of_the_listing(client: TestClient[Any], market: Market, listed: dict[str, Any]) -> None:
+def test_upload_time_is_the_time_of_the_listing(
+    client: TestClient[Any], market: Marketplace, listed: dict[str, Any]
+) -> None:
     times = {file["upload-time"] for file in page(client, "/simple/acme-tools/").json()["files"]}
     assert len(times) == 1
     with market.database.reading() as session:
@@ -192,7 +196,7 @@ def test_upload_time_is_that_of_the_listing(client: TestClient[Any], market: Mar
         assert times.pop() > submission.opened_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def test_root_lists_what_has_something_listed(
+def test_root_lists_projects_with_a_listed_file(
     client: TestClient[Any], token: str, listed: dict[str, Any], tmp_path: Path
 ) -> None:
     send(client, token, make_wheel(tmp_path, name="acme-hidden"))
@@ -210,7 +214,9 @@ def test_root_lists_what_has_something_listed(
         ("/simple/No.Such/", "/simple/no-such/"),
     ],
 )
-def test_other_spelling_of_an_address_leads_to_the_one(client: TestClient[Any], asked: str, meant: str) -> None:
+def test_other_spelling_of_an_address_redirects_to_the_normalised_one(
+    client: TestClient[Any], asked: str, meant: str
+) -> None:
     answer = client.get(asked)
     assert (answer.status_code, answer.headers["location"]) == (301, f"http://testserver.local{meant}")
 
@@ -220,16 +226,16 @@ def test_absent_project_is_404(client: TestClient[Any], name: str) -> None:
     assert client.get(f"/simple/{name}/").status_code == 404
 
 
-def test_project_without_a_listed_file_is_no_404_to_strangers(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_project_without_a_listed_file_is_not_404_for_other_members(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sent = send(client, token, make_wheel(tmp_path)).json()
     stranger = add_author(market, "umbra", "eve")
     admin = add_author(market, "site", "root", role="admin")
     paths = ("/simple/acme-tools/", f"/files/{sent['sha256']}/{sent['filename']}")
     for path in paths:
-        nobody = client.get(path)
-        assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, 'Basic realm="chimes"')
+        anonymous = client.get(path)
+        assert (anonymous.status_code, anonymous.headers["www-authenticate"]) == (401, 'Basic realm="chimes"')
         assert client.get(path, headers=basic(stranger)).status_code == 403
         assert client.get(path, headers=basic("chimes-bad")).status_code == 403
     own = client.get(paths[0], headers=basic(token))
@@ -256,14 +262,14 @@ def test_nothing_is_posted_to_the_index(client: TestClient[Any]) -> None:
     assert "GET" in answer.headers["allow"]
 
 
-def test_hatch_finds_the_page_where_it_looks(client: TestClient[Any], listed: dict[str, Any]) -> None:
+def test_hatch_finds_the_page_at_its_address(client: TestClient[Any], listed: dict[str, Any]) -> None:
     address = "/legacy/%2Bsimple/acme-tools/"
     (anchor, _) = Anchors(page(client, address, "text/html").text).found
     assert client.get(f"{address}{anchor['href']}").status_code == 200
 
 
 def test_local_version_has_an_address_that_works(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sent = send(client, token, make_wheel(tmp_path, version="0.1.0+cann8")).json()
     assert sent["version"] == "0.1.0+cann8"

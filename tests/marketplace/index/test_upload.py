@@ -1,4 +1,4 @@
-"""The legacy upload as clients see it: what is taken, what is refused, and with which words."""
+"""The legacy upload as clients see it: accepted files, refused files, and the messages."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ import pytest
 from chimes_marketplace.catalog.projects import get_project
 from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.storage.local import LocalBlobs
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import BOUNDARY, body_of, client_of, form_of, list_all_files, move, send
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
+def market(tmp_path: Path) -> Iterator[Marketplace]:
     made = make_market(tmp_path, upload_bytes=1 << 20)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def token(market: Market) -> str:
+def token(market: Marketplace) -> str:
     return add_author(market)
 
 
 @pytest.fixture
-def client(market: Market) -> Iterator[TestClient[Any]]:
+def client(market: Marketplace) -> Iterator[TestClient[Any]]:
     with client_of(market) as made:
         yield made
 
 
-def left_over(market: Market) -> list[Path]:
-    """Files of uploads that did not end well."""
+def left_over(market: Marketplace) -> list[Path]:
+    """Temporary files that uploads did not remove."""
     return list((market.settings.data / "blobs" / "incoming").iterdir())
 
 
-def test_wheel_is_taken_and_its_answer_says_where_to_look(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_wheel_is_accepted_and_the_response_has_its_addresses(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     wheel = make_wheel(tmp_path)
     answer = send(client, token, wheel)
@@ -68,7 +68,7 @@ def test_wheel_and_sdist_of_a_release_share_a_submission(client: TestClient[Any]
     assert first["submission"] == second["submission"]
 
 
-def test_name_and_version_may_be_spelt_otherwise_in_the_form(
+def test_name_and_version_may_be_spelt_differently_in_the_form(
     client: TestClient[Any], token: str, tmp_path: Path
 ) -> None:
     answer = send(client, token, make_wheel(tmp_path), change={"name": "Acme_Tools", "version": "v0.1"})
@@ -88,13 +88,13 @@ def test_name_and_version_may_be_spelt_otherwise_in_the_form(
     ],
     ids=str,
 )
-def test_field_that_says_nothing_is_no_matter(
+def test_absent_optional_field_or_placeholder_is_accepted(
     client: TestClient[Any], token: str, tmp_path: Path, change: dict[str, str | None]
 ) -> None:
     assert send(client, token, make_wheel(tmp_path), change=change).status_code == 200
 
 
-def test_fields_of_tomorrow_signatures_and_attestations_are_accepted(
+def test_unknown_fields_signatures_and_attestations_are_accepted(
     client: TestClient[Any], token: str, tmp_path: Path
 ) -> None:
     more = [("comment", "x"), ("attestations", "[]"), ("import_name", "a"), ("import_names", "b"), ("quux", "1")]
@@ -102,7 +102,7 @@ def test_fields_of_tomorrow_signatures_and_attestations_are_accepted(
     assert send(client, token, make_wheel(tmp_path), more=[*more, signature]).status_code == 200
 
 
-def test_action_may_stand_in_the_query(client: TestClient[Any], token: str, tmp_path: Path) -> None:
+def test_action_may_be_in_the_query(client: TestClient[Any], token: str, tmp_path: Path) -> None:
     answer = send(client, token, make_wheel(tmp_path), change={":action": None}, address="/legacy/?:action=file_upload")
     assert answer.status_code == 200, answer.text
 
@@ -148,7 +148,7 @@ def test_action_may_stand_in_the_query(client: TestClient[Any], token: str, tmp_
 )
 def test_unusable_form_is_refused_with_its_code_and_value(
     client: TestClient[Any],
-    market: Market,
+    market: Marketplace,
     token: str,
     tmp_path: Path,
     change: dict[str, str | None],
@@ -194,12 +194,12 @@ def test_requirements_in_another_order_and_spelling_agree(client: TestClient[Any
     assert answer.status_code == 200, answer.text
 
 
-def test_keywords_agree_whatever_joins_them(client: TestClient[Any], token: str, tmp_path: Path) -> None:
+def test_keywords_agree_with_any_separator(client: TestClient[Any], token: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, metadata=["Keywords: a,b"])
     assert send(client, token, wheel, more=[("keywords", "a, b")]).status_code == 200
 
 
-def test_all_findings_come_at_once(client: TestClient[Any], token: str, tmp_path: Path) -> None:
+def test_all_findings_are_reported_together(client: TestClient[Any], token: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, name="json", version="1.0", files={"tests/__init__.py": b""})
     answer = send(client, token, wheel, change={"summary": "Others."})
     assert (answer.status_code, answer.json()["code"]) == (400, "checks-failed")
@@ -208,7 +208,9 @@ def test_all_findings_come_at_once(client: TestClient[Any], token: str, tmp_path
     assert all(set(each) == {"code", "severity", "blocks", "message", "fix", "where"} for each in found)
 
 
-def test_error_is_text_for_twine_and_a_problem_for_uv(client: TestClient[Any], token: str, tmp_path: Path) -> None:
+def test_error_is_text_for_twine_and_problem_details_for_uv(
+    client: TestClient[Any], token: str, tmp_path: Path
+) -> None:
     wheel = make_wheel(tmp_path)
     change = {"summary": "Others."}
     text = send(client, token, wheel, change=change, headers={"Accept": "*/*", "User-Agent": "twine/7.0.0"})
@@ -220,7 +222,7 @@ def test_error_is_text_for_twine_and_a_problem_for_uv(client: TestClient[Any], t
     assert problem.json()["detail"] + "\n" == text.text
 
 
-def test_refusal_of_a_damaged_wheel_names_what_is_wrong(client: TestClient[Any], token: str, tmp_path: Path) -> None:
+def test_refusal_of_a_damaged_wheel_names_the_fault(client: TestClient[Any], token: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     broken = wheel.read_bytes()[:-30]
     change = {"sha256_digest": hashlib.sha256(broken).hexdigest(), "blake2_256_digest": None}
@@ -229,7 +231,9 @@ def test_refusal_of_a_damaged_wheel_names_what_is_wrong(client: TestClient[Any],
     assert "A01" in {each["code"] for each in answer.json()["findings"]}
 
 
-def test_reserved_name_is_for_an_admin(client: TestClient[Any], market: Market, token: str, tmp_path: Path) -> None:
+def test_only_an_admin_may_use_a_reserved_name(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
+) -> None:
     wheel = make_wheel(tmp_path, name="chimes", version="0.1.0")
     assert send(client, token, wheel).json()["code"] == "checks-failed"
     admin = add_author(market, "site", "root", role="admin")
@@ -239,13 +243,13 @@ def test_reserved_name_is_for_an_admin(client: TestClient[Any], market: Market, 
 
 def test_upload_without_token_and_with_a_bad_one_is_403(client: TestClient[Any], tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
-    for token in (None, "chimes-nobody"):
+    for token in (None, "chimes-unknown"):
         answer = send(client, token, wheel)
         assert (answer.status_code, answer.json()["code"]) == (403, "credentials-refused")
 
 
-def test_name_of_another_member_is_not_taken(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_name_of_another_member_is_refused(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     send(client, token, make_wheel(tmp_path))
     foreign = add_author(market, "umbra", "eve")
@@ -253,15 +257,17 @@ def test_name_of_another_member_is_not_taken(
     assert (answer.status_code, answer.json()["code"]) == (403, "not-yours")
 
 
-def test_token_of_one_project_is_for_no_other(client: TestClient[Any], market: Market, tmp_path: Path) -> None:
+def test_token_of_one_project_is_refused_for_others(
+    client: TestClient[Any], market: Marketplace, tmp_path: Path
+) -> None:
     scoped = add_author(market, project="acme-tools")
     assert send(client, scoped, make_wheel(tmp_path)).status_code == 200
     answer = send(client, scoped, make_wheel(tmp_path, name="acme-more"))
     assert (answer.status_code, answer.json()["code"]) == (403, "not-yours")
 
 
-def test_lookalike_of_another_members_name_is_kept_for_review(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_lookalike_of_another_members_name_blocks_review(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     send(client, token, make_wheel(tmp_path, name="acme-tools"))
     foreign = add_author(market, "umbra", "eve")
@@ -273,26 +279,28 @@ def test_lookalike_of_another_members_name_is_kept_for_review(
     assert "A13" in {each["code"] for each in own.json()["findings"]}, "another member's too1s is there now"
 
 
-def test_larger_file_than_allowed_is_413(client: TestClient[Any], market: Market, token: str, tmp_path: Path) -> None:
+def test_larger_file_than_allowed_is_413(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
+) -> None:
     answer = send(client, token, make_wheel(tmp_path), data=b"x" * ((1 << 20) + 1))
     assert (answer.status_code, answer.json()["code"]) == (413, "file-too-large")
     assert left_over(market) == []
 
 
-def test_body_that_says_it_is_far_too_large_is_413_whatever_room_there_is(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_body_that_announces_too_many_bytes_is_413_whatever_space_is_free(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     answer = send(client, token, make_wheel(tmp_path), headers={"Content-Length": str(1 << 60)})
     assert (answer.status_code, answer.json()["code"]) == (413, "file-too-large")
     assert left_over(market) == []
 
 
-def test_full_disk_is_507_before_anything_is_kept(market: Market, token: str, tmp_path: Path) -> None:
+def test_full_disk_is_507_before_anything_is_stored(market: Marketplace, token: str, tmp_path: Path) -> None:
     class Full(LocalBlobs):
         def free_bytes(self) -> int:
             return 1 << 20
 
-    full = Market(
+    full = Marketplace(
         settings=market.settings,
         database=market.database,
         blobs=Full(market.settings.data / "blobs"),
@@ -318,7 +326,7 @@ def test_full_disk_is_507_before_anything_is_kept(market: Market, token: str, tm
         ("multipart/form-data; boundary=\xff", b"--"),
     ],
 )
-def test_body_that_is_no_form_is_400(client: TestClient[Any], token: str, kind: str, body: bytes) -> None:
+def test_body_that_is_not_a_form_is_400(client: TestClient[Any], token: str, kind: str, body: bytes) -> None:
     headers = {**basic(token), "Accept": "application/json", "Content-Type": kind}
     sent = {key.encode(): value.encode("latin-1") for key, value in headers.items()}
     answer = client.post("/legacy/", content=body, headers=sent)
@@ -330,16 +338,16 @@ def test_retired_action_in_the_query_is_410(client: TestClient[Any], token: str)
     assert answer.status_code == 410
 
 
-def test_address_without_slash_leads_to_the_right_one(client: TestClient[Any]) -> None:
+def test_address_without_slash_is_redirected(client: TestClient[Any]) -> None:
     answer = client.post("/legacy?:action=file_upload", content=b"x")
     assert answer.status_code == 308
     assert answer.headers["location"] == "http://testserver.local/legacy/?:action=file_upload"
     assert client.get("/legacy/").status_code == 405
 
 
-def test_server_wakes_its_validation_after_a_new_file_only(market: Market, token: str, tmp_path: Path) -> None:
+def test_only_a_new_file_wakes_the_validation(market: Marketplace, token: str, tmp_path: Path) -> None:
     woken: list[int] = []
-    waking = Market(
+    waking = Marketplace(
         settings=market.settings,
         database=market.database,
         blobs=market.blobs,
@@ -353,7 +361,7 @@ def test_server_wakes_its_validation_after_a_new_file_only(market: Market, token
     assert woken == [1]
 
 
-def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tmp_path: Path) -> None:
+def test_release_is_arriving_until_the_end_of_the_upload(market: Marketplace, token: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     seen: list[bool] = []
 
@@ -362,7 +370,7 @@ def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tm
             seen.append(market.arrivals.is_arriving("acme-tools", "0.1"))
             return super().keep(incoming)
 
-    watched = Market(
+    watched = Marketplace(
         settings=market.settings,
         database=market.database,
         blobs=Watched(market.settings.data / "blobs"),
@@ -375,8 +383,8 @@ def test_release_arrives_from_its_name_to_the_end(market: Market, token: str, tm
     assert not market.arrivals.is_arriving("acme-tools", "0.1.0")
 
 
-def test_listed_release_keeps_what_strangers_see_of_it(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_later_upload_changes_nothing_public_of_a_listed_release(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "listed")

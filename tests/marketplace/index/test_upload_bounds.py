@@ -1,4 +1,4 @@
-"""Uploads whose text is made to take long or to break what parses it: each is refused at once, by name."""
+"""Uploads with text that is slow to parse or breaks a parser: each is refused quickly, naming the field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEEP = "a; " + "(" * 900 + "os_name=='x'" + ")" * 900
 
 
 def digests_of(path: Path) -> dict[str, str | None]:
-    """The form's digests of other bytes than the ones that the rest of it was made from."""
+    """The digest fields for a file other than the one from which the other fields were made."""
     return {"sha256_digest": hashlib.sha256(path.read_bytes()).hexdigest(), "blake2_256_digest": None}
 
 
@@ -39,7 +39,7 @@ def sender(tmp_path: Path) -> Iterator[tuple[TestClient[Any], str]]:
         ([("sha256_digest", "0" * 64)], "sha256_digest"),
     ],
 )
-def test_a_field_of_the_form_that_nobody_needs_is_refused_by_name(
+def test_an_invalid_field_of_the_form_is_refused_by_name(
     sender: tuple[TestClient[Any], str], tmp_path: Path, more: list[tuple[str, str]], word: str
 ) -> None:
     answer = send(*sender, make_wheel(tmp_path), more=more)
@@ -63,7 +63,7 @@ def test_a_deep_requirement_is_compared_as_text(sender: tuple[TestClient[Any], s
     ],
     ids=["deep", "long", "many", "very many", "without order"],
 )
-def test_metadata_that_nobody_could_read_are_refused_with_a_finding(
+def test_unreadable_metadata_is_refused_with_a_finding(
     sender: tuple[TestClient[Any], str], tmp_path: Path, lines: list[str]
 ) -> None:
     wheel = make_wheel(tmp_path, metadata=lines)

@@ -1,4 +1,4 @@
-"""What may come under a file name that is there already."""
+"""Uploads of a file name that already exists."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 import pytest
 from chimes_marketplace.catalog.projects import get_project
 from chimes_marketplace.catalog.releases import list_releases
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market, make_sdist, make_wheel
 from uploads import client_of, list_all_files, move, send
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Iterator[Market]:
+def market(tmp_path: Path) -> Iterator[Marketplace]:
     made = make_market(tmp_path)
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def token(market: Market) -> str:
+def token(market: Marketplace) -> str:
     return add_author(market)
 
 
 @pytest.fixture
-def client(market: Market) -> Iterator[TestClient[Any]]:
+def client(market: Marketplace) -> Iterator[TestClient[Any]]:
     with client_of(market) as made:
         yield made
 
@@ -41,7 +41,7 @@ def other_bytes(folder: Path) -> Path:
 
 @pytest.mark.parametrize("state", ["staged", "validating", "held", "listed", "rejected"])
 def test_same_file_again_changes_nothing(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path, state: str
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path, state: str
 ) -> None:
     wheel = make_wheel(tmp_path)
     first = send(client, token, wheel).json()
@@ -53,8 +53,8 @@ def test_same_file_again_changes_nothing(
 
 
 @pytest.mark.parametrize("state", ["cancelled", "infra"])
-def test_same_file_again_after_no_verdict_is_judged_anew(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path, state: str
+def test_same_file_after_a_submission_without_verdict_is_judged_again(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path, state: str
 ) -> None:
     wheel = make_wheel(tmp_path)
     first = send(client, token, wheel).json()
@@ -64,12 +64,12 @@ def test_same_file_again_after_no_verdict_is_judged_anew(
 
 
 def finding(code: str, where: str | None) -> dict[str, Any]:
-    """An error as a decision keeps it."""
+    """An error as a decision stores it."""
     return {"code": code, "severity": "error", "blocks": "verified", "message": "m", "fix": "f", "where": where}
 
 
-def test_who_was_rejected_for_another_file_is_judged_anew_and_the_culprit_is_not(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_a_file_rejected_because_of_another_file_is_judged_again_and_the_other_is_not(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     bad, good = make_wheel(tmp_path), make_sdist(tmp_path)
     first = send(client, token, bad).json()
@@ -81,8 +81,8 @@ def test_who_was_rejected_for_another_file_is_judged_anew_and_the_culprit_is_not
     assert second["submission"] == corrected["submission"] != first["submission"]
 
 
-def test_an_sdist_that_was_rejected_without_a_wheel_comes_in_with_it(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_an_sdist_that_was_rejected_without_a_wheel_is_accepted_with_one(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sdist = make_sdist(tmp_path)
     first = send(client, token, sdist).json()
@@ -93,8 +93,8 @@ def test_an_sdist_that_was_rejected_without_a_wheel_comes_in_with_it(
     assert third["submission"] not in (first["submission"], second["submission"])
 
 
-def test_a_plugin_and_a_library_are_no_wheels_of_one_release(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_a_plugin_and_a_library_cannot_be_wheels_of_one_release(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "listed")
@@ -104,8 +104,8 @@ def test_a_plugin_and_a_library_are_no_wheels_of_one_release(
     assert (answer.status_code, [each["code"] for each in answer.json()["findings"]][-1]) == (400, "A18")
 
 
-def test_what_is_not_listed_says_nothing_of_a_listed_release(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_an_unlisted_file_changes_nothing_public_of_a_listed_release(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path, metadata=["Keywords: public"])).json()
     move(market, first["submission"], "validating")
@@ -120,8 +120,8 @@ def test_what_is_not_listed_says_nothing_of_a_listed_release(
         assert release.about["keywords"] == ["public"]
 
 
-def test_the_release_shows_of_each_name_the_file_that_counts(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_the_release_shows_one_file_for_each_name(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "rejected")
@@ -132,8 +132,8 @@ def test_the_release_shows_of_each_name_the_file_that_counts(
 
 
 @pytest.mark.parametrize("state", ["staged", "validating", "held"])
-def test_other_bytes_of_what_is_being_judged_are_refused_with_the_command_that_helps(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path, state: str
+def test_other_bytes_of_a_file_being_validated_are_refused_with_a_fix(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path, state: str
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], state)
@@ -145,8 +145,8 @@ def test_other_bytes_of_what_is_being_judged_are_refused_with_the_command_that_h
     assert len(list_all_files(market)) == 1
 
 
-def test_other_bytes_of_a_listed_file_are_refused_for_ever(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_other_bytes_of_a_listed_file_are_always_refused(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "listed")
@@ -158,8 +158,8 @@ def test_other_bytes_of_a_listed_file_are_refused_for_ever(
 
 
 @pytest.mark.parametrize("state", ["rejected", "cancelled", "infra"])
-def test_other_bytes_of_what_failed_open_a_new_submission(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path, state: str
+def test_other_bytes_of_a_failed_file_open_a_new_submission(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path, state: str
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], state)
@@ -170,7 +170,7 @@ def test_other_bytes_of_what_failed_open_a_new_submission(
 
 
 def test_unchanged_file_of_a_failed_submission_joins_the_open_one(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sdist = make_sdist(tmp_path)
     first = send(client, token, make_wheel(tmp_path)).json()
@@ -182,8 +182,8 @@ def test_unchanged_file_of_a_failed_submission_joins_the_open_one(
     assert len(list_all_files(market)) == 4
 
 
-def test_bytes_of_before_are_other_bytes_once_they_were_replaced(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_earlier_bytes_of_a_replaced_file_count_as_other_bytes(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     wheel = make_wheel(tmp_path)
     first = send(client, token, wheel).json()
@@ -196,7 +196,7 @@ def test_bytes_of_before_are_other_bytes_once_they_were_replaced(
 
 
 def test_another_spelling_of_a_taken_name_is_taken(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "listed")
@@ -207,7 +207,7 @@ def test_another_spelling_of_a_taken_name_is_taken(
 
 
 def test_file_for_another_platform_opens_a_submission_of_its_own(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     first = send(client, token, make_wheel(tmp_path)).json()
     move(market, first["submission"], "validating")
@@ -215,8 +215,8 @@ def test_file_for_another_platform_opens_a_submission_of_its_own(
     assert second["submission"] != first["submission"]
 
 
-def test_sdist_does_not_say_what_its_wheel_said(
-    client: TestClient[Any], market: Market, token: str, tmp_path: Path
+def test_sdist_keeps_its_own_metadata_beside_a_wheel(
+    client: TestClient[Any], market: Marketplace, token: str, tmp_path: Path
 ) -> None:
     sdist = make_sdist(tmp_path)
     send(client, token, sdist)
@@ -233,7 +233,7 @@ def test_sdist_does_not_say_what_its_wheel_said(
 
 @pytest.mark.parametrize(("same", "statuses"), [(True, [200, 200]), (False, [200, 400])])
 def test_two_uploads_at_once_give_one_row(
-    market: Market, token: str, tmp_path: Path, same: bool, statuses: list[int]
+    market: Marketplace, token: str, tmp_path: Path, same: bool, statuses: list[int]
 ) -> None:
     wheels = [make_wheel(tmp_path), make_wheel(tmp_path) if same else other_bytes(tmp_path)]
     together = threading.Barrier(2)

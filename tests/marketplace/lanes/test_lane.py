@@ -1,4 +1,4 @@
-"""The lane's jobs: what they are given, what they never see, and how they are found again."""
+"""The lane's jobs: their environment, what they cannot see, and how they are found again."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def test_a_job_reaches_both_indexes_and_sees_nothing_else_of_the_server(tmp_path
     assert spec.resources.walltime_s == 60
 
 
-def test_caches_that_the_server_was_given_are_the_jobs_too(tmp_path: Path) -> None:
+def test_cache_settings_of_the_server_are_passed_to_the_jobs(tmp_path: Path) -> None:
     given = {"UV_CACHE_DIR": "/shared/uv", "CHIMES_CACHE_DIR": "/shared/chimes"}
     env = lane(tmp_path, given).spec(prepared(tmp_path)).env
     assert given.items() <= env.items()
 
 
-def test_without_a_proxy_no_exception_is_made_of_one(tmp_path: Path) -> None:
+def test_without_a_proxy_no_proxy_exception_is_set(tmp_path: Path) -> None:
     env = lane(tmp_path, {}).spec(prepared(tmp_path)).env
     assert not [name for name in env if "PROXY" in name.upper()]
 
 
-def test_the_run_folder_holds_the_bytes_and_the_name_that_is_granted(tmp_path: Path) -> None:
+def test_the_run_folder_has_the_bytes_and_the_granted_name(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     assert folder.file.read_bytes() == b"bytes"
     rules = Rules.read(folder.rules)
@@ -83,7 +83,7 @@ def test_the_run_folder_holds_the_bytes_and_the_name_that_is_granted(tmp_path: P
     assert folder.nonce.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_a_job_left_is_read_within_bounds_and_never_through_a_link(tmp_path: Path) -> None:
+def test_documents_of_a_job_are_read_with_a_limit_and_never_through_a_link(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     (folder.out / "verdict.json").symlink_to(folder.nonce)
     (folder.out / "run.json").mkdir()
@@ -92,9 +92,9 @@ def test_what_a_job_left_is_read_within_bounds_and_never_through_a_link(tmp_path
     (folder.out / "logs").mkdir()
     for number in range(3):
         (folder.out / "logs" / f"{number}.log").write_bytes(b"x" * (700 << 10))
-    left = folder.left()
-    assert (left.verdict, left.record, left.lock) == (None, None, None)
-    assert len(left.log) == 1 << 20
+    documents = folder.read_documents()
+    assert (documents.verdict, documents.record, documents.lock) == (None, None, None)
+    assert len(documents.log) == 1 << 20
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

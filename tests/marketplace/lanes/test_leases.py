@@ -1,4 +1,4 @@
-"""Several workers on one database: a run is carried by one of them, judged once, and never lost."""
+"""Several workers on one database: each run is carried out by one of them, judged once, and never lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEASE_S = 10.0
 
 
 class Clock:
-    """A clock that a test moves on."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -42,7 +42,7 @@ def wheel(folder: Path, name: str = "acme-tools") -> Path:
 
 
 def begun(bench: Bench, tmp_path: Path, lane: ScriptedLane, clock: Callable[[], datetime]) -> tuple[int, Reconciler]:
-    """A submission whose job runs, and the worker that holds its lease."""
+    """A submission whose job is running, and the worker that holds its lease."""
     first = bench.reconciler(lane=lane, clock=clock)
     bench.settle(first, bench.submit(wheel(tmp_path, "earlier")))
     lane.paused = True
@@ -84,7 +84,7 @@ def test_the_run_of_a_dead_worker_is_finished_by_another_after_its_lease(bench: 
     assert (seen.state, len(seen.runs), len(lane.submitted)) == ("listed", 1, 3)
 
 
-def test_a_worker_that_ends_in_good_order_gives_its_runs_back_at_once(bench: Bench, tmp_path: Path) -> None:
+def test_a_worker_that_ends_normally_releases_its_runs_at_once(bench: Bench, tmp_path: Path) -> None:
     clock, lane = Clock(), ScriptedLane()
     id, first = begun(bench, tmp_path, lane, clock)
     first.stop()
@@ -113,8 +113,8 @@ def test_a_worker_that_was_paused_writes_nothing_about_a_run_that_it_lost(bench:
 
 
 @pytest.mark.parametrize("moment", ["prepare", "submit", "collect"])
-def test_a_run_that_changes_hands_within_a_step_is_judged_once(bench: Bench, tmp_path: Path, moment: str) -> None:
-    """The first worker is paused in that step; the second finishes the run; then the first one goes on."""
+def test_a_run_taken_over_during_a_step_is_judged_once(bench: Bench, tmp_path: Path, moment: str) -> None:
+    """The first worker is paused in that step; the second finishes the run; then the first one continues."""
     clock, lane = Clock(), Interrupted()
     first, second = bench.reconciler(lane=lane, clock=clock), bench.reconciler(lane=lane, clock=clock)
     bench.settle(first, bench.submit(wheel(tmp_path, "earlier")))
@@ -137,7 +137,7 @@ def test_a_run_that_changes_hands_within_a_step_is_judged_once(bench: Bench, tmp
 
 
 class Interrupted(ScriptedLane):
-    """Calls the function of a step in the midst of that step, once."""
+    """A lane that calls a function once, in the middle of a step."""
 
     def __init__(self) -> None:
         super().__init__()

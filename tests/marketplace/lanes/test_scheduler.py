@@ -28,11 +28,11 @@ def task(id: int, member: int) -> Task:
     )
 
 
-def test_the_oldest_goes_first_and_no_more_than_there_are_slots() -> None:
+def test_the_oldest_runs_start_first_and_fill_only_the_slots() -> None:
     assert [each.id for each in choose([task(3, 1), task(1, 1), task(2, 1)], [], 2)] == [1, 2]
 
 
-def test_a_member_with_fewer_running_overtakes() -> None:
+def test_a_member_with_fewer_running_runs_goes_first() -> None:
     waiting = [task(2, 1), task(3, 1), task(4, 2), task(5, 3)]
     assert [each.id for each in choose(waiting, [task(1, 1)], 4)] == [4, 5, 2, 3]
 

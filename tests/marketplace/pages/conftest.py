@@ -1,4 +1,4 @@
-"""A marketplace and a browser without pictures, for tests of pages."""
+"""A marketplace and an HTTP client, for tests of pages."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from pathlib import Path
 
 import pytest
 from chimes_marketplace.app import create_app
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic, make_market
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Market:
+def market(tmp_path: Path) -> Marketplace:
     return make_market(tmp_path)
 
 
 @pytest.fixture
-def alice(market: Market) -> dict[str, str]:
+def alice(market: Marketplace) -> dict[str, str]:
     return basic(add_author(market))
 
 
 @pytest.fixture
-def client(market: Market, alice: dict[str, str]) -> Iterator[TestClient[Litestar]]:
+def client(market: Marketplace, alice: dict[str, str]) -> Iterator[TestClient[Litestar]]:
     with TestClient(create_app(market), base_url="http://chimes.example") as client:
         client.headers["accept"] = "text/html,application/xhtml+xml,*/*;q=0.8"
         yield client

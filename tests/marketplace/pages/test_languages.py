@@ -1,4 +1,4 @@
-"""Chinese and English: which one a reader gets, and that nothing is left untranslated."""
+"""Chinese and English: which one a user gets, and that every text is translated."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from chimes_marketplace.pages.languages import choose
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar import Litestar
 from litestar.testing import TestClient
-from release_factories import FINDING, put
+from release_factories import FINDING, make_release
 
 PACKAGE = Path(chimes_marketplace.__file__).parent
 KEYWORDS = {"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)}
@@ -67,14 +67,16 @@ def test_a_template_holds_no_text_of_its_own(path: Path) -> None:
         ("xx", "yy", "zh", "zh"),
     ],
 )
-def test_the_language_is_what_was_asked_then_the_cookie_then_the_browser(
+def test_the_language_comes_from_the_query_then_the_cookie_then_the_browser(
     asked: str | None, cookie: str | None, accepted: str, language: str
 ) -> None:
     assert choose(asked, cookie, accepted) == language
 
 
-def test_the_switch_is_remembered_and_keeps_the_search(client: TestClient[Litestar], market: Market) -> None:
-    put(market)
+def test_the_language_switch_is_remembered_and_keeps_the_search(
+    client: TestClient[Litestar], market: Marketplace
+) -> None:
+    make_release(market)
     english = client.get("/plugins/?q=tools")
     assert 'href="?q=tools&amp;lang=zh"' in english.text
     assert '<html lang="en">' in english.text
@@ -84,9 +86,9 @@ def test_the_switch_is_remembered_and_keeps_the_search(client: TestClient[Litest
     assert "插件" in client.get("/plugins/").text, "the cookie is kept"
 
 
-def test_all_pages_are_there_in_chinese(client: TestClient[Litestar], market: Market, alice: dict[str, str]) -> None:
-    put(market)
-    rejected = put(market, version="2.0", state="rejected", findings=[FINDING])
+def test_all_pages_exist_in_chinese(client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]) -> None:
+    make_release(market)
+    rejected = make_release(market, version="2.0", state="rejected", findings=[FINDING])
     client.headers["accept-language"] = "zh"
     for path, text in {
         "/": "先运行，后上架",

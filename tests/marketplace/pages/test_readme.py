@@ -1,4 +1,4 @@
-"""Descriptions as HTML: rendered, and cleaned of what could act on our pages."""
+"""Descriptions as HTML: rendered, and sanitised for our pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def rendered(text: str, kind: str | None = "text/markdown") -> str:
     return str(found)
 
 
-def test_markdown_becomes_html_below_our_headings() -> None:
+def test_markdown_becomes_html_with_lower_headings() -> None:
     html = rendered("# Title\n\n## Part\n\n*true* and `code`\n\n|a|b|\n|-|-|\n|1|2|\n")
     assert "<h3" in html
     assert "<h4" in html
@@ -25,7 +25,7 @@ def test_restructuredtext_becomes_html() -> None:
     assert "<strong>bold</strong>" in rendered("Title\n=====\n\n**bold**\n", None)
 
 
-def test_plain_text_stays_as_it_is() -> None:
+def test_plain_text_is_not_changed() -> None:
     assert "&lt;b&gt;" in rendered("a <b> c", "text/plain")
 
 

@@ -1,39 +1,39 @@
-"""The validation report: who may read it, and that it says all there is to say."""
+"""The validation report: access to it, and its content."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar import Litestar
 from litestar.testing import TestClient
 from market_factories import add_author, basic
-from release_factories import FINDING, put, verdict
+from release_factories import FINDING, make_release, verdict
 
 HOSTILE = "</pre><script>alert(1)</script>\x1b[2J"
 
 
-def test_a_report_of_what_is_listed_is_for_everybody(client: TestClient[Litestar], market: Market) -> None:
-    shelved = put(market, document=verdict(A01="pass", A05="warn", S08="not_run"))
-    answer = client.get(f"/reports/{shelved.id}/")
+def test_the_report_of_a_listed_release_is_public(client: TestClient[Litestar], market: Marketplace) -> None:
+    made = make_release(market, document=verdict(A01="pass", A05="warn", S08="not_run"))
+    answer = client.get(f"/reports/{made.id}/")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-cache"
     for text in ("Listed: it was run", "A01", "pass", "warning", "not run", "acme-tools:answer", "cpu-local"):
         assert text in answer.text, text
-    assert f"chimes check --sandbox {shelved.filename}" in answer.text
+    assert f"chimes check --sandbox {made.filename}" in answer.text
     assert "Is the archive safe to unpack" in answer.text
     assert "alice" not in answer.text
 
 
-def test_a_report_of_what_is_not_listed_needs_its_member_or_the_stage(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+def test_the_report_of_an_unlisted_release_needs_a_token_or_the_stage_address(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
-    shelved = put(market, state="rejected", findings=[FINDING], document=verdict(A07="fail"))
-    path = f"/reports/{shelved.id}/"
+    made = make_release(market, state="rejected", findings=[FINDING], document=verdict(A07="fail"))
+    path = f"/reports/{made.id}/"
     assert client.get(path).status_code == 401
     assert client.get(path, headers=basic(add_author(market, member="bella", user="bob"))).status_code == 403
-    for answer in (client.get(path, headers=alice), client.get(f"/stage/{shelved.secret}/report")):
+    for answer in (client.get(path, headers=alice), client.get(f"/stage/{made.secret}/report")):
         assert answer.status_code == 200
         assert answer.headers["cache-control"] == "private, no-store"
         assert "Not listed: findings block the listing." in answer.text
@@ -54,17 +54,19 @@ def test_a_report_of_what_is_not_listed_needs_its_member_or_the_stage(
     ],
 )
 def test_every_state_says_what_to_do_next(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str], state: str, sentence: str, help: str
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str], state: str, sentence: str, help: str
 ) -> None:
-    put(market, state=state)
+    make_release(market, state=state)
     text = client.get("/reports/1/", headers=alice).text
     assert sentence in text
     assert help in text
 
 
-def test_one_cause_is_read_once(client: TestClient[Litestar], market: Market, alice: dict[str, str]) -> None:
+def test_findings_with_one_cause_are_shown_once(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
+) -> None:
     places = [{**FINDING, "where": f"case {number}"} for number in range(20)]
-    put(market, state="rejected", findings=[*places, {**FINDING, "code": "A08", "where": None}])
+    make_release(market, state="rejected", findings=[*places, {**FINDING, "code": "A08", "where": None}])
     text = client.get("/reports/1/", headers=alice).text
     assert text.count(FINDING["fix"]) == 1
     assert "case 0" in text
@@ -73,12 +75,12 @@ def test_one_cause_is_read_once(client: TestClient[Litestar], market: Market, al
 
 
 def test_hostile_text_of_a_plugin_never_becomes_markup(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
     finding = {**FINDING, "message": HOSTILE, "fix": HOSTILE, "where": HOSTILE, "said": HOSTILE, "code": HOSTILE}
     document = verdict(**{HOSTILE: HOSTILE}) | {"lock": [f"{HOSTILE} 1 2"], "sdk": HOSTILE, "rules": {"name": HOSTILE}}
     document["components"][0] |= {"kind": HOSTILE, "name": HOSTILE}
-    put(market, state="rejected", findings=[finding], document=document, log=f"one\n{HOSTILE}\n" * 3000)
+    make_release(market, state="rejected", findings=[finding], document=document, log=f"one\n{HOSTILE}\n" * 3000)
     answer = client.get("/reports/1/", headers=alice)
     assert answer.status_code == 200
     assert "<script" not in answer.text
@@ -87,17 +89,17 @@ def test_hostile_text_of_a_plugin_never_becomes_markup(
 
 
 @pytest.mark.parametrize("document", [[], {}, {"checks": 1, "components": [1, {}]}, {"checks": [{}], "lock": {}}])
-def test_a_document_that_is_none_breaks_no_page(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str], document: dict[str, object]
+def test_an_invalid_document_does_not_break_the_page(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str], document: dict[str, object]
 ) -> None:
-    put(market, state="infra", document=document)
+    make_release(market, state="infra", document=document)
     assert client.get("/reports/1/", headers=alice).status_code == 200
 
 
-def test_documents_are_what_the_run_left(client: TestClient[Litestar], market: Market) -> None:
+def test_documents_are_those_of_the_run(client: TestClient[Litestar], market: Marketplace) -> None:
     document = verdict(A01="pass")
-    shelved = put(market, document=document, log="done\n")
-    base = f"/reports/{shelved.id}/runs/{shelved.run}"
+    made = make_release(market, document=document, log="done\n")
+    base = f"/reports/{made.id}/runs/{made.run}"
     answer = client.get(f"{base}/verdict.json")
     assert json.loads(answer.content) == document
     assert answer.headers["content-type"].startswith("application/json")
@@ -105,16 +107,16 @@ def test_documents_are_what_the_run_left(client: TestClient[Litestar], market: M
     assert len(client.get(f"{base}/nonce.txt").text) == 64
     assert client.get(f"{base}/run.json").status_code == 404
     assert client.get(f"{base}/passwords").status_code == 404
-    assert client.get(f"/reports/{shelved.id}/runs/99/verdict.json").status_code == 404
+    assert client.get(f"/reports/{made.id}/runs/99/verdict.json").status_code == 404
 
 
-def test_documents_of_what_is_not_listed_are_kept_from_strangers(
-    client: TestClient[Litestar], market: Market, alice: dict[str, str]
+def test_documents_of_an_unlisted_release_are_not_public(
+    client: TestClient[Litestar], market: Marketplace, alice: dict[str, str]
 ) -> None:
-    shelved = put(market, state="validating", document=verdict(A01="pass"))
-    path = f"runs/{shelved.run}/verdict.json"
+    made = make_release(market, state="validating", document=verdict(A01="pass"))
+    path = f"runs/{made.run}/verdict.json"
     assert client.get(f"/reports/1/{path}").status_code == 401
     assert client.get(f"/reports/1/{path}", headers=alice).status_code == 200
-    assert client.get(f"/stage/{shelved.secret}/report/{path}").status_code == 200
-    nonce = f"/stage/{shelved.secret}/report/runs/{shelved.run}/nonce.txt"
+    assert client.get(f"/stage/{made.secret}/report/{path}").status_code == 200
+    nonce = f"/stage/{made.secret}/report/runs/{made.run}/nonce.txt"
     assert client.get(nonce).status_code == 404, "the nonce stays secret until there is a verdict"

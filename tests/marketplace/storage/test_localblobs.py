@@ -1,4 +1,4 @@
-"""Blobs are stored whole or not at all, under their digest, and never change."""
+"""Blobs are stored completely or not at all, under their digest, and never change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chimes_marketplace.storage.blobstore import BlobStore, Entry
 from chimes_marketplace.storage.local import LocalBlobs
 
 
-def test_bytes_that_came_in_parts_are_kept_under_their_digest(tmp_path: Path) -> None:
+def test_bytes_written_in_parts_are_stored_under_their_digest(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     incoming = blobs.receive()
     for part in (b"one ", b"two"):
@@ -29,7 +29,7 @@ def test_bytes_that_came_in_parts_are_kept_under_their_digest(tmp_path: Path) ->
         assert path.stat().st_mode & 0o222 == 0
 
 
-def test_the_same_bytes_are_kept_once(tmp_path: Path) -> None:
+def test_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     assert blobs.put(b"x") == blobs.put(b"x")
     assert len(list(blobs.entries())) == 1
@@ -61,7 +61,7 @@ def test_only_temporary_files_of_processes_that_ended_are_removed(tmp_path: Path
     assert blobs.read(blobs.keep(mine)) == b"whole"
 
 
-def test_a_blob_that_is_absent_or_damaged_is_not_sound(tmp_path: Path) -> None:
+def test_an_absent_or_damaged_blob_is_not_intact(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     digest = blobs.put(b"good")
     with blobs.lend(digest) as path:
@@ -96,6 +96,6 @@ def test_a_name_that_is_not_a_digest_is_refused(tmp_path: Path, digest: str) -> 
             use(digest)
 
 
-def test_the_disk_has_room(tmp_path: Path) -> None:
+def test_the_free_space_of_the_disk_is_reported(tmp_path: Path) -> None:
     assert LocalBlobs(tmp_path).free_bytes() > 0
     assert LocalBlobs(tmp_path).is_writable()

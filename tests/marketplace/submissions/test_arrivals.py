@@ -1,4 +1,4 @@
-"""Uploads that are being received are seen by every process, and do not outlive their server."""
+"""Every process sees uploads that are being received; after a server was killed, its uploads expire."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sqlmodel import select
 
 
 class Clock:
-    """A clock that a test moves on."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()

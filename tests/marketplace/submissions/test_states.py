@@ -1,4 +1,4 @@
-"""No sequence of operations leaves a submission stuck, or listed without a verdict."""
+"""No sequence of operations makes a submission stuck, or listed without a verdict."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIXES = {
 
 
 class Submissions(RuleBasedStateMachine):
-    """One submission, and whoever does anything to it at any time."""
+    """Applies every operation to one submission in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -110,7 +110,7 @@ TestSubmissions = Submissions.TestCase
 TestSubmissions.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
 
 
-def test_every_state_that_is_not_an_end_can_be_left() -> None:
+def test_every_state_that_is_not_final_can_be_left() -> None:
     ends = {state for state, after in MOVES.items() if not after}
     assert ends == {"listed", "rejected"}
     for state in MOVES:
@@ -135,7 +135,7 @@ def test_a_retry_after_the_file_was_uploaded_again_is_refused(tmp_path: Path) ->
         states.retry(session, id=old, actor="alice")
 
 
-def test_a_reason_is_asked_of_who_decides_what_was_held(tmp_path: Path) -> None:
+def test_a_decision_about_a_held_submission_needs_a_reason(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     id = bench.submit(make_wheel(tmp_path))
     with bench.market.database.writing() as session:

@@ -1,4 +1,4 @@
-"""The decision about a submission, for every kind of document that its runs may leave."""
+"""The decision about a submission, for every kind of document that its runs may write."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from chimes.evidence.finding import Finding
 from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.lanes.results import Assessment, Expected
 from chimes_marketplace.validation.assessment import assess
-from chimes_marketplace.validation.decision import Decision, Judged, Ran, decide
+from chimes_marketplace.validation.decision import Decision, JudgedFile, LastRun, decide
 from hypothesis import given
 from hypothesis import strategies as st
 from scripted_lane import finding, passing
 
 NONCE = "5a" * 32
 WHEEL = Expected(filename="rain-1.0-py3-none-any.whl", sha256="ab" * 32, nonce=NONCE, type="plugin")
-SDIST = Judged(filename="rain-1.0.tar.gz", form="sdist")
+SDIST = JudgedFile(filename="rain-1.0.tar.gz", form="sdist")
 Verdict = dict[str, Any]
 
 
@@ -31,11 +31,11 @@ def assessed(document: Verdict) -> Assessment:
     return assess(json.dumps(document).encode(), WHEEL)
 
 
-def wheel(document: Verdict, *, findings: Sequence[Finding] = ()) -> Judged:
+def wheel(document: Verdict, *, findings: Sequence[Finding] = ()) -> JudgedFile:
     """A wheel whose run ended with that document."""
     assessment = assessed(document)
-    ran = Ran(outcome=assessment.outcome, reason=assessment.reason, verdict=assessment.verdict)
-    return Judged(filename=WHEEL.filename, form="wheel", ran=ran, findings=findings)
+    last_run = LastRun(outcome=assessment.outcome, reason=assessment.reason, verdict=assessment.verdict)
+    return JudgedFile(filename=WHEEL.filename, form="wheel", last_run=last_run, findings=findings)
 
 
 def found(*findings: dict[str, Any], verdict: str = "fail") -> Verdict:
@@ -58,7 +58,7 @@ def test_an_error_rejects_and_is_shown_with_its_file(blocks: str | None) -> None
     assert (decision.components, decision.level) == ((), None)
 
 
-def test_what_blocks_review_waits_for_a_person_with_its_components() -> None:
+def test_a_finding_that_blocks_review_holds_the_submission_with_its_components() -> None:
     decision = decide([wheel(found(finding("P09", blocks="review")))])
     assert (decision.state, decision.level) == ("held", "verified")
     assert decision.reason == "a person has to look at it: P09, m"
@@ -111,7 +111,7 @@ AMISS: dict[str, tuple[Callable[[Verdict], object], str]] = {
 
 
 @pytest.mark.parametrize("name", AMISS)
-def test_a_document_with_anything_amiss_is_infra_with_a_reason(name: str) -> None:
+def test_an_inconsistent_document_is_infra_with_a_reason(name: str) -> None:
     spoil, phrase = AMISS[name]
     document = clean()
     spoil(document)
@@ -128,16 +128,16 @@ def test_bytes_that_are_not_a_document_are_infra(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ran", "phrase"),
+    ("last_run", "phrase"),
     [
         (None, "it was not run"),
-        (Ran(outcome="clean"), "its verdict document cannot be read"),
-        (Ran(outcome="infra", reason="the disk is full"), "the disk is full"),
-        (Ran(outcome="cancelled"), "its run ended cancelled"),
+        (LastRun(outcome="clean"), "its verdict document cannot be read"),
+        (LastRun(outcome="infra", reason="the disk is full"), "the disk is full"),
+        (LastRun(outcome="cancelled"), "its run ended cancelled"),
     ],
 )
-def test_a_wheel_that_was_not_judged_is_infra(ran: Ran | None, phrase: str) -> None:
-    decision = decide([Judged(filename=WHEEL.filename, form="wheel", ran=ran)])
+def test_a_wheel_that_was_not_judged_is_infra(last_run: LastRun | None, phrase: str) -> None:
+    decision = decide([JudgedFile(filename=WHEEL.filename, form="wheel", last_run=last_run)])
     assert decision.state == "infra"
     assert phrase in (decision.reason or "")
 
@@ -149,8 +149,8 @@ def test_findings_are_ordered_by_severity_code_and_place() -> None:
     assert [(each.severity, each.code) for each in decision.findings] == wanted
 
 
-def test_one_wheel_that_was_not_judged_keeps_all_others_back() -> None:
-    lost = Judged(filename="other.whl", form="wheel", ran=Ran(outcome="infra"))
+def test_one_wheel_that_was_not_judged_makes_the_submission_infra() -> None:
+    lost = JudgedFile(filename="other.whl", form="wheel", last_run=LastRun(outcome="infra"))
     decision = decide([wheel(clean()), lost, wheel(found(finding()))])
     assert decision.state == "infra"
 
@@ -162,7 +162,7 @@ def test_an_sdist_is_listed_with_its_wheel_or_after_it() -> None:
 
 
 @pytest.mark.parametrize("files", [[SDIST], []])
-def test_a_submission_without_a_wheel_is_rejected_and_told_so(files: list[Judged]) -> None:
+def test_a_submission_without_a_wheel_is_rejected_with_a_fix(files: list[JudgedFile]) -> None:
     decision = decide(files)
     assert decision.state == "rejected"
     assert [(each.code, each.fix) for each in decision.findings] == [("A20", "upload its wheel with it")]

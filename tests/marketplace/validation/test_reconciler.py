@@ -1,4 +1,4 @@
-"""Every submission comes to its end, whatever the lane does and whenever the server ends."""
+"""Every submission is decided, whatever the lane does and whenever the server ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bad(_: str, verdict: dict[str, Any]) -> Any:
 
 
 class Clock:
-    """A clock that a test moves on."""
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -99,7 +99,7 @@ def test_an_sdist_alone_is_decided_without_a_run(bench: Bench, tmp_path: Path) -
     assert (later.state, later.level) == ("listed", "verified")
 
 
-def test_what_has_no_runs_yet_is_not_decided(bench: Bench, tmp_path: Path) -> None:
+def test_a_submission_without_runs_is_not_decided(bench: Bench, tmp_path: Path) -> None:
     id = bench.submit(wheel(tmp_path))
     with bench.market.database.writing() as session:
         decide_one(bench.market.blobs, session, id)
@@ -124,7 +124,7 @@ def test_a_clean_control_run_is_trusted_for_a_while(bench: Bench, tmp_path: Path
         (lambda _, __: (ended(), None), "the run left no verdict document"),
     ],
 )
-def test_a_lane_that_fails_its_control_run_is_blamed_and_tried_once_more(
+def test_after_a_failed_control_run_submissions_are_infra_and_retried_once(
     bench: Bench, tmp_path: Path, control: Script, phrase: str
 ) -> None:
     clock, lane = Clock(), ScriptedLane(control=control)
@@ -147,7 +147,7 @@ def test_a_lane_that_fails_its_control_run_is_blamed_and_tried_once_more(
         assert [step.note for step in steps(session, id=id)].count(RETRY_NOTE) == 1
 
 
-def test_after_the_lane_was_mended_the_second_try_lists(bench: Bench, tmp_path: Path) -> None:
+def test_after_the_lane_is_repaired_the_retry_is_listed(bench: Bench, tmp_path: Path) -> None:
     clock, lane = Clock(), ScriptedLane(control=LOST)
     reconciler = bench.reconciler(lane=lane, clock=clock)
     id = bench.submit(wheel(tmp_path))
@@ -158,7 +158,7 @@ def test_after_the_lane_was_mended_the_second_try_lists(bench: Bench, tmp_path: 
     assert bench.settle(reconciler, id).state == "listed"
 
 
-def test_a_control_run_that_broke_with_its_server_is_not_held_against_the_lane(bench: Bench, tmp_path: Path) -> None:
+def test_a_control_run_that_ended_with_its_server_does_not_count_against_the_lane(bench: Bench, tmp_path: Path) -> None:
     clock, lane = Clock(), ScriptedLane(control=CRASH)
     id = bench.submit(wheel(tmp_path))
     dropped = bench.reconciler(lane=lane, clock=clock)
@@ -173,7 +173,7 @@ def test_a_control_run_that_broke_with_its_server_is_not_held_against_the_lane(b
     assert bench.see(id).attempt == 1
 
 
-def test_what_was_uploaded_anew_meanwhile_is_not_tried_again(bench: Bench, tmp_path: Path) -> None:
+def test_a_submission_whose_files_were_uploaded_again_is_not_retried(bench: Bench, tmp_path: Path) -> None:
     clock = Clock()
     reconciler = bench.reconciler(lane=ScriptedLane(control=CRASH), clock=clock)
     id = bench.submit(wheel(tmp_path))
@@ -186,7 +186,7 @@ def test_what_was_uploaded_anew_meanwhile_is_not_tried_again(bench: Bench, tmp_p
 
 
 @pytest.mark.parametrize(("script", "times"), [(LOST, 2), (CRASH, 2), (LATE, 1)])
-def test_a_run_that_ends_without_a_verdict_is_run_once_more_unless_it_took_its_time(
+def test_a_run_without_a_verdict_is_repeated_once_unless_it_timed_out(
     bench: Bench, tmp_path: Path, script: Script, times: int
 ) -> None:
     seen = bench.settle(bench.reconciler(lane=ScriptedLane(script)), bench.submit(wheel(tmp_path)))
@@ -201,7 +201,7 @@ def test_the_second_run_counts(bench: Bench, tmp_path: Path) -> None:
     assert bench.settle(bench.reconciler(lane=lane), bench.submit(wheel(tmp_path))).state == "listed"
 
 
-def test_an_exit_status_that_the_document_does_not_bear_out_is_infra(bench: Bench, tmp_path: Path) -> None:
+def test_an_exit_status_that_contradicts_the_document_is_infra(bench: Bench, tmp_path: Path) -> None:
     lane = ScriptedLane(lambda _, verdict: (ended(JobState.FAILED, 1), verdict))
     seen = bench.settle(bench.reconciler(lane=lane), bench.submit(wheel(tmp_path)))
     assert (seen.state, seen.runs[0]["reason"]) == (
@@ -225,7 +225,7 @@ def test_a_job_without_an_end_is_ended_at_the_deadline(bench: Bench, tmp_path: P
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_cancelling_ends_the_job_and_a_retry_runs_anew(bench: Bench, tmp_path: Path, again: bool) -> None:
+def test_cancelling_ends_the_job_and_a_retry_starts_a_new_run(bench: Bench, tmp_path: Path, again: bool) -> None:
     lane = ScriptedLane()
     reconciler = bench.reconciler(lane=lane)
     id = bench.submit(wheel(tmp_path))
@@ -249,7 +249,7 @@ def test_cancelling_ends_the_job_and_a_retry_runs_anew(bench: Bench, tmp_path: P
         )
 
 
-def test_a_waiting_run_that_nobody_wants_is_dropped(bench: Bench, tmp_path: Path) -> None:
+def test_a_waiting_run_of_a_cancelled_submission_is_ended(bench: Bench, tmp_path: Path) -> None:
     lane = ScriptedLane()
     lane.paused = True
     reconciler = bench.reconciler(lane=lane)
@@ -264,7 +264,7 @@ def test_a_waiting_run_that_nobody_wants_is_dropped(bench: Bench, tmp_path: Path
     assert bench.settle(reconciler, second).state == "listed"
 
 
-def test_no_more_run_than_there_are_slots_and_members_take_turns(tmp_path: Path) -> None:
+def test_runs_are_limited_to_the_slots_and_members_take_turns(tmp_path: Path) -> None:
     bench, lane = Bench(tmp_path, slots=2), ScriptedLane()
     add_author(bench.market, member="other", user="bob")
     reconciler = bench.reconciler(lane=lane)
@@ -279,7 +279,7 @@ def test_no_more_run_than_there_are_slots_and_members_take_turns(tmp_path: Path)
     assert {bench.settle(reconciler, id).state for id in ids} == {"listed"}
 
 
-def test_a_quiet_submission_closes_unless_a_file_is_arriving(bench: Bench, tmp_path: Path) -> None:
+def test_a_submission_closes_after_quiet_time_unless_a_file_is_arriving(bench: Bench, tmp_path: Path) -> None:
     clock = Clock()
     reconciler = bench.reconciler(lane=ScriptedLane(), clock=clock)
     id = bench.stage(wheel(tmp_path))
@@ -295,7 +295,7 @@ def test_a_quiet_submission_closes_unless_a_file_is_arriving(bench: Bench, tmp_p
         assert [step.actor for step in steps(session, id=id)] == ["alice", "marketplace", "marketplace"]
 
 
-def test_a_lane_that_refuses_a_job_is_asked_again(bench: Bench, tmp_path: Path) -> None:
+def test_a_job_that_the_lane_refuses_is_submitted_again(bench: Bench, tmp_path: Path) -> None:
     lane = ScriptedLane()
     reconciler = bench.reconciler(lane=lane)
     lane.refusals = 2
@@ -303,7 +303,7 @@ def test_a_lane_that_refuses_a_job_is_asked_again(bench: Bench, tmp_path: Path) 
     assert reconciler.retries.failures == 2
 
 
-def test_what_fails_three_times_ends_infra_and_the_others_go_on(bench: Bench, tmp_path: Path) -> None:
+def test_a_step_that_fails_three_times_ends_infra_and_others_continue(bench: Bench, tmp_path: Path) -> None:
     reconciler = bench.reconciler(lane=ScriptedLane())
     bench.settle(reconciler, bench.submit(wheel(tmp_path, "a")))
     gone, sound = wheel(tmp_path, "b"), wheel(tmp_path, "c")
@@ -317,7 +317,7 @@ def test_what_fails_three_times_ends_infra_and_the_others_go_on(bench: Bench, tm
 
 
 @pytest.mark.parametrize("moment", ["admitted", "submitted", "ended", "collected"])
-def test_a_new_reconciler_goes_on_where_the_last_was_dropped(bench: Bench, tmp_path: Path, moment: str) -> None:
+def test_a_new_reconciler_continues_where_the_last_one_stopped(bench: Bench, tmp_path: Path, moment: str) -> None:
     lane = ScriptedLane()
     first = bench.reconciler(lane=lane)
     bench.settle(first, bench.submit(wheel(tmp_path, "earlier")))
@@ -361,7 +361,7 @@ DROPS: dict[str, Callable[[Bench, Reconciler, ScriptedLane, int], None]] = {
 }
 
 
-def test_the_thread_does_it_alone_wakes_at_once_and_tidies_up(bench: Bench, tmp_path: Path) -> None:
+def test_the_thread_validates_alone_wakes_at_once_and_removes_old_folders(bench: Bench, tmp_path: Path) -> None:
     stray = bench.market.settings.data / "runs" / "99-1"
     stray.mkdir(parents=True)
     reconciler = bench.reconciler(lane=ScriptedLane())

@@ -1,4 +1,4 @@
-"""Authentication: every way to send a token, and malformed credentials, of which no part is ever repeated."""
+"""Authentication: every way to send a token, and malformed credentials, which are never repeated."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from chimes_marketplace.accounts.policy import ANONYMOUS, TokenUser
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from litestar import Request
 from litestar.testing import RequestFactory
 from market_factories import add_author, basic, make_market, make_wheel
-from release_factories import put
+from release_factories import make_release
 from uploads import client_of, send
 
 SECRET = "S3cret-q7Zx_w9"
-"""Stands for a token; it is looked for in pieces of eight characters."""
+"""Used as a token; the tests search for its pieces of eight characters."""
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
+def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Marketplace]:
     made = make_market(tmp_path_factory.mktemp("site"))
     add_author(made)
-    put(made)
-    put(made, "acme-new", state="staged")
+    make_release(made)
+    make_release(made, "acme-new", state="staged")
     yield made
     made.database.close()
 
 
 @pytest.fixture
-def session(market: Market) -> Iterator[Session]:
+def session(market: Marketplace) -> Iterator[Session]:
     with market.database.reading() as session:
         yield session
 
@@ -50,7 +50,7 @@ def encoded(text: bytes) -> bytes:
     return base64.b64encode(text)
 
 
-def test_token_is_accepted_as_basic_and_as_bearer(market: Market, session: Session) -> None:
+def test_token_is_accepted_as_basic_and_as_bearer(market: Marketplace, session: Session) -> None:
     token = add_author(market)
     sent = basic(token)["Authorization"]
     for header in (sent, sent.replace("Basic", "bAsIc  "), f"Bearer {token}", f"  bearer   {token}  "):
@@ -117,12 +117,12 @@ def test_two_headers_are_refused(session: Session) -> None:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
-    """What the server logged; the test's own client logs the addresses that it asks for."""
+    """The server's log, without that of the test's client, which logs the addresses that it requests."""
     return "\n".join(record.getMessage() for record in caplog.records if not record.name.startswith("http"))
 
 
-def answers_to(market: Market, headers: dict[bytes, bytes], path: str = "") -> Iterator[Any]:
-    """Of each route that authenticates, in each form of an error; of ``path`` alone where it is given."""
+def answers_to(market: Marketplace, headers: dict[bytes, bytes], path: str = "") -> Iterator[Any]:
+    """The responses of each route that authenticates, in each format of an error; only of ``path`` if it is given."""
     paths = [path] if path else ["/simple/acme-new/", "/api/v1/submissions/2", "/reports/2/", "/plugins/acme-new/"]
     with client_of(market) as client:
         for each in paths:
@@ -134,8 +134,8 @@ def answers_to(market: Market, headers: dict[bytes, bytes], path: str = "") -> I
 
 
 @pytest.mark.parametrize("header", MALFORMED.values(), ids=MALFORMED.keys())
-def test_no_part_of_an_authorization_header_is_in_an_answer_or_in_the_log(
-    market: Market, header: bytes, caplog: pytest.LogCaptureFixture
+def test_no_part_of_an_authorization_header_is_in_a_response_or_in_the_log(
+    market: Marketplace, header: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         answers = list(answers_to(market, {b"Authorization": header}))
@@ -164,7 +164,7 @@ def test_no_part_of_an_authorization_header_is_in_an_answer_or_in_the_log(
     ],
 )
 def test_no_secret_of_another_header_path_or_query_is_in_an_error(
-    market: Market, headers: dict[bytes, bytes], path: str, caplog: pytest.LogCaptureFixture
+    market: Marketplace, headers: dict[bytes, bytes], path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         answers = list(answers_to(market, headers, path))
@@ -174,7 +174,7 @@ def test_no_secret_of_another_header_path_or_query_is_in_an_error(
     assert SECRET not in logged(caplog)
 
 
-def test_no_secret_in_an_upload_form_is_in_an_error(market: Market, tmp_path: Path) -> None:
+def test_no_secret_in_an_upload_form_is_in_an_error(market: Marketplace, tmp_path: Path) -> None:
     token = add_author(market)
     with client_of(market) as client:
         for field in ("password", "token", "authorization"):

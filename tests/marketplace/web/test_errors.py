@@ -162,7 +162,7 @@ def test_error_is_text_for_terminals(client: Any, path: str, headers: dict[str, 
 
 
 @pytest.mark.parametrize("character", ["\x1b[2J", "\r", "\n", "\x07", "\u202e", "\x9b2J", "\ud800"])
-def test_text_of_an_error_has_no_character_that_a_terminal_obeys(character: str) -> None:
+def test_text_of_an_error_has_no_terminal_control_character(character: str) -> None:
     hostile = f"a{character}b"
     finding = Finding(code="A01", severity="error", blocks=None, message=hostile, fix=hostile, where=hostile)
     text = MarketplaceError("bad-request", hostile, fix=hostile, findings=[finding]).to_text()
@@ -170,7 +170,7 @@ def test_text_of_an_error_has_no_character_that_a_terminal_obeys(character: str)
     assert all(each.isprintable() and each.encode() for each in text.split("\n"))
 
 
-def test_error_with_half_of_a_surrogate_pair_is_still_json() -> None:
+def test_error_with_a_lone_surrogate_is_still_json() -> None:
     request = RequestFactory().get("/api/v1/thing")
     answer = error_response(request, MarketplaceError("not-found", "a\ud800b", fix="a\ud800b"))
     assert json.loads(answer.content)["message"] == "a\ud800b"

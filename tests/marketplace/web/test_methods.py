@@ -1,4 +1,4 @@
-"""HEAD: the headers of GET and nothing behind them, at every address that can be read."""
+"""HEAD: the headers of GET without a body, at every address that supports GET."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 from market_factories import add_author, make_market
-from release_factories import Shelved, put, verdict
+from release_factories import MadeRelease, make_release, verdict
 from uploads import client_of
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Iterator[tuple[Any, Shelved]]:
+def site(tmp_path: Path) -> Iterator[tuple[Any, MadeRelease]]:
     market = make_market(tmp_path)
     add_author(market)
     with client_of(market) as client:
-        yield client, put(market, document=verdict(A01="pass"), log="said")
+        yield client, make_release(market, document=verdict(A01="pass"), log="said")
 
 
-def paths_of(shelved: Shelved) -> list[str]:
-    file = f"files/{shelved.sha256}/{shelved.filename}"
-    stage = f"/stage/{shelved.secret}"
+def paths_of(made: MadeRelease) -> list[str]:
+    file = f"files/{made.sha256}/{made.filename}"
+    stage = f"/stage/{made.secret}"
     return [
         *("/", "/plugins/", "/plugins/acme-tools/", "/plugins/acme-tools/1.0/", "/reports/1/", "/static/chimes.css"),
         *("/reports/1/runs/1/log.txt", f"{stage}/report", f"{stage}/report/runs/1/log.txt"),
@@ -34,9 +34,9 @@ def paths_of(shelved: Shelved) -> list[str]:
     ]
 
 
-def test_head_is_get_without_its_body_at_every_address(shelf: tuple[Any, Shelved]) -> None:
-    client, shelved = shelf
-    asked = paths_of(shelved)
+def test_head_is_get_without_a_body_at_every_address(site: tuple[Any, MadeRelease]) -> None:
+    client, made = site
+    asked = paths_of(made)
     for path in asked:
         whole, head = client.get(path), client.head(path)
         assert (head.status_code, head.headers, head.content) == (whole.status_code, whole.headers, b""), path
@@ -45,23 +45,23 @@ def test_head_is_get_without_its_body_at_every_address(shelf: tuple[Any, Shelved
         assert "get" not in operations or any(form.fullmatch(each) for each in asked), path
 
 
-def test_head_knows_of_parts_and_of_copies(shelf: tuple[Any, Shelved]) -> None:
-    client, shelved = shelf
-    path = f"/files/{shelved.sha256}/{shelved.filename}"
+def test_head_supports_ranges_and_etags(site: tuple[Any, MadeRelease]) -> None:
+    client, made = site
+    path = f"/files/{made.sha256}/{made.filename}"
     part = client.head(path, headers={"Range": "bytes=1-3"})
     assert (part.status_code, part.headers["content-length"], part.content) == (206, "3", b"")
     etag = client.head(path).headers["etag"]
     assert client.head(path, headers={"If-None-Match": etag}).status_code == 304
 
 
-def test_head_is_refused_where_nothing_can_be_read(shelf: tuple[Any, Shelved]) -> None:
-    client, _ = shelf
+def test_head_is_refused_where_get_is(site: tuple[Any, MadeRelease]) -> None:
+    client, _ = site
     answer = client.head("/legacy/")
     assert (answer.status_code, answer.content) == (405, b"")
     assert "HEAD" not in answer.headers["allow"]
 
 
-def test_what_names_the_methods_of_an_address_names_head(shelf: tuple[Any, Shelved]) -> None:
-    client, _ = shelf
+def test_the_allow_header_names_head(site: tuple[Any, MadeRelease]) -> None:
+    client, _ = site
     for answer in (client.put("/plugins/"), client.options("/simple/")):
         assert {"GET", "HEAD"} <= {name.strip() for name in answer.headers["allow"].split(",")}

@@ -29,11 +29,11 @@ OFFERED = {
         # The weight decides, not the order.
         ([f"text/html;q=0.1, {JSON};q=0.9"], "json"),
         ([f"{JSON};q=0.1, text/html;q=0.9"], "html"),
-        # Of equal weights the named type is preferred to a wildcard, and the client's order counts.
+        # Among equal weights a named type is preferred to a wildcard, then the client's order decides.
         ([f"*/*, {JSON}"], "json"),
         ([f"{JSON}, text/html"], "json"),
         ([f"text/html, {JSON}"], "html"),
-        # q=0 means not acceptable, whatever a wildcard says.
+        # q=0 means not acceptable, even if a wildcard matches.
         (["text/html;q=0, */*"], "json"),
         (["*/*, text/html; q=0.000"], "json"),
         (["text/html;q=0"], "json"),
@@ -42,20 +42,20 @@ OFFERED = {
         ([f"*/*;q=0, {JSON}"], "json"),
         (["*/*;q=0"], None),
         (["text/*;q=0, application/*;q=0"], None),
-        # The most specific range counts: RFC 9110's own rule.
+        # The most specific range applies (RFC 9110).
         ([f"application/*;q=0.9, {JSON};q=0.2, text/html;q=0.3"], "v1 html"),
         # Several headers are one list.
         (["text/html;q=0.5", JSON], "json"),
-        # Parameters: ours are UTF-8; a type with any other parameter is not ours.
+        # Parameters: our types are UTF-8; a type with any other parameter does not match.
         (["text/html;charset=utf-8"], "html"),
         ([f'{JSON};q=0.5, text/html;level="1,2;q=0"'], "json"),
         ([f"text/html;level=1, {JSON};q=0.4"], "json"),
         ([f"text/html;q=0.5;level=1, {JSON};q=0.4"], "json"),
         ([f"{JSON} ; q = 0.4 ;"], "json"),
-        # Nothing that we have, and nothing of ours refused.
+        # None of our types is accepted, and none is refused.
         (["image/png"], "html"),
         (["image/png;q=0"], "html"),
-        # Malformed elements are as if they were not there.
+        # Malformed elements are ignored.
         ([";;,,="], "html"),
         ([f"text/html;q=x, {JSON};q=0.1"], "json"),
         ([f"text/html;q=inf, {JSON};q=0.1"], "json"),

@@ -1,30 +1,30 @@
-"""Which address the marketplace calls its own."""
+"""The base address in the marketplace's links."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from market_factories import add_author, make_market
-from release_factories import put
+from release_factories import make_release
 from uploads import client_of
 
 NONE = ("[", "x][", "[x]", "[1.2]", "a b", "x@y", "x/y", "x?y", "x:99999", "x:0", "x:", ":1", '"><script>', "\xff")
 
 
-def shelved(folder: Path, **settings: str) -> Market:
+def made(folder: Path, **settings: str) -> Marketplace:
     market = make_market(folder, **settings)
     add_author(market)
-    put(market)
+    make_release(market)
     return market
 
 
 @pytest.mark.parametrize(
     "host", ["chimes.example", "chimes.example:8080", "127.0.0.1:1", "[::1]", "[::1]:8080", "a_b-c"]
 )
-def test_the_host_that_was_asked_stands_in_every_link(tmp_path: Path, host: str) -> None:
-    with client_of(shelved(tmp_path)) as client:
+def test_links_have_the_host_of_the_request(tmp_path: Path, host: str) -> None:
+    with client_of(made(tmp_path)) as client:
         asked = {"Host": host}
         assert (
             client.get("/simple/acme-tools", headers=asked).headers["location"] == f"http://{host}/simple/acme-tools/"
@@ -33,10 +33,10 @@ def test_the_host_that_was_asked_stands_in_every_link(tmp_path: Path, host: str)
 
 
 @pytest.mark.parametrize("host", NONE)
-def test_what_is_no_host_is_refused_and_gets_into_no_link(tmp_path: Path, host: str) -> None:
+def test_an_invalid_host_is_refused_and_is_in_no_link(tmp_path: Path, host: str) -> None:
     paths = ("/", "/plugins/acme-tools/", "/reports/1/", "/simple/acme-tools", "/healthz", "/schema/openapi.json")
     wrong = ("/reports/0/", "/api/v1/submissions/0", f"/api/v1/projects?q={'x' * 201}", "/plugins/?type=zzz")
-    with client_of(shelved(tmp_path)) as client:
+    with client_of(made(tmp_path)) as client:
         for path in (*paths, *wrong):
             answer = client.get(path, headers={b"Host": host.encode("latin-1"), b"Accept": b"application/json"})
             assert (answer.status_code, answer.json()["code"]) == (400, "bad-request"), path
@@ -45,13 +45,13 @@ def test_what_is_no_host_is_refused_and_gets_into_no_link(tmp_path: Path, host: 
         assert client.post("/api/v1/submissions/0/close", headers={"Host": "x:99999"}).status_code == 400
 
 
-def test_where_no_host_is_named_the_servers_own_address_stands(tmp_path: Path) -> None:
-    with client_of(shelved(tmp_path)) as client:
+def test_without_a_host_links_have_the_servers_address(tmp_path: Path) -> None:
+    with client_of(made(tmp_path)) as client:
         moved = client.get("/simple/acme-tools", headers={"Host": ""})
         assert moved.headers["location"].startswith("http://testserver.local:80/simple/")
 
 
-def test_the_public_address_is_stronger_than_any_host(tmp_path: Path) -> None:
-    with client_of(shelved(tmp_path, public_url="https://chimes.example/market/")) as client:
+def test_the_public_url_takes_precedence_over_the_host(tmp_path: Path) -> None:
+    with client_of(made(tmp_path, public_url="https://chimes.example/market/")) as client:
         moved = client.get("/simple/acme-tools", headers={"Host": "evil.example"})
         assert moved.headers["location"] == "https://chimes.example/market/simple/acme-tools/"

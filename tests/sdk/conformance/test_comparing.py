@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.data.compare import close_values, count_rows, same_table
-from chimes.conformance.data.generate import random_batch
-from chimes.conformance.data.questions import questions, with_planted_rows
+from chimes.conformance.testdata.compare import close_values, count_rows, same_table
+from chimes.conformance.testdata.filters import filter_cases, with_filter_rows
+from chimes.conformance.testdata.generate import random_batch
 from chimes.kinds.predicates import Compare, filter_batch
 
 FILTERED = [
@@ -61,8 +61,8 @@ def test_a_struct_without_a_value_is_not_one_of_nulls() -> None:
 
 def test_each_type_that_can_be_compared_is_compared_with_a_value_that_it_has() -> None:
     schema = pa.schema([(f"c{number}", dtype) for number, dtype in enumerate([*FILTERED, *UNFILTERED])])
-    table = with_planted_rows(pa.Table.from_batches([random_batch(schema, 51, random.Random(1))]))
-    asked = [filters[0] for question in questions(table) if len(filters := question.filters) == 1]
+    table = with_filter_rows(pa.Table.from_batches([random_batch(schema, 51, random.Random(1))]))
+    asked = [case.filters[0] for case in filter_cases(table) if len(case.filters) == 1]
     compared = {predicate.column for predicate in asked if isinstance(predicate, Compare)}
     assert compared == {f"c{number}" for number in range(len(FILTERED))}
     whole = table.to_batches()[0]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.data.compare import close_values, same_table
-from chimes.conformance.data.generate import random_array, random_batch
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.rules import Rules
+from chimes.conformance.testdata.compare import close_values, same_table
+from chimes.conformance.testdata.generate import random_array, random_batch
 from chimes.errors import ConfigError, UnsupportedError
 
 TYPES = [

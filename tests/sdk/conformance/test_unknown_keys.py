@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from chimes.conformance.data.unknownkeys import NEAR, NESTED, UNKNOWN, with_unknown_key
+from chimes.conformance.testdata.unknown_keys import NEAR, NESTED, UNKNOWN, with_unknown_key
 from chimes.kinds.component import Config
 from pydantic import Field
 

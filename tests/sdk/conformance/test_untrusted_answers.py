@@ -8,8 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.conformance.entry import read_cases, read_entry, read_offers
+from chimes.conformance.testdata.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.errors import ConfigError, UnsupportedError
 from chimes.registration import Registration
 from chimes.rpc.arrowsize import count_values

@@ -14,6 +14,7 @@ from chimes.environments.wheelfile import write_wheel
 
 STAND_INS = {
     "click": "8.9",
+    "jsonschema": "4.99",
     "packaging": "26.9",
     "pluggy": "1.9",
     "pyarrow": "29.0",

@@ -95,7 +95,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         (None, r"no pyproject\.toml"),
         ("[project]\nname = 'acme'\n", r"no table \[build-system\]"),
         ("build-system = 3\n", r"no table \[build-system\]"),
-        ("[build-system\n", "is not TOML"),
+        ("[build-system\n", "is not valid TOML"),
         ("[build-system]\n", "requires"),
         ("[build-system]\nrequires = 'hatchling'\n", "not a list of strings"),
         ("[build-system]\nrequires = [1]\n", "not a list of strings"),

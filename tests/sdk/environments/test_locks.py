@@ -28,6 +28,7 @@ def test_a_lock_names_the_sdk_and_what_the_plugin_requires_but_not_the_plugin(
     assert names == [
         "chimes",
         "click",
+        "jsonschema",
         "packaging",
         "pluggy",
         "pyarrow",

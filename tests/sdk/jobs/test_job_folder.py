@@ -90,7 +90,7 @@ def test_a_root_that_is_a_file_is_an_error(tmp_path: Path) -> None:
 def test_a_damaged_record_is_an_error(tmp_path: Path) -> None:
     folder = jobfolder.create(tmp_path, key="k", spec_sha256="s", job={})
     (folder / "job.json").write_text("{")
-    with pytest.raises(InfrastructureError, match="holds no job"):
+    with pytest.raises(InfrastructureError, match="contains no job"):
         jobfolder.create(tmp_path, key="k", spec_sha256="s", job={})
     with pytest.raises(NotFoundError, match="not the control folder"):
         jobfolder.get_job(folder)

@@ -85,7 +85,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_toml_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"pipeline\.toml' is not TOML.*line 3") as caught:
+    with pytest.raises(ConfigError, match=r"pipeline\.toml' is not valid TOML.*line 3") as caught:
         read_pipeline(write(tmp_path, "[pipeline]\nname = 'x'\nthis is not TOML\n"))
     assert caught.value.hint
 

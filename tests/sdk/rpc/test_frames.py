@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.data.generate import random_batch
+from chimes.conformance.testdata.generate import random_batch
 from chimes.errors import ConfigError
 from chimes.kinds.backend import JobSpec, LogChunk
 from chimes.kinds.connector import ReadRequest

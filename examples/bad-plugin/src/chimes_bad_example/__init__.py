@@ -1,1 +1,1 @@
-"""A plugin that is wrong on purpose."""
+"""A plugin with intentional faults."""

@@ -1,1 +1,1 @@
-"""A top-level package with a name that belongs to nobody."""
+"""A top-level package whose name is reserved."""

@@ -1,1 +1,1 @@
-"""Members of the alliance, their users, and the tokens that they upload with."""
+"""Members of the alliance, their users, and the users' upload tokens."""

@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,61}[A-Za-z0-9])?")
 
 
 def add_member(session: Session, *, slug: str, name: str, type: str) -> Member:
-    """A new organisation. Raises MarketplaceError ``bad-request``, ``exists``."""
+    """Add an organisation. Raises MarketplaceError ``bad-request``, ``exists``."""
     if not SLUG.fullmatch(slug):
         raise _bad(f"the slug {slug!r} is invalid", "use 1 to 63 of a to z, 0 to 9 and -, with no - at either end")
     if type not in TYPES:
@@ -35,7 +35,7 @@ def add_member(session: Session, *, slug: str, name: str, type: str) -> Member:
 
 
 def add_user(session: Session, *, name: str, member: str, role: str | None = None) -> User:
-    """A new user of the member with that slug. Raises MarketplaceError ``bad-request``, ``exists``, ``not-found``."""
+    """Add a user of the member with that slug. Raises MarketplaceError ``bad-request``, ``exists``, ``not-found``."""
     if not NAME.fullmatch(name):
         raise _bad(f"the user name {name!r} is invalid", "use 1 to 63 letters, digits, and . _ @ - between them")
     if role not in (None, "admin"):

@@ -1,14 +1,14 @@
 """The policy: may this principal do this action on that object?
 
-One table for everything that is asked over HTTP. ``can`` answers; ``require`` raises the error that a client is sent:
+It covers every request over HTTP. ``can`` answers the question; ``require`` raises the error for the client:
 
 | the principal          | error                                                                  |
 |------------------------|------------------------------------------------------------------------|
 | is anonymous           | ``credentials-required`` (401); on an upload ``credentials-refused`` (403) |
-| is known, not allowed  | ``not-yours`` (403)                                                    |
+| is known, but not allowed | ``not-yours`` (403)                                                    |
 
-A project that exists is never answered with 404 to a principal that may not see it: installers would then go on
-to the next index and install a package of another owner with that name.
+If a project exists and the principal may not see it, the response is never 404: an installer would then try the
+next index and install a package of another owner with that name.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 HOW_TO_SEND_A_TOKEN = "send a token as the password of the user __token__, or as Authorization: Bearer TOKEN"
 
 Action = Literal["view", "view_unlisted", "view_stage_address", "upload", "use_reserved_name", "change"]
-"""``view``: what is listed of it. ``view_unlisted``: all of it. ``view_stage_address``: the secret address of a stage.
+"""``view``: see its listed part. ``view_unlisted``: see all of it. ``view_stage_address``: see the secret address.
 ``use_reserved_name``: upload under a name that the rules reserve. ``change``: close, cancel or retry a submission."""
 
 
@@ -48,7 +48,7 @@ class Anonymous:
 
 @dataclass(frozen=True, kw_only=True)
 class TokenUser:
-    """A user, through one token. ``project``: the only one that the token is for, normalised; None for all."""
+    """A user who sent a token. ``project``: the only project for which the token is valid, normalised; None for all."""
 
     user_id: int
     user: str
@@ -59,13 +59,13 @@ class TokenUser:
 
 
 Principal = Anonymous | TokenUser
-"""Who a request acts for."""
+"""The user for whom a request acts."""
 ANONYMOUS = Anonymous()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectObject:
-    """A project. ``member_id``: of its owner, None for a name that no member has yet. ``is_listed``: any file is."""
+    """A project. ``member_id``: its owner, None if it does not exist yet. ``is_listed``: a file of it is listed."""
 
     name: str
     member_id: int | None
@@ -81,7 +81,7 @@ class SubmissionObject:
 
 
 def can(principal: Principal, action: Action, object: ProjectObject | SubmissionObject) -> bool:
-    """Whether the policy allows it."""
+    """Whether the policy allows the action."""
     project = object.project if isinstance(object, SubmissionObject) else object
     if action == "view" and object.is_listed:
         return True
@@ -99,7 +99,7 @@ def can(principal: Principal, action: Action, object: ProjectObject | Submission
 
 
 def require(principal: Principal, action: Action, object: ProjectObject | SubmissionObject) -> None:
-    """Raise MarketplaceError where the policy forbids it: ``credentials-required``, ``credentials-refused``,
+    """Raise MarketplaceError if the policy forbids the action: ``credentials-required``, ``credentials-refused``,
     ``not-yours``."""
     if can(principal, action, object):
         return

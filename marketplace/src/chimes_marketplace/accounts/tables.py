@@ -22,7 +22,7 @@ class Member(SQLModel, table=True):
 
 
 class User(SQLModel, table=True):
-    """A person or program that acts for a member. ``role``: admin or none."""
+    """A person or program that acts for a member. ``role``: admin, or None."""
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(unique=True)
@@ -32,7 +32,7 @@ class User(SQLModel, table=True):
 
 
 class Token(SQLModel, table=True):
-    """A secret that stands for a user; only its sha256 is kept. ``project``: normalised, None for all."""
+    """A secret that identifies a user; only its sha256 is stored. ``project``: normalised, None for all."""
 
     id: int | None = Field(default=None, primary_key=True)
     user_id: int = Field(foreign_key="user.id", index=True)

@@ -38,7 +38,7 @@ def create_token(session: Session, *, user: str, project: str | None = None, day
 
 
 def authenticate(session: Session, secret: str) -> TokenUser:
-    """The user that the secret stands for. Raises MarketplaceError ``credentials-refused``."""
+    """The user whom the secret identifies. Raises MarketplaceError ``credentials-refused``."""
     query = select(Token, User).where(Token.user_id == User.id, Token.sha256 == _digest(secret))
     found = session.exec(query).first()
     if found is None:
@@ -58,7 +58,7 @@ def authenticate(session: Session, secret: str) -> TokenUser:
 
 
 def check_active(session: Session, *, id: int) -> None:
-    """Whether the token still counts, after a long request. Raises MarketplaceError ``credentials-refused``."""
+    """Check again that the token is valid, after a long request. Raises MarketplaceError ``credentials-refused``."""
     token = session.get(Token, id)
     if token is None:
         raise _refused("the token is unknown")
@@ -66,14 +66,14 @@ def check_active(session: Session, *, id: int) -> None:
 
 
 def list_tokens(session: Session, *, user: str) -> list[Token]:
-    """The tokens of that user that were not revoked, oldest first."""
+    """The tokens of that user without the revoked ones, oldest first."""
     owner = get_user(session, name=user)
     query = select(Token).where(Token.user_id == owner.id, Token.revoked_at == None)  # noqa: E711
     return list(session.exec(query.order_by(Token.id)))  # type: ignore[arg-type]
 
 
 def revoke_token(session: Session, *, id: int) -> None:
-    """Revoke a token for good; a second time changes nothing. Raises MarketplaceError ``not-found``."""
+    """Revoke a token permanently; revoking it again changes nothing. Raises MarketplaceError ``not-found``."""
     token = session.get(Token, id)
     if token is None:
         raise MarketplaceError(

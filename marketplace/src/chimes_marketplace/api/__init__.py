@@ -1,1 +1,1 @@
-"""The face for programs: JSON."""
+"""The API for programs: JSON over HTTP."""

@@ -1,4 +1,4 @@
-"""Projects as JSON: the list, and one."""
+"""Projects as JSON: the list, and a single project."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.access import get_named, project_object
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import Links
 
 __all__ = ["list_projects", "show_project"]
 
 
 class ProjectRow(Answer):
-    """A project with something listed, as its newest listed release."""
+    """A project with a listed release, described by the newest one."""
 
     name: str
     member: str
@@ -38,7 +38,7 @@ class ProjectRow(Answer):
 
 
 class ProjectsAnswer(Answer):
-    """The projects that have something listed, by name."""
+    """The projects with a listed release, sorted by name."""
 
     projects: list[ProjectRow]
 
@@ -55,7 +55,7 @@ class ReleaseRow(Answer):
 
 
 class ProjectAnswer(Answer):
-    """A project with the releases that the reader may see, newest version first."""
+    """A project with the releases that the caller may see, newest version first."""
 
     name: str
     display_name: str
@@ -69,10 +69,10 @@ class ProjectAnswer(Answer):
 @get("/projects", sync_to_thread=True, operation_id="ListProjects", responses=READING)
 def list_projects(
     request: Request[Any, Any, Any],
-    market: NamedDependency[Market],
+    market: NamedDependency[Marketplace],
     q: Annotated[str, QueryParameter(description="words in name, summary, member or components", max_length=200)] = "",
 ) -> ProjectsAnswer:
-    """The projects that have something listed, all or those that match ``q``."""
+    """The projects with a listed release: all, or those that match ``q``."""
     with market.database.reading() as session:
         items = search(list_catalog(session), q)
     links = Links.of(request, market)
@@ -81,9 +81,9 @@ def list_projects(
 
 @get("/projects/{name:str}", sync_to_thread=True, operation_id="ShowProject", responses=READING)
 def show_project(
-    request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str]
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], name: FromPath[str]
 ) -> ProjectAnswer:
-    """One project, with the releases that the reader may see."""
+    """One project, with the releases that the caller may see."""
     with market.database.reading() as session:
         principal = authenticate_request(request, session)
         project = get_named(session, name)

@@ -20,7 +20,7 @@ from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.access import get_named, project_object
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import Links
 
 __all__ = ["file_answer", "show_release"]
@@ -36,7 +36,7 @@ class SubmissionRow(Answer):
 
 
 class ReleaseAnswer(Answer):
-    """A release. Without a token of its member, only what is listed."""
+    """A release. Without a token of its member, only the listed part."""
 
     project: str
     version: str
@@ -58,7 +58,7 @@ class ReleaseAnswer(Answer):
     responses=READING,
 )
 def show_release(
-    request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], name: FromPath[str], version: FromPath[str]
 ) -> ReleaseAnswer:
     """One release: state, level, submissions, components, files, findings."""
     with market.database.reading() as session:
@@ -70,7 +70,7 @@ def show_release(
 
 
 def file_answer(file: File, submission: Submission, links: Links, *, own: bool) -> FileAnswer:
-    """A file; ``own``: for its member, with the stage address while it is not listed."""
+    """A file. ``own``: for its member, with the stage address until it is listed."""
     return FileAnswer(
         filename=file.filename,
         form=file.form,

@@ -1,4 +1,4 @@
-"""The values that several responses of the API hold."""
+"""Values that several responses of the API contain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["READING", "WRITING", "Answer", "ComponentAnswer", "FileAnswer"]
 
 
 class Answer(BaseModel):
-    """A value of a response; it is frozen."""
+    """A frozen value in a response."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,12 +28,12 @@ class ComponentAnswer(Answer):
 
     @classmethod
     def of(cls, component: dict[str, Any]) -> ComponentAnswer:
-        """From a component as it is stored."""
+        """Make it from a stored component."""
         return cls.model_validate({"level": None, **component})
 
 
 class FileAnswer(Answer):
-    """A file. ``url`` is null where the principal may see that it exists and may not download it."""
+    """A file. ``url`` is null if the caller may see that the file exists but may not download it."""
 
     filename: str
     form: str

@@ -21,7 +21,7 @@ from chimes_marketplace.submissions.tables import Step
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
 from chimes_marketplace.web.access import submission_object
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import Links
 
 __all__ = ["cancel_submission", "close_submission", "retry_submission", "show_submission"]
@@ -30,7 +30,7 @@ Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1, description="the submi
 
 
 class RunAnswer(Answer):
-    """One execution of the checks. ``state``: waiting, admitted, done; ``seconds`` once it has ended."""
+    """One execution of the checks. ``state``: waiting, admitted, done. ``seconds``: its duration, once it has ended."""
 
     id: int
     file: str | None
@@ -40,7 +40,7 @@ class RunAnswer(Answer):
 
 
 class StepAnswer(Answer):
-    """One change of state. ``actor``: null where it was a user and the principal may not see all of the submission."""
+    """One change of state. ``actor``: null if it was a user and the caller may not see all of the submission."""
 
     state: str
     at: datetime
@@ -49,7 +49,7 @@ class StepAnswer(Answer):
 
 
 class SubmissionAnswer(Answer):
-    """A submission. ``position``: in the queue for a lane, from 1."""
+    """A submission. ``position``: its place in the queue for a lane, from 1."""
 
     id: int
     project: str
@@ -67,8 +67,10 @@ class SubmissionAnswer(Answer):
 
 
 @get("/submissions/{id:int}", sync_to_thread=True, operation_id="ShowSubmission", responses=READING)
-def show_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """A submission, from its upload to its verdict."""
+def show_submission(
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], id: Number
+) -> SubmissionAnswer:
+    """One submission: its state, findings, runs and timeline."""
     with market.database.reading() as session:
         principal = authenticate_request(request, session)
         report = read_submission(session, id=id)
@@ -79,25 +81,31 @@ def show_submission(request: Request[Any, Any, Any], market: NamedDependency[Mar
 
 
 @post("/submissions/{id:int}/close", sync_to_thread=True, status_code=200, responses=WRITING)
-def close_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
+def close_submission(
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], id: Number
+) -> SubmissionAnswer:
     """Close the submission: the upload ends and the validation begins."""
     return _change(request, market, id, states.close)
 
 
 @post("/submissions/{id:int}/cancel", sync_to_thread=True, status_code=200, responses=WRITING)
-def cancel_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
+def cancel_submission(
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], id: Number
+) -> SubmissionAnswer:
     """Cancel the submission; its files can be uploaded again."""
     return _change(request, market, id, states.cancel)
 
 
 @post("/submissions/{id:int}/retry", sync_to_thread=True, status_code=200, responses=WRITING)
-def retry_submission(request: Request[Any, Any, Any], market: NamedDependency[Market], id: Number) -> SubmissionAnswer:
-    """Validate a submission again that was cancelled or that ended with an infrastructure error."""
+def retry_submission(
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], id: Number
+) -> SubmissionAnswer:
+    """Validate a submission again after it was cancelled or ended with an infrastructure error."""
     return _change(request, market, id, states.retry)
 
 
 def _change(
-    request: Request[Any, Any, Any], market: Market, id: int, change: Callable[..., object]
+    request: Request[Any, Any, Any], market: Marketplace, id: int, change: Callable[..., object]
 ) -> SubmissionAnswer:
     with market.database.writing() as session:
         user = require_user(authenticate_request(request, session), "change")

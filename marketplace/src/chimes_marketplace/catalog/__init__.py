@@ -1,1 +1,1 @@
-"""What the index knows: projects, releases, files."""
+"""The catalogue: projects, releases, files."""

@@ -15,7 +15,7 @@ LEVELS: tuple[Level, ...] = ("verified", "certified")
 
 
 class ListedComponent(BaseModel):
-    """One component of a release. ``seeded``: whether the checks knew the rows that it should give."""
+    """One component of a release. ``seeded``: whether the checks knew which rows it should return."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""Files of the catalogue, and how they become public."""
+"""Files of the catalogue: finding them and making them public."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def list_files(
     project_id: int | None = None,
     listed: bool | None = None,
 ) -> list[File]:
-    """The files of a release, a submission, a project or all, by name; ``listed`` None means listed or not."""
+    """The files of a release, of a submission, of a project, or all, sorted by name. ``listed`` None: listed or not."""
     query = select(File)
     if release_id is not None:
         query = query.where(File.release_id == release_id)
@@ -48,10 +48,10 @@ def publish_files(
 ) -> None:
     """Make all files of a submission public at once.
 
-    ``components`` are added to the release's; a new result replaces an older one of the same component. The release's
-    level is the lowest with which any of its submissions was listed. The metadata of the files that are listed first
-    become the release's. A file that is listed already keeps its ``listed_at``. Raises IntegrityError where another
-    file of the same name is listed.
+    ``components`` are added to those of the release; a new result replaces an older one of the same component. The
+    level of the release is the lowest level of its listed submissions. The release takes its metadata from the files
+    that are listed first. A file that is already listed keeps its ``listed_at``. Raises IntegrityError if another file
+    with the same name is listed.
     """
     files = list_files(session, submission_id=submission_id)
     new = {file.release_id for file in files if not list_files(session, release_id=file.release_id, listed=True)}
@@ -69,7 +69,7 @@ def publish_files(
 
 
 def _describe(release: Release, files: Sequence[File]) -> None:
-    # An sdist may leave its type and its requirements open; a wheel states both.
+    # An sdist may not state its type and its requirements; a wheel states both.
     file = next((file for file in files if file.form == "wheel"), files[0])
     release.about = file.about or release.about
     release.type = file.type or release.type

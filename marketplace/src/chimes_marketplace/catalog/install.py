@@ -1,4 +1,4 @@
-"""The commands that install a release: third-party packages from the reader's own index, the rest from here."""
+"""The commands that install a release: third-party packages from the user's own index, the rest from this one."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chimes_marketplace.catalog.names import normalised
 __all__ = ["Install", "install_lines"]
 
 LONGEST = 200
-"""More requirements than this are no command that a person copies."""
+"""The most requirements that a command lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Install:
-    """``first``: what is not here, empty if nothing; then the same step for pip and for uv."""
+    """``first``: installs what this index does not have, empty if nothing; ``pip`` and ``uv``: install the rest."""
 
     first: str
     pip: str
@@ -26,10 +26,10 @@ class Install:
 
 
 def install_lines(simple: str, name: str, version: str, catalogue: Mapping[str, Sequence[str]]) -> Install:
-    """For that release and what it needs. ``catalogue``: normalised names of what is listed to its requirements.
+    """The commands for that release and its dependencies.
 
-    The requirements of ``name`` itself stand there, too. One index for each command: with two, a stranger's package
-    of the same name could come from the other one.
+    ``catalogue``: the requirements of each listed project and of ``name``, by normalised name. Each command uses one
+    index: with two, pip could install another owner's package of the same name.
     """
     ours, theirs = _collect(name, catalogue)
     wanted = shlex.join([f"{name}=={version}", *ours])
@@ -41,7 +41,7 @@ def install_lines(simple: str, name: str, version: str, catalogue: Mapping[str, 
 
 
 def _collect(name: str, catalogue: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
-    """What is needed, directly or not: what is listed here, and what is not."""
+    """All requirements, direct and indirect: those that are listed here, and the others."""
     ours: dict[str, str] = {}
     theirs: dict[str, str] = {}
     todo = [(name, frozenset[str]())]
@@ -64,7 +64,7 @@ def _collect(name: str, catalogue: Mapping[str, Sequence[str]]) -> tuple[list[st
 
 
 def _applicable(lines: Sequence[str], extras: frozenset[str]) -> list[Requirement]:
-    """Those that hold with these extras; what depends on the machine is left for the machine to decide."""
+    """The requirements that apply with these extras. Other markers are kept: the installer evaluates them."""
     found = []
     for line in lines[:LONGEST]:
         try:
@@ -75,7 +75,7 @@ def _applicable(lines: Sequence[str], extras: frozenset[str]) -> list[Requiremen
                     continue
                 requirement.marker = None
         except (ValueError, KeyError, RecursionError):
-            # Of a file from before such a line was refused.
+            # An old file may have such a line; new uploads with one are refused.
             continue
         found.append(requirement)
     return found

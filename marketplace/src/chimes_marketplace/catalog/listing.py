@@ -17,13 +17,13 @@ __all__ = ["CatalogItem", "list_catalog", "search"]
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogItem:
-    """A project of the catalogue. ``release`` is its newest listed one, final versions before pre-releases."""
+    """A project of the catalogue. ``release``: its newest listed one; final versions come before pre-releases."""
 
     project: Project
     member: Member
     release: Release
     versions: tuple[str, ...]
-    """All listed ones, newest first."""
+    """All listed versions, newest first."""
     listed_at: datetime
     """When the first file of ``release`` was listed."""
 
@@ -34,7 +34,7 @@ class CatalogItem:
 
 
 def list_catalog(session: Session) -> list[CatalogItem]:
-    """Everything that has a listed file, by name."""
+    """All projects that have a listed file, sorted by name."""
     moment = func.min(File.listed_at)
     query = (
         select(Project, Member, Release, moment)
@@ -53,7 +53,7 @@ def list_catalog(session: Session) -> list[CatalogItem]:
 
 
 def search(items: Sequence[CatalogItem], words: str) -> list[CatalogItem]:
-    """Those in which each of the words stands: in the name, summary, keywords, member, kinds or components."""
+    """The items that contain every word in name, summary, keywords, member, kinds or components."""
     wanted = words.casefold().split()
     return [item for item in items if all(word in _text(item) for word in wanted)]
 

@@ -1,4 +1,4 @@
-"""Names of projects: normalised, and what they look like."""
+"""Names of projects: their normalised form, and a form that is equal for similar names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from packaging.utils import canonicalize_name
 
 __all__ = ["lookalike", "normalised"]
 
-# What a person takes for the same, as PyPI does: separators fall away, l and i look like 1, o like 0.
+# As PyPI does: separators are removed, l and i look like 1, o looks like 0.
 SEEN = str.maketrans({"-": None, "_": None, ".": None, "l": "1", "i": "1", "o": "0"})
 
 
@@ -16,5 +16,5 @@ def normalised(name: str) -> str:
 
 
 def lookalike(name: str) -> str:
-    """Equal for names that a person confuses."""
+    """A form that is equal for names that a person confuses."""
     return name.lower().translate(SEEN)

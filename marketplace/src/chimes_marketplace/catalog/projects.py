@@ -25,7 +25,7 @@ def get_project(session: Session, *, name: str) -> Project:
 
 
 def add_project(session: Session, *, name: str, member_id: int) -> Project:
-    """A new project, owned by that member, shown as ``name`` is spelt. It is in the session, with its id."""
+    """Add a project of that member, displayed as ``name``. It is in the session and has its id."""
     key = normalised(name)
     project = Project(name=key, display_name=name, lookalike=lookalike(key), member_id=member_id)
     session.add(project)
@@ -34,7 +34,7 @@ def add_project(session: Session, *, name: str, member_id: int) -> Project:
 
 
 def find_lookalikes(session: Session, *, name: str, member_id: int) -> list[Project]:
-    """Projects of other members that a person takes for ``name``, by name."""
+    """Projects of other members whose names a person confuses with ``name``, sorted by name."""
     key = normalised(name)
     query = select(Project).where(
         Project.lookalike == lookalike(key), Project.name != key, Project.member_id != member_id

@@ -13,7 +13,7 @@ __all__ = ["add_release", "find_release", "get_project_of", "has_listed", "list_
 
 
 def find_release(session: Session, *, project_id: int, version: str) -> Release | None:
-    """That version of the project, in any spelling (``1.0`` is ``v1.0.0``); None for what is no version at all."""
+    """That version of the project, in any spelling (``1.0`` is ``v1.0.0``); None for an invalid version."""
     try:
         wanted = Version(version)
     except InvalidVersion:
@@ -24,7 +24,7 @@ def find_release(session: Session, *, project_id: int, version: str) -> Release 
 
 
 def add_release(session: Session, *, project_id: int, version: str, type: str, about: dict[str, Any]) -> Release:
-    """A new version of the project, spelt as PEP 440 normalises it. It is in the session, with its id."""
+    """Add a version of the project, normalised by PEP 440. It is in the session and has its id."""
     release = Release(project_id=project_id, version=str(Version(version)), type=type, about=about)
     session.add(release)
     session.flush()
@@ -44,5 +44,5 @@ def has_listed(session: Session, *, release_id: int) -> bool:
 
 
 def get_project_of(session: Session, *, release_id: int) -> Project:
-    """The project of a release that there is."""
+    """The project of an existing release."""
     return session.get_one(Project, session.get_one(Release, release_id).project_id)

@@ -21,7 +21,7 @@ class Project(SQLModel, table=True):
     """Normalised (PEP 503)."""
     display_name: str
     lookalike: str = Field(index=True)
-    """The same for names that a person confuses."""
+    """Equal for names that a person confuses."""
     member_id: int = Field(foreign_key="member.id", index=True)
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 
@@ -35,9 +35,9 @@ class Release(SQLModel, table=True):
     version: str
     type: str
     about: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
-    """Core metadata of what was listed first, before that of the newest upload; keys of packaging's RawMetadata."""
+    """Core metadata of the first listed files; before that, of the newest upload. Keys of packaging's RawMetadata."""
     components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """What was listed: kind, name, level of each component; empty before."""
+    """Kind, name and level of each listed component; empty before the release is listed."""
     level: str | None = None
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 
@@ -45,8 +45,8 @@ class Release(SQLModel, table=True):
 class File(SQLModel, table=True):
     """One file of one submission. Its bytes are the blob ``sha256``; a wheel's METADATA is ``metadata_sha256``.
 
-    ``form``: wheel or sdist. ``type``: what a wheel is, plugin or library. ``about``: its core metadata, with the keys
-    of packaging's RawMetadata. ``findings``: those of the upload, as JSON. Public from ``listed_at`` on, never before.
+    ``form``: wheel or sdist. ``type`` of a wheel: plugin or library. ``about``: its core metadata, with the keys of
+    packaging's RawMetadata. ``findings`` of the upload, as JSON. The file is public from ``listed_at`` on.
     """
 
     __table_args__ = (

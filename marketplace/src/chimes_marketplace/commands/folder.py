@@ -1,4 +1,4 @@
-"""The data folder of a command: named by an option or the environment, opened, and made where that may be."""
+"""The data folder of a command: finds it by option or environment, opens it, and makes it if the command may."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-# A table refers to those of other packages: all have to be imported before rows are written.
+# Tables refer to tables of other packages: all must be imported before rows are written.
 import chimes_marketplace.tables  # noqa: F401
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
@@ -36,7 +36,7 @@ def data_option(function: Function) -> Function:
 
 
 def read_settings(data: Path, *, make: bool = False) -> Settings:
-    """The settings of the marketplace in that folder, which is made where it may be. Raises MarketplaceError."""
+    """The settings of the marketplace in that folder. ``make``: the folder may be made. Raises MarketplaceError."""
     if make:
         make_folder(data)
     elif not data.is_dir():
@@ -45,16 +45,16 @@ def read_settings(data: Path, *, make: bool = False) -> Settings:
 
 
 def make_folder(data: Path) -> None:
-    """Make the data folder, for its owner only: it holds the secrets of stages."""
+    """Make the data folder, readable only by its owner: it contains the secrets of stages."""
     if not data.is_dir():
         data.mkdir(parents=True, mode=0o700)
 
 
 @contextlib.contextmanager
 def opened(settings: Settings, *, make: bool = False) -> Iterator[Database]:
-    """The database of that marketplace. Raises MarketplaceError where it cannot be used.
+    """The database of that marketplace. Raises MarketplaceError if it cannot be used.
 
-    ``make``: make or migrate it where that is needed; else nothing is changed, and one that is not there is refused.
+    ``make``: create or migrate it if needed; else nothing is changed, and a missing database is an error.
     """
     with contextlib.closing(_connected(settings)) as database:
         if not make:
@@ -63,7 +63,7 @@ def opened(settings: Settings, *, make: bool = False) -> Iterator[Database]:
             (migrate if make else check)(database)
             yield database
         except DBAPIError as error:
-            # The driver's own words, without the statement; an address with a password is never among them.
+            # The driver's message, without the statement; it never contains an address with a password.
             raise _unusable(settings, str(error.orig)) from error
 
 
@@ -73,7 +73,7 @@ def _connected(settings: Settings) -> Database:
     except (ImportError, NoSuchModuleError) as error:
         raise _unusable(settings, "there is no driver for it") from error
     except (ArgumentError, ValueError) as error:
-        raise _unusable(settings, "it is not the address of a database") from error
+        raise _unusable(settings, "it is not a valid database address") from error
 
 
 def _check_file(settings: Settings, database: Database) -> None:
@@ -81,7 +81,7 @@ def _check_file(settings: Settings, database: Database) -> None:
     name = url.database or ""
     if url.get_backend_name() != "sqlite" or name.startswith(("file:", ":memory:")) or Path(name).exists():
         return
-    # SQLite would make an empty one.
+    # SQLite would create an empty database.
     message = f"there is no database {name!r}, so {str(settings.data)!r} is not a data folder, or its database is lost"
     raise MarketplaceError("not-found", message, fix=f"{USED}; restore a lost one from a backup")
 
@@ -91,7 +91,7 @@ def _unusable(settings: Settings, reason: str) -> MarketplaceError:
     return MarketplaceError(
         "bad-setting",
         f"the database {where} cannot be used: {reason}",
-        fix="see to the file or address, or restore a backup of the data folder",
+        fix="check the file or address, or restore a backup of the data folder",
     )
 
 

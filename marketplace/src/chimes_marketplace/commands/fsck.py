@@ -1,4 +1,4 @@
-"""``chimes-marketplace fsck``: whether the database and the files agree."""
+"""``chimes-marketplace fsck``: checks whether the database and the files agree."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Reads every file once and changes nothing.
 Exit status:
   0  database and files agree
   1  they differ: each difference is printed with what to do
-  2  could not look: no such folder, the database cannot be read
+  2  could not compare: no such folder, the database cannot be read
 """
 
 

@@ -1,4 +1,4 @@
-"""The verbs of the command line, and how their errors are shown."""
+"""The verbs of the command line, and the display of their errors."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from chimes_marketplace.errors import MarketplaceError
 
 __all__ = ["VERBS", "call", "group"]
 
-# Verb -> one line of help. The verb's command is `command` in chimes_marketplace.commands.<verb>.
+# Each verb and its one-line help. Its command is `command` in chimes_marketplace.commands.<verb>.
 VERBS = {
     "serve": "Run the marketplace on this machine.",
-    "worker": "Validate in a process of its own, beside a server.",
+    "worker": "Validate submissions in a separate process, next to a server.",
     "member": "Members: add, list.",
     "user": "Users of members: add, list.",
     "token": "Upload tokens: create, list, revoke.",
-    "submission": "Submissions: list; approve or reject those that are held.",
+    "submission": "Submissions: list, approve or reject held ones.",
     "fsck": "Compare the database with the files.",
 }
 
@@ -63,7 +63,7 @@ def call() -> None:
         _refuse(error.code, str(error), error.hint)
     except OSError as error:
         what = f"{str(error.filename)!r} cannot be used" if error.filename else "the system refused"
-        fix = "see to the path, to your rights on it and to the space on its disk"
+        fix = "check the path, your permissions on it, and the free space on its disk"
         _refuse("bad-setting", f"{what}: {error.strerror or error}", fix)
 
 

@@ -31,11 +31,11 @@ def command() -> None:
 
 @command.command("add", epilog=ADD)
 @click.argument("slug")
-@click.option("--name", required=True, help="The organisation's name, as people are shown it.")
+@click.option("--name", required=True, help="The organisation's display name.")
 @click.option("--type", "type_", required=True, metavar="TYPE", help=f"One of: {', '.join(TYPES)}.")
 @data_option
 def add(slug: str, name: str, type_: str, data: Path) -> None:
-    """Add the member SLUG; a data folder that is not there is made."""
+    """Add the member SLUG. If the data folder does not exist, it is made."""
     with opened(read_settings(data, make=True), make=True) as database, database.writing() as session:
         add_member(session, slug=slug, name=name, type=type_)
     click.echo(f"added the member {slug}")

@@ -1,4 +1,4 @@
-"""How lists are printed: aligned columns for people, JSON for programs."""
+"""Prints lists: aligned columns for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def json_option(function: Function) -> Function:
 
 
 def show(rows: Sequence[Mapping[str, object]], *, as_json: bool, empty: str) -> None:
-    """Print rows that have the same keys; ``empty`` is printed for people where there are no rows."""
+    """Print rows that have the same keys; ``empty`` is printed for people if there are no rows."""
     if as_json:
         click.echo(json.dumps([dict(row) for row in rows], indent=2, default=_text))
     elif not rows:

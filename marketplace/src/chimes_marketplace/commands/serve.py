@@ -24,31 +24,31 @@ Examples:
   chimes-marketplace serve --data /srv/market --host 0.0.0.0 --port 8080
   chimes-marketplace serve --no-worker --data market
 
-Makes the data folder and migrates the database where that is needed. SIGTERM or Ctrl-C ends it: requests that run are
-answered; validations that run go on, and the next start or another worker collects them.
+Makes the data folder and migrates the database if needed. SIGTERM or Ctrl-C ends it: requests in progress are
+answered; validations in progress continue, and the next start or another worker collects them.
 
 \b
 Exit status:
   0  ended by a signal
-  2  could not start: the port is taken, another server uses the folder, a setting is wrong
+  2  could not start: the port is in use, another server uses the folder, an invalid setting
 """
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
 @click.command(epilog=EPILOG)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free one.")
-@click.option("--worker/--no-worker", default=True, help="Validate in this process, too. Default: yes.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port.")
+@click.option("--worker/--no-worker", default=True, help="Also validate in this process. Default: yes.")
 @data_option
 def command(host: str, port: int, worker: bool, data: Path) -> None:
-    """Serve the index, the API and the pages, and validate what is submitted."""
+    """Serve the index, the API and the pages, and validate submissions."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     make_folder(data)
     with _only_one(data):
         settings = read_settings(data)
         port = _free(host, port)
-        # Litestar, granian and the conformance suite take most of a second to import: no other command needs them.
+        # Importing Litestar, granian and the conformance suite takes most of a second; other commands do not need them.
         from chimes_marketplace.commands.server import make_worker, run  # noqa: PLC0415
 
         with opened(settings, make=True) as database:
@@ -64,9 +64,9 @@ def command(host: str, port: int, worker: bool, data: Path) -> None:
 
 @contextlib.contextmanager
 def _only_one(data: Path) -> Iterator[None]:
-    """Hold the lock of the data folder. The system releases it when the process ends, however it ends.
+    """Hold the lock of the data folder. The system releases it when the process ends.
 
-    Only servers take it: workers and other commands run beside a server.
+    Only servers take it: workers and other commands may run next to a server.
     """
     lock = try_lock(data / "serve.lock")
     if lock is None:
@@ -82,7 +82,7 @@ def _only_one(data: Path) -> Iterator[None]:
 
 
 def _free(host: str, port: int) -> int:
-    """The port, or a free one for 0. Raises MarketplaceError where it cannot be bound."""
+    """The port, or a free one for 0. Raises MarketplaceError if it cannot be bound."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

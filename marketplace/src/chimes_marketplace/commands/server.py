@@ -1,4 +1,4 @@
-"""The web server in the main thread and a worker in others, until a signal comes."""
+"""Runs the web server in the main thread and a worker in other threads, until a signal."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from chimes_marketplace.app import create_app
-from chimes_marketplace.commands.signals import ending
+from chimes_marketplace.commands.signals import stop_at_signal
 from chimes_marketplace.database import Database
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.settings import Settings
 from chimes_marketplace.storage.blobstore import BlobStore
 from chimes_marketplace.submissions.arrivals import Arrivals
 from chimes_marketplace.validation.reconciler import Reconciler
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.worker import make_worker
 
 __all__ = ["make_worker", "run"]
 
 LOG = logging.getLogger("chimes_marketplace")
 THREADS = 32
-"""How many requests may wait for disk or database at once."""
+"""How many requests may wait for disk or database at the same time."""
 START_S, DRAIN_S = 30.0, 10.0
 
 
@@ -42,11 +42,11 @@ def run(
     port: int,
     ready: str,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, with that worker or without one.
+    """Serve until SIGTERM or SIGINT, with or without a worker.
 
     ``ready`` is printed when requests are accepted. Raises MarketplaceError when the server fails to start.
     """
-    market = Market(
+    market = Marketplace(
         settings=settings,
         database=database,
         blobs=blobs,
@@ -63,7 +63,7 @@ def run(
 
 async def _serve(app: Litestar, start: Callable[[], None], host: str, port: int, ready: str) -> None:
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
-    with ending(lambda: loop.call_soon_threadsafe(stopping.set)):
+    with stop_at_signal(lambda: loop.call_soon_threadsafe(stopping.set)):
         await _serve_until(stopping, app, start, host, port, ready)
 
 
@@ -94,13 +94,13 @@ async def _serve_until(
 async def _drained(serving: asyncio.Future[None]) -> None:
     await asyncio.wait((serving,), timeout=DRAIN_S)
     if not serving.done():
-        LOG.warning("some requests were not over after %.0f s and get no answer", DRAIN_S)
-        # The web server's own task would complain about being cancelled.
+        LOG.warning("some requests were not finished after %.0f s and get no response", DRAIN_S)
+        # Otherwise the web server's task logs that it was cancelled.
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
 
 
 async def _listening(host: str, port: int) -> bool:
-    """Whether the port answers within the time that a start may take."""
+    """Whether the port accepts connections within the allowed time."""
     deadline = asyncio.get_running_loop().time() + START_S
     while asyncio.get_running_loop().time() < deadline:
         with contextlib.suppress(OSError):
@@ -114,5 +114,5 @@ async def _listening(host: str, port: int) -> bool:
 def _broken(host: str, port: int) -> MarketplaceError:
     message = f"the web server does not serve {host} port {port}"
     return MarketplaceError(
-        "internal", message, fix="see the log above; choose another --port if it was taken meanwhile"
+        "internal", message, fix="see the log above; choose another --port if another process uses it now"
     )

@@ -1,4 +1,4 @@
-"""What SIGTERM and Ctrl-C do to a server or worker: it ends with status 0, and finishes its present work first."""
+"""SIGTERM and Ctrl-C end a server or worker with status 0, after it has finished its current work."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-__all__ = ["end_at_once", "ending"]
+__all__ = ["end_at_once", "stop_at_signal"]
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def end_at_once() -> None:
-    """From now on a signal ends the process at once: no work is under way that would have to be finished.
+    """From now on a signal ends the process at once, because there is no work to finish.
 
-    An exception instead could be caught by whatever code runs at that moment.
+    An exception would not do: the code that runs at that moment could catch it.
     """
     for number in SIGNALS:
         signal.signal(number, lambda *_: os._exit(0))
 
 
 @contextlib.contextmanager
-def ending(stop: Callable[[], object]) -> Iterator[None]:
-    """Inside the context a signal calls ``stop`` in the main thread; afterwards it ends the process at once."""
+def stop_at_signal(stop: Callable[[], object]) -> Iterator[None]:
+    """Inside the context a signal calls ``stop`` in the main thread; after it, a signal ends the process at once."""
     for number in SIGNALS:
         signal.signal(number, lambda *_: stop())
     try:

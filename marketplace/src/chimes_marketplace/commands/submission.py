@@ -14,7 +14,7 @@ from chimes_marketplace.submissions.states import MOVES, approve, reject
 __all__ = ["command"]
 
 ACTOR = "operator"
-"""The actor in the timeline of what was done by this command."""
+"""The actor in the timeline for steps by this command."""
 LIST = """\b
 Examples:
   chimes-marketplace submission list --data market
@@ -24,13 +24,13 @@ APPROVE = """\b
 Example:
   chimes-marketplace submission approve 12 --reason "the name was granted" --data market
 
-Exit status: 0 it is listed, 2 it is not.
+Exit status: 0 it was listed, 2 it was not.
 """
 REJECT = """\b
 Example:
   chimes-marketplace submission reject 12 --reason "the name belongs to another project" --data market
 
-Exit status: 0 it is rejected, 2 it is not.
+Exit status: 0 it was rejected, 2 it was not.
 """
 ID = click.IntRange(1, 2**31 - 1)
 
@@ -41,7 +41,7 @@ def command() -> None:
 
 
 @command.command("list", epilog=LIST)
-@click.option("--state", type=click.Choice(tuple(MOVES)), help="Only those in this state.")
+@click.option("--state", type=click.Choice(tuple(MOVES)), help="Only submissions in this state.")
 @json_option
 @data_option
 def list_(state: str | None, as_json: bool, data: Path) -> None:
@@ -63,10 +63,10 @@ def list_(state: str | None, as_json: bool, data: Path) -> None:
 
 @command.command("approve", epilog=APPROVE)
 @click.argument("id", type=ID)
-@click.option("--reason", required=True, help="Why, in one sentence; everybody may read it.")
+@click.option("--reason", required=True, help="The reason in one sentence; it is public.")
 @data_option
 def approve_(id: int, reason: str, data: Path) -> None:
-    """List what was held."""
+    """List a held submission."""
     with opened(read_settings(data)) as database, database.writing() as session:
         approve(session, id=id, actor=ACTOR, reason=reason)
     click.echo(f"submission {id} is listed")
@@ -74,10 +74,10 @@ def approve_(id: int, reason: str, data: Path) -> None:
 
 @command.command("reject", epilog=REJECT)
 @click.argument("id", type=ID)
-@click.option("--reason", required=True, help="Why, in one sentence; its author reads it.")
+@click.option("--reason", required=True, help="The reason in one sentence; the author reads it.")
 @data_option
 def reject_(id: int, reason: str, data: Path) -> None:
-    """Refuse what was held."""
+    """Reject a held submission."""
     with opened(read_settings(data)) as database, database.writing() as session:
         reject(session, id=id, actor=ACTOR, reason=reason)
     click.echo(f"submission {id} is rejected")

@@ -1,4 +1,4 @@
-"""``chimes-marketplace token``: the secrets that users upload with."""
+"""``chimes-marketplace token``: the secrets with which users upload."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Examples:
   chimes-marketplace token create --user alice --data market
   chimes-marketplace token create --user ci --project acme-tools --days 90 --data market
 
-Prints the token and nothing else. It is shown this once: only its digest is kept.
+Prints only the token. It is shown only once: the marketplace stores its digest.
 """
 LIST = """\b
 Example:
@@ -31,20 +31,20 @@ Example:
 
 @click.group()
 def command() -> None:
-    """Tokens: what users upload with."""
+    """Tokens: the secrets with which users upload."""
 
 
 @command.command("create", epilog=CREATE)
-@click.option("--user", required=True, metavar="NAME", help="The user that it stands for.")
-@click.option("--project", help="Only for this project. Default: all of the member's.")
-@click.option("--days", type=int, help="Ends after so many days. Default: never.")
+@click.option("--user", required=True, metavar="NAME", help="The user of the token.")
+@click.option("--project", help="Valid only for this project. Default: all projects of the member.")
+@click.option("--days", type=int, help="Days until it expires. Default: never.")
 @data_option
 def create(user: str, project: str | None, days: int | None, data: Path) -> None:
     """Create a token."""
     with opened(read_settings(data)) as database:
         with database.writing() as session:
             token = create_token(session, user=user, project=project, days=days)
-        # Only now is it in the database.
+        # Print it only after the commit.
         click.echo(token)
 
 
@@ -53,7 +53,7 @@ def create(user: str, project: str | None, days: int | None, data: Path) -> None
 @json_option
 @data_option
 def list_(user: str, as_json: bool, data: Path) -> None:
-    """List the tokens of a user that were not revoked; never the secrets."""
+    """List the tokens of a user, without revoked ones; secrets are never shown."""
     with opened(read_settings(data)) as database, database.reading() as session:
         rows = [
             {"id": row.id, "project": row.project, "created": row.created_at, "expires": row.expires_at}
@@ -67,7 +67,7 @@ def list_(user: str, as_json: bool, data: Path) -> None:
 @click.argument("id", type=click.IntRange(1, 2**31 - 1))
 @data_option
 def revoke(id: int, data: Path) -> None:
-    """End the token ID at once and for ever."""
+    """Revoke the token ID immediately and permanently."""
     with opened(read_settings(data)) as database, database.writing() as session:
         revoke_token(session, id=id)
     click.echo(f"revoked the token {id}")

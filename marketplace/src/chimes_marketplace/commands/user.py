@@ -27,13 +27,13 @@ Example:
 
 @click.group()
 def command() -> None:
-    """Users: who acts for a member."""
+    """Users: people and programs that act for a member."""
 
 
 @command.command("add", epilog=ADD)
 @click.argument("name")
 @click.option("--member", required=True, metavar="SLUG", help="The member that the user acts for.")
-@click.option("--role", metavar="admin", help="admin: may see all that is not listed.")
+@click.option("--role", metavar="admin", help="admin: may see everything that is not listed.")
 @data_option
 def add(name: str, member: str, role: str | None, data: Path) -> None:
     """Add the user NAME to a member."""

@@ -1,4 +1,4 @@
-"""``chimes-marketplace worker``: validates in a process of its own, beside a server and other workers."""
+"""``chimes-marketplace worker``: validates in a separate process, next to a server and other workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from chimes_marketplace.commands.folder import data_option, opened, read_settings
-from chimes_marketplace.commands.signals import ending
+from chimes_marketplace.commands.signals import stop_at_signal
 from chimes_marketplace.storage.local import LocalBlobs
 
 __all__ = ["command"]
@@ -23,14 +23,14 @@ Examples:
   chimes-marketplace worker --data market
   chimes-marketplace worker --data market --url http://127.0.0.1:9000
 
-Start as many as you like, with the settings of the server: the slots are counted over all of them. A worker that is
-killed loses nothing: after CHIMES_MARKETPLACE_LEASE_S seconds another one goes on with its runs. Without --url the
+Start any number of workers, with the settings of the server: the slots are counted over all of them. A killed worker
+loses nothing: after CHIMES_MARKETPLACE_LEASE_S seconds another one continues its runs. Without --url the
 address is CHIMES_MARKETPLACE_PUBLIC_URL, or {LOCAL}.
 
 \b
 Exit status:
-  0  ended by a signal; validations that run go on, and another worker collects them
-  2  could not start: no such data folder, its database is of another version, a setting is wrong
+  0  ended by a signal; validations in progress continue, and another worker collects them
+  2  could not start: no such data folder, a database of another version, an invalid setting
 """
 
 
@@ -44,14 +44,14 @@ def _address(ctx: click.Context, parameter: click.Parameter, value: str | None) 
 @click.option("--url", callback=_address, help="The server's address: jobs install from its index.")
 @data_option
 def command(url: str | None, data: Path) -> None:
-    """Validate what is submitted, until a signal comes."""
+    """Validate submissions, until a signal ends it."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = read_settings(data)
-    # The conformance suite takes most of a second to import: no other command but serve needs it.
+    # Importing the conformance suite takes most of a second, and only serve and worker need it.
     from chimes_marketplace.worker import make_worker, work_until  # noqa: PLC0415
 
     stopping = threading.Event()
-    with opened(settings) as database, ending(stopping.set):
+    with opened(settings) as database, stop_at_signal(stopping.set):
         blobs = LocalBlobs(settings.data / "blobs")
         worker = make_worker(settings, database, blobs, url=url or settings.public_url or LOCAL)
         click.echo(f"working as {worker.worker.name} for {settings.data}")

@@ -1,4 +1,4 @@
-"""Writes the pages of the index: HTML by PEP 503 and its successors, JSON by PEP 691 and PEP 700."""
+"""Writes the pages of the index: HTML (PEP 503 and later ones), JSON (PEP 691, PEP 700)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _anchor(entry: Entry, up: str) -> str:
     if entry.requires_python:
         attributes["data-requires-python"] = entry.requires_python
     if entry.metadata_sha256:
-        # Not data-dist-info-metadata as well (PEP 714): pip 23.0, which Debian 12 has, fails at that key in JSON.
+        # Not data-dist-info-metadata as well (PEP 714): pip 23.0, which Debian 12 has, fails if JSON has that key.
         attributes["data-core-metadata"] = f"sha256={entry.metadata_sha256}"
     text = " ".join(f'{key}="{escape(value)}"' for key, value in attributes.items())
     return f"    <a {text}>{escape(entry.filename)}</a><br>"

@@ -1,4 +1,4 @@
-"""The files of the index, whole or in parts; access depends on project and file name, never on the digest."""
+"""Downloads of files, whole or in parts; access depends on project and file name, never on the digest."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from chimes_marketplace.storage.blobstore import DIGEST
 from chimes_marketplace.web.access import project_object
 from chimes_marketplace.web.authentication import authenticate_request
 from chimes_marketplace.web.errors import error_response
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 
 __all__ = ["IMMUTABLE", "METADATA", "absent", "digest_of", "send", "send_file"]
 
-Ask = Request[Any, Any, Any]
+AnyRequest = Request[Any, Any, Any]
 IMMUTABLE = "public, max-age=31536000, immutable"
 METADATA = ".metadata"
 
 
 @get("/files/{sha256:str}/{filename:str}", sync_to_thread=True, tags=["index"])
 def send_file(
-    request: Ask, market: NamedDependency[Market], sha256: FromPath[str], filename: FromPath[str]
+    request: AnyRequest, market: NamedDependency[Marketplace], sha256: FromPath[str], filename: FromPath[str]
 ) -> Response[Any]:
-    """A listed file without a token, others for their member; with the suffix ``.metadata``, a wheel's METADATA."""
+    """A listed file without a token, others for their member; with the suffix ``.metadata``: a wheel's METADATA."""
     with market.database.reading() as session:
         file, cache = _readable(request, session, sha256, filename.removesuffix(METADATA))
         digest = digest_of(file, filename)
@@ -49,15 +49,15 @@ def digest_of(file: File, filename: str) -> str:
     return digest
 
 
-def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[Any]:
-    """The blob or the requested part of it; 304 if the client has it, 416 for a part that it does not have."""
+def send(request: AnyRequest, market: Marketplace, digest: str, *, cache: str) -> Response[Any]:
+    """The blob or the requested part of it; 304 if the client has it, 416 for a part outside the file."""
     etag = f'"{digest}"'
     headers = {"Cache-Control": cache, "ETag": etag, "Accept-Ranges": "bytes"}
     if is_known(request, etag):
         return Response(b"", status_code=304, headers=headers)
     size = market.blobs.size(digest)
     try:
-        part = _asked_part(request, etag, size)
+        part = _requested_part(request, etag, size)
     except MarketplaceError as error:
         response = error_response(request, error)
         response.headers["Content-Range"] = f"bytes */{size}"
@@ -73,19 +73,19 @@ def send(request: Ask, market: Market, digest: str, *, cache: str) -> Response[A
 
 
 def absent(filename: str) -> MarketplaceError:
-    """The error for a file that does not exist or has other bytes."""
+    """The error if no file has that name and that digest."""
     message = f"there is no file {filename[:200]!r} with these bytes"
     return MarketplaceError("not-found", message, fix="use an address from a page of the index")
 
 
-def _asked_part(request: Ask, etag: str, size: int) -> range | None:
+def _requested_part(request: AnyRequest, etag: str, size: int) -> range | None:
     condition = request.headers.get("if-range", "").strip()
     if condition not in ("", etag):
         return None
     return parse_range(request.headers.get("range", ""), size)
 
 
-def _readable(request: Ask, session: Session, sha256: str, filename: str) -> tuple[File, str]:
+def _readable(request: AnyRequest, session: Session, sha256: str, filename: str) -> tuple[File, str]:
     found = list_named(session, filename=filename, sha256=sha256) if DIGEST.fullmatch(sha256) else []
     for file in found:
         if file.listed_at is not None:

@@ -1,4 +1,4 @@
-"""Chooses the form of an index page, and answers 304 where the client has it already."""
+"""Chooses the format of an index page, and responds with 304 if the client already has it."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ LATEST = "application/vnd.pypi.simple.latest"
 OFFERED: Mapping[str, Sequence[str]] = MappingProxyType(
     {"text/html": ["text/html"], JSON: [JSON, f"{LATEST}+json"], HTML: [HTML, f"{LATEST}+html"]}
 )
-"""Each type that is answered and the names that it is asked for by: ``latest`` is answered as the version that it is.
+"""Each media type of a response, and the names by which clients request it: ``latest`` means the newest version.
 
-The first is for clients without a preference; browsers and old versions of pip ask for it by name.
+The first one is for clients without a preference; browsers and old versions of pip request it by name.
 """
 
 REVALIDATE = "no-cache"
@@ -41,19 +41,19 @@ COMPRESSED_BYTES = 1024
 ENCODINGS: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
     {"zstd": zstd.compress, "gzip": partial(gzip.compress, compresslevel=5, mtime=0)}
 )
-"""Of equally preferred ones the first, which is smaller and faster; uv takes both, pip only gzip."""
+"""In the order of the server's preference: the first is smaller and faster. uv accepts both, pip only gzip."""
 
 
 def represent(
     request: Request[Any, Any, Any], *, json: Callable[[], bytes], html: Callable[[], bytes], cache: str
 ) -> Response[bytes]:
-    """The page as the client prefers it; 304 without a body if its copy is fresh.
+    """The page in the format that the client prefers; 304 without a body if the client's copy is current.
 
-    Raises MarketplaceError ``not-acceptable`` where the client refuses every form.
+    Raises MarketplaceError ``not-acceptable`` where the client refuses every format.
     """
     kind = choose_media_type(request.headers.getall("accept", []), OFFERED)
     if kind is None:
-        message = "the Accept header refuses every form of this page"
+        message = "the Accept header refuses every format of this page"
         raise MarketplaceError("not-acceptable", message, fix=f"accept one of {', '.join(OFFERED)}")
     body = json() if kind == JSON else html()
     headers = {"Cache-Control": cache, "Vary": "Accept, Accept-Encoding"}
@@ -62,7 +62,7 @@ def represent(
     if encoding is not None:
         body = ENCODINGS[encoding](body)
         headers["Content-Encoding"] = encoding
-    # Of the encoded bytes and of the type, because two types can have the same bytes.
+    # The ETag covers the encoded bytes and the type, because two types can have the same bytes.
     headers["ETag"] = f'"{hashlib.sha256(kind.encode() + body).hexdigest()[:40]}"'
     if is_known(request, headers["ETag"]):
         headers.pop("Content-Encoding", None)

@@ -21,18 +21,18 @@ from chimes_marketplace.index.entries import Entry, list_entries
 from chimes_marketplace.index.representation import REVALIDATE, represent
 from chimes_marketplace.web.access import get_named, project_object
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import Links
 
 __all__ = ["canonical_address", "listed_page", "show_project", "show_project_to_uploader", "show_root"]
 
-Ask = Request[Any, Any, Any]
+AnyRequest = Request[Any, Any, Any]
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 @get("/simple", sync_to_thread=True, tags=["index"])
-def show_root(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
-    """All projects that have something listed (PEP 503, PEP 691)."""
+def show_root(request: AnyRequest, market: NamedDependency[Marketplace]) -> Response[Any]:
+    """All projects that have a listed file (PEP 503, PEP 691)."""
     moved = canonical_address(request, market, "/simple/")
     if moved is not None:
         return moved
@@ -42,18 +42,20 @@ def show_root(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
 
 
 @get("/simple/{name:str}", sync_to_thread=True, tags=["index"])
-def show_project(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
+def show_project(request: AnyRequest, market: NamedDependency[Marketplace], name: FromPath[str]) -> Response[Any]:
     """The listed files of a project."""
     return _project_page(request, market, name, folder="/simple")
 
 
 @get("/legacy/+simple/{name:str}", sync_to_thread=True, tags=["index"])
-def show_project_to_uploader(request: Ask, market: NamedDependency[Market], name: FromPath[str]) -> Response[Any]:
-    """The same page at the address that hatch reads before it uploads."""
+def show_project_to_uploader(
+    request: AnyRequest, market: NamedDependency[Marketplace], name: FromPath[str]
+) -> Response[Any]:
+    """The same page, at the address that hatch requests before it uploads."""
     return _project_page(request, market, name, folder="/legacy/+simple")
 
 
-def canonical_address(request: Ask, market: Market, path: str) -> Redirect | None:
+def canonical_address(request: AnyRequest, market: Marketplace, path: str) -> Redirect | None:
     """A redirect to ``path``, with a slash at its end and the name normalised; None if the request has that path."""
     raw: bytes = request.scope["raw_path"]
     if raw.partition(b"?")[0].endswith(b"/") and request.scope["path"] == path.rstrip("/"):
@@ -61,11 +63,11 @@ def canonical_address(request: Ask, market: Market, path: str) -> Redirect | Non
     return Redirect(f"{Links.of(request, market).base}{quote(path)}", status_code=301)
 
 
-def listed_page(request: Ask, session: Session, name: str) -> tuple[str, list[Entry]]:
-    """The name and the files of a project that has something listed.
+def listed_page(request: AnyRequest, session: Session, name: str) -> tuple[str, list[Entry]]:
+    """The name and the files of a project that has a listed file.
 
-    Raises MarketplaceError ``not-found`` for an absent one. For one without a listed file
-    raises ``credentials-required`` and ``not-yours`` as the policy says; its member is told about the stage.
+    Raises MarketplaceError ``not-found`` if the project does not exist. If it has no listed file, raises
+    ``credentials-required`` or ``not-yours`` as the policy says; for its member ``not-found``, naming the stage.
     """
     project = get_named(session, name)
     entries = list_entries(session, project=project)
@@ -77,7 +79,7 @@ def listed_page(request: Ask, session: Session, name: str) -> tuple[str, list[En
     raise MarketplaceError("not-found", message, fix=fix)
 
 
-def _project_page(request: Ask, market: Market, name: str, *, folder: str) -> Response[Any]:
+def _project_page(request: AnyRequest, market: Marketplace, name: str, *, folder: str) -> Response[Any]:
     if NAME.fullmatch(name):
         moved = canonical_address(request, market, f"{folder}/{normalised(name)}/")
         if moved is not None:

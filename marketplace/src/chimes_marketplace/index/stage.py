@@ -22,16 +22,16 @@ from chimes_marketplace.index.representation import PRIVATE, represent
 from chimes_marketplace.index.simple import canonical_address, listed_page
 from chimes_marketplace.submissions.states import find_by_secret
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 
 __all__ = ["send_staged_file", "show_stage", "show_staged_project"]
 
-Ask = Request[Any, Any, Any]
+AnyRequest = Request[Any, Any, Any]
 UP = "../../"
 
 
 @get("/stage/{secret:str}/simple", sync_to_thread=True, tags=["stage"])
-def show_stage(request: Ask, market: NamedDependency[Market], secret: FromPath[str]) -> Response[Any]:
+def show_stage(request: AnyRequest, market: NamedDependency[Marketplace], secret: FromPath[str]) -> Response[Any]:
     """All listed projects and the project of the submission. The URL is the only credential."""
     with market.database.reading() as session:
         _, project = _staged(session, secret)
@@ -44,9 +44,9 @@ def show_stage(request: Ask, market: NamedDependency[Market], secret: FromPath[s
 
 @get("/stage/{secret:str}/simple/{name:str}", sync_to_thread=True, tags=["stage"])
 def show_staged_project(
-    request: Ask, market: NamedDependency[Market], secret: FromPath[str], name: FromPath[str]
+    request: AnyRequest, market: NamedDependency[Marketplace], secret: FromPath[str], name: FromPath[str]
 ) -> Response[Any]:
-    """The files of the submission and the listed files of its project; of another project, the listed files."""
+    """The files of the submission and the listed files of its project. For another project: its listed files."""
     with market.database.reading() as session:
         submission, project = _staged(session, secret)
         if normalised(name) == project.name:
@@ -68,7 +68,11 @@ def show_staged_project(
 
 @get("/stage/{secret:str}/files/{sha256:str}/{filename:str}", sync_to_thread=True, tags=["stage"])
 def send_staged_file(
-    request: Ask, market: NamedDependency[Market], secret: FromPath[str], sha256: FromPath[str], filename: FromPath[str]
+    request: AnyRequest,
+    market: NamedDependency[Marketplace],
+    secret: FromPath[str],
+    sha256: FromPath[str],
+    filename: FromPath[str],
 ) -> Response[Any]:
     """A file of the submission, or a listed one."""
     with market.database.reading() as session:

@@ -21,35 +21,35 @@ from chimes_marketplace.accounts.policy import TokenUser, require_user
 from chimes_marketplace.accounts.tokens import check_active
 from chimes_marketplace.catalog.names import normalised
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.index.receiving import Receiving, boundary_of
+from chimes_marketplace.index.upload_reader import UploadReader, boundary_of
 from chimes_marketplace.storage.blobstore import IncomingBlob
 from chimes_marketplace.submissions.form import RETIRED, UploadForm, check_action, check_release, read_form
-from chimes_marketplace.submissions.gate import Examined, examine
+from chimes_marketplace.submissions.gate import Examination, examine
 from chimes_marketplace.submissions.intake import (
-    Arrived,
     Receipt,
+    ReceivedFile,
     accept,
     check_uploader,
     may_use_reserved_name,
     screen,
 )
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import Links
 
 __all__ = ["upload"]
 
-Ask = Request[Any, Any, Any]
+AnyRequest = Request[Any, Any, Any]
 RESERVE_BYTES = 64 << 20
-"""What must remain free on the disk, mainly for the database."""
+"""The free space that must remain on the disk, mainly for the database."""
 FRAME_BYTES = 16 << 20
 """The largest size of a form without its file."""
 DRAIN_BYTES, DRAIN_S = 64 << 20, 10.0
-"""What is still read of a refused upload: some clients read the response only after they have sent everything."""
+"""How much of a refused upload is still read: some clients read the response only after they have sent everything."""
 
 
 class UploadAnswer(BaseModel):
-    """The answer to an upload: where the file is, and its warnings."""
+    """The response to an upload: the address of the file, and its warnings."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -65,8 +65,8 @@ class UploadAnswer(BaseModel):
 
 
 @post("/legacy", status_code=200, request_max_body_size=None, tags=["index"])
-async def upload(request: Ask, market: NamedDependency[Market]) -> Response[Any]:
-    """Take a wheel or an sdist into its release's open submission (multipart/form-data, as twine and uv send it)."""
+async def upload(request: AnyRequest, market: NamedDependency[Marketplace]) -> Response[Any]:
+    """Add a wheel or an sdist to its release's open submission (multipart/form-data, as twine and uv send it)."""
     if not request.scope["raw_path"].partition(b"?")[0].endswith(b"/"):
         return Redirect(f"{Links.of(request, market).base}/legacy/{_query(request)}", status_code=308)
     body = request.stream()
@@ -78,7 +78,7 @@ async def upload(request: Ask, market: NamedDependency[Market]) -> Response[Any]
     return Response(answer.model_dump_json().encode(), media_type="application/json")
 
 
-async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> UploadAnswer:
+async def _receive(request: AnyRequest, market: Marketplace, body: AsyncIterator[bytes]) -> UploadAnswer:
     user = await sync_to_thread(_authenticate, request, market)
     actions = request.query_params.getall(":action", [])
     if any(action in RETIRED for action in actions):
@@ -87,24 +87,24 @@ async def _receive(request: Ask, market: Market, body: AsyncIterator[bytes]) -> 
     _check_room(market, request.headers.get("content-length", ""))
     incoming = await sync_to_thread(market.blobs.receive)
     arriving = partial(_arriving, market, user)
-    receiving = Receiving(incoming, limit_bytes=market.settings.upload_bytes, arriving=arriving)
+    reader = UploadReader(incoming, limit_bytes=market.settings.upload_bytes, arriving=arriving)
     try:
-        await receiving.read(boundary, _connected(body, market.settings.silence_s))
-        check_action([*actions, *receiving.fields.get(":action", ())])
-        form = read_form(receiving.fields, receiving.filename)
-        receiving.check_digests(form)
+        await reader.read(boundary, _connected(body, market.settings.silence_s))
+        check_action([*actions, *reader.fields.get(":action", ())])
+        form = read_form(reader.fields, reader.filename)
+        reader.check_digests(form)
         return await sync_to_thread(_take, request, market, user, form, incoming)
     finally:
-        await sync_to_thread(receiving.close)
+        await sync_to_thread(reader.close)
         await sync_to_thread(incoming.discard)
 
 
-def _authenticate(request: Ask, market: Market) -> TokenUser:
+def _authenticate(request: AnyRequest, market: Marketplace) -> TokenUser:
     with market.database.reading() as session:
         return require_user(authenticate_request(request, session), "upload")
 
 
-def _check_room(market: Market, announced: str) -> None:
+def _check_room(market: Marketplace, announced: str) -> None:
     size = int(announced) if announced.isascii() and announced.isdigit() else 0
     limit = market.settings.upload_bytes
     if size > limit + FRAME_BYTES:
@@ -116,38 +116,40 @@ def _check_room(market: Market, announced: str) -> None:
         raise MarketplaceError("disk-full", message, fix="try again later; the operator must make room")
 
 
-def _take(request: Ask, market: Market, user: TokenUser, form: UploadForm, incoming: IncomingBlob) -> UploadAnswer:
+def _take(
+    request: AnyRequest, market: Marketplace, user: TokenUser, form: UploadForm, incoming: IncomingBlob
+) -> UploadAnswer:
     incoming.finish()
     with market.database.reading() as session:
         may_reserve = may_use_reserved_name(session, user=user, name=form.project)
-    examined = examine(incoming.path, form, rules=market.settings.rules, may_use_reserved_name=may_reserve)
-    arrived = Arrived(form=form, sha256=incoming.sha256, size_bytes=incoming.size_bytes, examined=examined)
+    examination = examine(incoming.path, form, rules=market.settings.rules, may_use_reserved_name=may_reserve)
+    received = ReceivedFile(form=form, sha256=incoming.sha256, size_bytes=incoming.size_bytes, examination=examination)
     with market.database.reading() as session:
-        there = screen(session, user=user, arrived=arrived)
-        if there is not None:
-            return _answer(Links.of(request, market), there)
-    return _accept(request, market, user, _kept(market, incoming, form, examined))
+        existing = screen(session, user=user, received=received)
+        if existing is not None:
+            return _answer(Links.of(request, market), existing)
+    return _accept(request, market, user, _kept(market, incoming, form, examination))
 
 
-def _kept(market: Market, incoming: IncomingBlob, form: UploadForm, examined: Examined) -> Arrived:
-    metadata = None if examined.metadata is None else market.blobs.put(examined.metadata)
+def _kept(market: Marketplace, incoming: IncomingBlob, form: UploadForm, examination: Examination) -> ReceivedFile:
+    metadata = None if examination.metadata is None else market.blobs.put(examination.metadata)
     sha256 = market.blobs.keep(incoming)
     size = incoming.size_bytes
-    return Arrived(form=form, sha256=sha256, size_bytes=size, examined=examined, metadata_sha256=metadata)
+    return ReceivedFile(form=form, sha256=sha256, size_bytes=size, examination=examination, metadata_sha256=metadata)
 
 
-def _accept(request: Ask, market: Market, user: TokenUser, arrived: Arrived) -> UploadAnswer:
+def _accept(request: AnyRequest, market: Marketplace, user: TokenUser, received: ReceivedFile) -> UploadAnswer:
     with market.database.writing() as session:
         # The token may have been revoked while the file was received.
         check_active(session, id=user.token_id)
-        receipt = accept(session, user=user, arrived=arrived)
+        receipt = accept(session, user=user, received=received)
         answer = _answer(Links.of(request, market), receipt)
     if receipt.is_new:
         market.wake()
     return answer
 
 
-def _arriving(market: Market, user: TokenUser, name: str, version: str) -> AbstractContextManager[object]:
+def _arriving(market: Marketplace, user: TokenUser, name: str, version: str) -> AbstractContextManager[object]:
     """Keep the submission of the release open during the upload, if the user may upload to it."""
     try:
         check_release(name, version)
@@ -199,6 +201,6 @@ def _answer(links: Links, receipt: Receipt) -> UploadAnswer:
     )
 
 
-def _query(request: Ask) -> str:
+def _query(request: AnyRequest) -> str:
     query = request.scope["query_string"].decode("latin-1")
     return f"?{query}" if query else ""

@@ -1,1 +1,1 @@
-"""Lanes: classes of hardware on which plugins are run, who is admitted to them, and the runs themselves."""
+"""Lanes: classes of hardware on which plugins are run, the admission of runs to them, and the runs."""

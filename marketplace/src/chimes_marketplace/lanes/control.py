@@ -1,4 +1,4 @@
-"""Control runs: a strict reference plugin shows that the lane judges rightly, before it judges other plugins."""
+"""Control runs: a correct reference plugin must pass on a lane before the lane may judge other plugins."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_trusted(session: Session, *, lane: str, at: datetime, control_s: float) -
 
 
 def find_or_add(session: Session, *, lane: str) -> list[int]:
-    """The control run that waits, made where there is none; empty while one is running."""
+    """The waiting control run, added if there is none; empty while one is running."""
     run = session.exec(_controls(lane).where(Run.state != "done")).first()
     if run is None:
         run = Run(lane=lane)
@@ -41,7 +41,7 @@ def find_or_add(session: Session, *, lane: str) -> list[int]:
 
 
 def fail_waiting(session: Session, *, lane: str, at: datetime, reason: str) -> None:
-    """End all runs that wait for a lane whose control run was not clean: the lane is at fault, not their plugins."""
+    """End all runs that wait for a lane whose control run was not clean. The lane is at fault, not the plugins."""
     query = select(Run.id).where(Run.lane == lane, Run.state == "waiting", col(Run.submission_id).is_not(None))
     for id in session.exec(query).all():
         assert id is not None
@@ -50,7 +50,7 @@ def fail_waiting(session: Session, *, lane: str, at: datetime, reason: str) -> N
 
 
 def explain(assessment: Assessment) -> str:
-    """Why a control run was not clean."""
+    """The reason why a control run was not clean."""
     if assessment.reason is not None:
         return assessment.reason
     if assessment.verdict is None:
@@ -69,7 +69,7 @@ def prepare(root: Path, *, rules: Mapping[str, Any]) -> RunFolder:
 
 
 def expected_of(root: Path) -> tuple[RunFolder, Expected]:
-    """What the verdict of a control run must be about. Raises OSError, ValueError for a folder without its file."""
+    """The values that the verdict of a control run must have. Raises OSError, ValueError if the folder has no file."""
     (file,) = (root / "file").iterdir()
     folder = RunFolder(root, file.name)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -18,7 +18,7 @@ __all__ = ["make_record", "parse_record", "parse_verdict", "read_lock", "read_lo
 
 
 def parse_verdict(data: bytes) -> VerdictDocument:
-    """A verdict document. Raises ValueError, with the place of the first fault, for anything else."""
+    """Parse a verdict document. Raises ValueError, with the place of the first fault, for anything else."""
     try:
         return VerdictDocument.model_validate_json(data, strict=True)
     except ValidationError as error:
@@ -26,7 +26,7 @@ def parse_verdict(data: bytes) -> VerdictDocument:
 
 
 def parse_record(data: bytes) -> RunRecord:
-    """A run record, also one that version 0.1.0 wrote. Raises ValueError for anything else."""
+    """Parse a run record, also one of version 0.1.0. Raises ValueError for anything else."""
     try:
         return RunRecord.model_validate_json(data, strict=True)
     except ValidationError as error:
@@ -37,7 +37,7 @@ def parse_record(data: bytes) -> RunRecord:
 
 
 def make_record(record: bytes | None, *, lane: str, attempt: int, created_at: datetime, status: JobStatus) -> bytes:
-    """The run record that is kept: the run's own, if it left one, with the lane's figures about the job."""
+    """The run record to store: that of the run, if it wrote one, with the lane's figures about the job."""
     try:
         own = RunRecord(check_s=None) if record is None else parse_record(record)
     except ValueError:
@@ -56,7 +56,7 @@ def make_record(record: bytes | None, *, lane: str, attempt: int, created_at: da
 
 
 def read_verdict(blobs: BlobStore, run: Run) -> VerdictDocument | None:
-    """The verdict document; None if the run left none that can be read."""
+    """The verdict document; None if it is absent or cannot be read."""
     try:
         return None if run.verdict_sha256 is None else parse_verdict(blobs.read(run.verdict_sha256))
     except ValueError:
@@ -72,12 +72,12 @@ def read_record(blobs: BlobStore, run: Run) -> RunRecord | None:
 
 
 def read_lock(blobs: BlobStore, run: Run) -> str | None:
-    """The ``pylock.toml`` of the environment; None if none was made."""
+    """The ``pylock.toml`` of the environment; None if it is absent."""
     return None if run.lock_sha256 is None else _text(blobs, run.lock_sha256)
 
 
 def read_log(blobs: BlobStore, run: Run) -> str:
-    """What was printed, cut to its end where it was long; empty before the run has ended."""
+    """The output of the run, or its end if it is long; empty before the run has ended."""
     return "" if run.log_sha256 is None else _text(blobs, run.log_sha256)
 
 
@@ -92,7 +92,7 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def _from_0_1(data: bytes) -> RunRecord | None:
-    """Version 0.1.0 named the same figures ``seconds``: a number in a run's own record, a table in a kept one."""
+    """Version 0.1.0 wrote these figures as ``seconds``: a number in the run's record, a table in the stored one."""
     try:
         value = json.loads(data)
         if "check_s" in value:

@@ -40,13 +40,13 @@ PASSED_ON = frozenset(
         "UV_SYSTEM_CERTS",
     }
 )
-"""The variables of the server's environment that a job gets, besides PATH: how to reach the outer index, no secrets."""
+"""The variables of the server's environment that a job gets, besides PATH: those of the outer index, no secrets."""
 GRACE_S = 5.0
 OUTPUT_BYTES = 1 << 16
 
 
 class Lane:
-    """One lane: turns the folder of a run into a job, and follows jobs by their handles."""
+    """One lane: makes a job from a run folder, and follows jobs by their handles."""
 
     name = "cpu-local"
 
@@ -67,7 +67,7 @@ class Lane:
         )
 
     def submit(self, spec: JobSpec, *, key: str) -> JobHandle:
-        """Start the job, unless that key's job was started before. Raises ChimesError."""
+        """Start the job, unless a job with that key was started before. Raises ChimesError."""
         return self._backend.submit(spec, key=key)
 
     def status(self, handles: Sequence[JobHandle]) -> list[JobStatus]:
@@ -75,15 +75,15 @@ class Lane:
         return self._backend.status(handles)
 
     def cancel(self, handle: JobHandle) -> None:
-        """End the job with all its processes, soon; does nothing to a job that has ended."""
+        """Request the end of the job and its processes; does nothing if it has ended."""
         self._backend.cancel(handle, grace_s=GRACE_S)
 
     def output(self, handle: JobHandle, stream: Literal["stdout", "stderr"]) -> bytes:
-        """The beginning of what the job wrote to that stream."""
+        """The beginning of the job's output on that stream."""
         return self._backend.logs(handle, stream=stream, limit_bytes=OUTPUT_BYTES).data
 
     def close(self) -> None:
-        """Close the backend; jobs go on."""
+        """Close the backend; jobs keep running."""
         self._backend.close()
 
     def _env(self, folder: RunFolder) -> dict[str, str]:

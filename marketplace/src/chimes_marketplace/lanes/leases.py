@@ -1,13 +1,13 @@
-"""Leases: which worker carries a run, and how another takes over from a worker that has stopped.
+"""Leases: which worker is responsible for a run, and how another worker takes over from one that has stopped.
 
 A worker that takes a run stores its name, an expiry, and a lease number that is one higher than the last holder's.
-While it lives it moves the expiry of all its leases on, from a thread that does nothing else. When it is killed, the
-expiry passes and another worker takes the run.
+While it runs, a separate thread renews the expiry of all its leases. After it is killed, the leases expire and
+another worker takes the runs.
 
-A worker may also be paused beyond its expiry (a suspended machine, a stalled disk) and then go on. So every write
-about a run asks, in the same transaction, whether the run still has the lease number that the worker took: if not,
-LeaseLostError, and nothing is written. That holds whatever the workers' clocks say; a clock that is wrong only makes a
-run change hands early or late.
+A worker may also be paused beyond its expiry (a suspended machine, a stalled disk) and then continue. So every write
+about a run checks, in the same transaction, whether the run still has the lease number of the worker. If not, it
+raises LeaseLostError and writes nothing. This does not depend on the workers' clocks: a wrong clock only makes another
+worker take a run too early or too late.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _make_name() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """One process that carries runs. Its name is unique: a process that is started again is another worker."""
+    """One process that carries out runs. Its name is unique: a restarted process is a new worker."""
 
     lease_s: float
     clock: Callable[[], datetime] = now
@@ -45,7 +45,7 @@ class Worker:
 
     @property
     def expiry(self) -> datetime:
-        """Until when a lease that it takes or renews now is valid."""
+        """The expiry of a lease that it takes or renews now."""
         return self.clock() + timedelta(seconds=self.lease_s)
 
 
@@ -79,12 +79,12 @@ def get_held(session: Session, *, id: int, lease: int) -> Run:
 
 
 def renew_all(session: Session, worker: Worker) -> None:
-    """Move the expiry of all leases of that worker on."""
+    """Extend the expiry of all leases of that worker."""
     mine = update(Run).where(col(Run.owner) == worker.name, col(Run.state) == "admitted")
     session.execute(mine.values(lease_expires_at=worker.expiry))
 
 
 def release_all(session: Session, worker: Worker) -> None:
-    """Let other workers take the runs of that worker at once."""
+    """Release the runs of that worker, so that other workers can take them at once."""
     mine = update(Run).where(col(Run.owner) == worker.name, col(Run.state) == "admitted")
     session.execute(mine.values(owner=None, lease_expires_at=None))

@@ -1,4 +1,4 @@
-"""Which file a run was to check, and what the run came to."""
+"""The file that a run has to check, and the outcome of the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Outcome = Literal["clean", "findings", "infra", "cancelled"]
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a run was started for: the file's name and sha256, the nonce (hex), the type of its distribution."""
+    """The input of a run: name and sha256 of the file, the nonce (hex), the type of its distribution."""
 
     filename: str
     sha256: str
@@ -24,7 +24,7 @@ class Expected:
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """The outcome of a run. ``reason``: why it is infra, in one sentence. ``verdict``: of clean and findings only."""
+    """The outcome of a run. ``reason``: why it is infra, in one sentence. ``verdict``: only for clean and findings."""
 
     outcome: Outcome
     reason: str | None = None

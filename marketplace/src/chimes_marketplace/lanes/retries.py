@@ -1,4 +1,4 @@
-"""Keeps one failing step from stopping the others: it is logged, counted, tried again, and at last given up."""
+"""Retries failing steps without stopping the others: each failure is logged and counted, the third is final."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ LOG = logging.getLogger("chimes.marketplace.validation")
 
 
 class Retries:
-    """Counts failures of each named step; ``failures`` are those of all steps."""
+    """Counts the failures of each named step; ``failures`` is the sum over all steps."""
 
     def __init__(self) -> None:
         self.failures = 0
         self._tries: Counter[str] = Counter()
 
     def attempt(self, name: str, action: Callable[[], None], give_up: Callable[[Exception], None]) -> None:
-        """Do it; at the third failure in a row call ``give_up`` with the last exception. Never raises.
+        """Call ``action``; at the third failure in a row call ``give_up`` with the last exception. Never raises.
 
-        A lost lease is no failure: another worker does the step.
+        A lost lease is not a failure: another worker does the step.
         """
         try:
             action()

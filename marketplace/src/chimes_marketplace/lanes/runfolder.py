@@ -1,4 +1,4 @@
-"""The folder of one run: the input of its job, and the documents that the job leaves."""
+"""The folder of one run: the input of its job, and the documents that the job writes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 
 import tomli_w
 
-__all__ = ["Left", "RunFolder", "run_id_of"]
+__all__ = ["RunDocuments", "RunFolder", "run_id_of"]
 
 DOCUMENT_BYTES = 32 << 20
 LOG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
-    """The documents that a job left, None for one that is absent or too large; ``log``: all its logs together.
+class RunDocuments:
+    """The documents that a job wrote, None for one that is absent or too large; ``log``: all its logs joined.
 
-    ``rules``: those that it was given.
+    ``rules``: the rules that it used.
     """
 
     verdict: bytes | None
@@ -57,21 +57,21 @@ class RunFolder:
 
     @property
     def work(self) -> Path:
-        """Where the job starts, and its home."""
+        """The job's working directory and home."""
         return self.root / "work"
 
     @property
     def tmp(self) -> Path:
-        """For the job's temporary files: on the same disk as the caches, so that files can be linked."""
+        """The folder for the job's temporary files, on the same disk as the caches, so that files can be linked."""
         return self.root / "tmp"
 
     @property
     def out(self) -> Path:
-        """Where the job leaves its documents."""
+        """The folder to which the job writes its documents."""
         return self.root / "out"
 
     def prepare(self, blob: Path, *, nonce: str, rules: Mapping[str, Any], granted: str | None) -> None:
-        """Make the folder anew, with the file ``blob``. ``granted``: a reserved name that this file may have."""
+        """Make a new, empty folder with the file ``blob``. ``granted``: a reserved name that this file may have."""
         self.remove()
         for folder in (self.root, self.file.parent, self.work, self.tmp, self.out):
             folder.mkdir(parents=True, mode=0o700)
@@ -82,9 +82,9 @@ class RunFolder:
         self.nonce.touch(mode=0o600)
         self.nonce.write_text(nonce, "ascii")
 
-    def left(self) -> Left:
-        """The documents that the job left."""
-        return Left(
+    def read_documents(self) -> RunDocuments:
+        """Read the documents that the job wrote."""
+        return RunDocuments(
             verdict=_read(self.out / "verdict.json"),
             record=_read(self.out / "run.json"),
             lock=_read(self.out / "pylock.toml"),

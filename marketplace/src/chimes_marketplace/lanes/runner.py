@@ -1,12 +1,12 @@
-"""Carries single runs out on a lane: prepares, submits, follows and ends them.
+"""Carries out single runs on a lane: prepares, submits, follows and ends them.
 
-A worker that is killed between any two steps leaves a run that the next holder of its lease can go on with:
+If a worker is killed between any two steps, the next holder of the lease can continue the run:
 
-- admitted, without a job: the folder is prepared, under a name that has the lease number in it, so that a worker that
-  was only paused cannot change the folder of its successor.
-- with a job's specification, which is stored before the job is submitted: it is submitted under the run's own key,
-  and submitting the same job under the same key again finds the first one.
-- with a handle: the job is followed; what it left is collected, stored, and then the run's row is changed.
+- admitted, without a job: the folder is prepared. Its name contains the lease number, so that a worker that was only
+  paused cannot change the folder of its successor.
+- with a job's specification, which is stored before the job is submitted: the job is submitted under the run's key.
+  Submitting the same job under the same key again finds the first one.
+- with a handle: the job is followed; its documents are collected and stored, then the run's row is changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from chimes_marketplace.lanes.documents import make_record
 from chimes_marketplace.lanes.lane import Lane
 from chimes_marketplace.lanes.leases import Worker, get_held, take
 from chimes_marketplace.lanes.results import Assessment, Expected
-from chimes_marketplace.lanes.runfolder import Left, RunFolder, run_id_of
+from chimes_marketplace.lanes.runfolder import RunDocuments, RunFolder, run_id_of
 from chimes_marketplace.lanes.runs import Task, end_run, end_waiting
 from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.settings import Settings
@@ -36,14 +36,14 @@ from chimes_marketplace.storage.blobstore import BlobStore
 __all__ = ["Assess", "Runner"]
 
 MARGIN_S = 120.0
-"""How long after its walltime a job may go on without an end: to start, to be ended, to be noticed."""
+"""How much longer than its walltime a job may take: it has to start, to be ended, and to be noticed."""
 FIRST_LEASE = 1
-Assess = Callable[[JobStatus, Left, Expected, bytes, float], Assessment]
-"""From a job's end, what it left, what was expected, its stderr and its walltime to the outcome of the run."""
+Assess = Callable[[JobStatus, RunDocuments, Expected, bytes, float], Assessment]
+"""Computes the outcome of a run from its job's status, documents, expected values, stderr and walltime."""
 
 
 class Runner:
-    """The runs of one lane that one worker holds. It keeps nothing in memory that another worker would need."""
+    """Handles the runs of one lane that one worker holds. All its state is in the database and the run folders."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Runner:
         self._cancelled: set[int] = set()
 
     def hold(self, task: Task) -> Task | None:
-        """The task, under a valid lease of this worker; None where another worker has one."""
+        """The task, under a valid lease of this worker; None if another worker has a valid lease."""
         now = self._worker.clock()
         is_valid = task.lease_expires_at is not None and task.lease_expires_at > now
         if task.owner is not None and is_valid:
@@ -83,7 +83,7 @@ class Runner:
             run.handle, run.submitted_at = handle, run.submitted_at or self._worker.clock()
 
     def follow(self, task: Task, status: JobStatus) -> None:
-        """Do what is due for a submitted run: collect what it left, or end its job, or nothing."""
+        """Do the next step of a submitted run: collect its documents, end its job, or nothing."""
         assert task.handle is not None
         if status.state.is_final:
             self._collect(task, status)
@@ -95,22 +95,22 @@ class Runner:
             self._cancelled.add(task.id)
 
     def drop(self, task: Task) -> None:
-        """End a waiting run whose submission was cancelled or is in another attempt."""
+        """End a waiting run whose submission was cancelled or is now in another attempt."""
         with self._database.writing() as session:
             end_waiting(session, id=task.id, outcome="cancelled", at=self._worker.clock())
 
     def give_up(self, task: Task, error: Exception) -> None:
         """End a run that the marketplace itself cannot carry out."""
         if task.handle is not None:
-            # The run ends even where the backend fails: its job then ends at its walltime.
+            # The run ends even if the backend fails: its job then ends at its walltime.
             with contextlib.suppress(Exception):
                 self._lane.cancel(task.handle)
         self._end(task, Assessment(outcome="infra", reason=f"the marketplace could not carry it out: {error}"))
 
     def tidy(self) -> None:
-        """Remove the folders of runs that are done: their worker was killed before it could."""
+        """Remove the folders of finished runs whose worker was killed before it removed them."""
         folders = [path for path in self._runs.iterdir() if run_id_of(path.name)] if self._runs.is_dir() else []
-        # Folders first: a run that is admitted after this has no folder among them.
+        # List folders first: they cannot belong to a run that is admitted later.
         with self._database.reading() as session:
             unfinished = set(session.exec(select(Run.id).where(Run.state != "done")))
         for path in folders:
@@ -135,22 +135,22 @@ class Runner:
             self._end(task, Assessment(outcome="cancelled"))
             return
         folder, expected = self._expected(task)
-        left = folder.left()
+        documents = folder.read_documents()
         stderr = self._output(task, "stderr")
-        assessment = self._assess(status, left, expected, stderr, self._settings.run_s)
+        assessment = self._assess(status, documents, expected, stderr, self._settings.run_s)
         if task.is_control and assessment.outcome != "clean":
             assessment = replace(assessment, reason=control.explain(assessment))
         record = make_record(
-            left.record, lane=task.lane, attempt=task.attempt, created_at=task.created_at, status=status
+            documents.record, lane=task.lane, attempt=task.attempt, created_at=task.created_at, status=status
         )
-        log = b"".join((self._output(task, "stdout"), stderr, left.log))
-        self._end(task, assessment, replace(left, record=record, log=log), status)
+        log = b"".join((self._output(task, "stdout"), stderr, documents.log))
+        self._end(task, assessment, replace(documents, record=record, log=log), status)
 
     def _end(
-        self, task: Task, assessment: Assessment, left: Left | None = None, status: JobStatus | None = None
+        self, task: Task, assessment: Assessment, documents: RunDocuments | None = None, status: JobStatus | None = None
     ) -> None:
-        """Documents first, then the row, then the folder: a worker that is killed in between loses nothing."""
-        digests = {} if left is None else self._keep(left)
+        """Store documents, change the row, remove the folder: in this order nothing is lost if the worker is killed."""
+        digests = {} if documents is None else self._keep(documents)
         again = status is not None and status.state != JobState.TIMED_OUT
         now = self._worker.clock()
         with self._held(task) as (session, run):
@@ -176,21 +176,21 @@ class Runner:
 
     @contextlib.contextmanager
     def _held(self, task: Task) -> Iterator[tuple[Session, Run]]:
-        """A transaction with the run's row, while the task's lease is the run's. Raises LeaseLostError."""
+        """A transaction with the run's row. Raises LeaseLostError if the task's lease is no longer valid."""
         with self._database.writing() as session:
             run = get_held(session, id=task.id, lease=task.lease)
             yield session, run
             session.add(run)
 
-    def _keep(self, left: Left) -> dict[str, str]:
-        documents = {
-            "verdict_sha256": left.verdict,
-            "record_sha256": left.record,
-            "lock_sha256": left.lock,
-            "log_sha256": left.log,
-            "rules_sha256": left.rules,
+    def _keep(self, documents: RunDocuments) -> dict[str, str]:
+        columns = {
+            "verdict_sha256": documents.verdict,
+            "record_sha256": documents.record,
+            "lock_sha256": documents.lock,
+            "log_sha256": documents.log,
+            "rules_sha256": documents.rules,
         }
-        return {name: self._blobs.put(data) for name, data in documents.items() if data}
+        return {name: self._blobs.put(data) for name, data in columns.items() if data}
 
     def _expected(self, task: Task) -> tuple[RunFolder, Expected]:
         folder = self._folder(task)
@@ -212,7 +212,7 @@ class Runner:
         return self._worker.clock() > task.admitted_at + timedelta(seconds=self._limit_s)
 
     def _is_inherited(self, task: Task) -> bool:
-        """Begun by another worker that has ended: the server may have ended with it, and its index is what jobs use."""
+        """Whether another worker began the run: the server whose index the job uses may have ended with it."""
         return task.lease > FIRST_LEASE
 
     @property

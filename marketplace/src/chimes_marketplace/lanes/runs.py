@@ -1,4 +1,4 @@
-"""Runs in the database: which there are, what is needed to carry one out, and their ends."""
+"""Runs in the database: finds, adds and ends them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ __all__ = [
 ]
 
 AUTOMATIC = 2
-"""How often a file is run in one attempt at most: the second time automatically, when the first ended infra."""
+"""The most runs of a file in one attempt: the second one is automatic, if the first ended infra."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A run, with all that is needed to carry it out; the fields of the file are empty for a control run.
+    """A run, with everything that is needed to carry it out. For a control run the fields of the file are empty.
 
     ``is_wanted``: its submission was not cancelled, and no other attempt of it has begun.
     """
@@ -62,7 +62,7 @@ class Task:
 
     @property
     def is_control(self) -> bool:
-        """Whether it is about the lane, not about a submission."""
+        """Whether it is a control run: it tests the lane and belongs to no submission."""
         return self.submission_id is None
 
     @property
@@ -72,7 +72,7 @@ class Task:
 
 
 def list_runs(session: Session, *, submission_id: int) -> list[Run]:
-    """The runs of a submission, of all its attempts, oldest first."""
+    """The runs of all attempts of a submission, oldest first."""
     return list(session.exec(select(Run).where(Run.submission_id == submission_id).order_by(col(Run.id))))
 
 
@@ -116,7 +116,7 @@ def end_run(
 ) -> None:
     """End a run that the caller has locked. With ``again``, a run that ended infra is repeated once.
 
-    ``unlimited``: it is repeated however often that was done before.
+    ``unlimited``: it is repeated regardless of earlier repetitions.
     """
     run.state, run.outcome, run.reason, run.ended_at = "done", outcome, reason, at
     run.owner = run.lease_expires_at = None
@@ -127,7 +127,7 @@ def end_run(
 
 
 def end_waiting(session: Session, *, id: int, outcome: Outcome, at: datetime, reason: str | None = None) -> None:
-    """End a run that no worker has begun; does nothing to one that was admitted meanwhile."""
+    """End a run that no worker has begun; does nothing if it has been admitted."""
     run = session.exec(select(Run).where(Run.id == id).with_for_update()).one()
     if run.state == "waiting":
         end_run(session, run, at=at, outcome=outcome, reason=reason)

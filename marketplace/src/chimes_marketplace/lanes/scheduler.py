@@ -1,4 +1,4 @@
-"""Admits waiting runs to a lane: as many as it has slots, members in turn, once a control run was clean."""
+"""Admits waiting runs to a lane after a clean control run: as many as it has slots, taking members in turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chimes_marketplace.lanes.tables import Run
 __all__ = ["admit", "choose"]
 
 ADMISSION = 20_615_844
-"""The number under which the admissions of all workers take turns (``database.serialise``)."""
+"""The lock number that serialises the admissions of all workers (``database.serialise``)."""
 
 
 def choose(waiting: Sequence[Task], running: Iterable[Task], slots: int) -> list[Task]:
@@ -36,10 +36,10 @@ def choose(waiting: Sequence[Task], running: Iterable[Task], slots: int) -> list
 
 
 def admit(session: Session, *, lane: str, slots: int, control_s: float, worker: Worker) -> list[int]:
-    """Admit what may start now, and give it to that worker. The runs' ids.
+    """Admit the runs that may start now to that worker, and return their ids.
 
-    The slots are those of the lane, whichever worker carries the runs. While the lane has no recent clean control run,
-    only a control run is admitted.
+    The slots are counted over all workers of the lane. While the lane has no recent clean control run, only a control
+    run is admitted.
     """
     serialise(session.connection(), ADMISSION)
     running = list_tasks(session, lane=lane, state="admitted")

@@ -16,8 +16,8 @@ __all__ = ["Run"]
 class Run(SQLModel, table=True):
     """One execution of ``chimes check`` on a lane: of a file of a submission, or a control run (no file).
 
-    ``state``: waiting, admitted, done. ``outcome`` of a run that is done: clean, findings, infra, cancelled. The
-    documents that it left are blobs, named by their digests. A lane has at most one control run that is not done.
+    ``state``: waiting, admitted, done. ``outcome`` of a run that is done: clean, findings, infra, cancelled. Its
+    documents are stored as blobs under their digests. A lane has at most one control run that is not done.
     """
 
     __table_args__ = (
@@ -45,7 +45,7 @@ class Run(SQLModel, table=True):
     owner: str | None = None
     """The worker that holds the lease, from the admission to the end."""
     lease: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
-    """Rises each time that the run goes to another worker: see ``chimes_marketplace.lanes.leases``."""
+    """Increases each time that another worker takes the run: see ``chimes_marketplace.lanes.leases``."""
     lease_expires_at: datetime | None = Field(default=None, sa_type=Moment)
     verdict_sha256: str | None = None
     record_sha256: str | None = None

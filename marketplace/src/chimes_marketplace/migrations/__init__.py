@@ -1,4 +1,4 @@
-"""Brings a database to the tables of this code, step by step."""
+"""Migrates a database to the tables of this version, step by step."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["check", "head", "migrate"]
 
 FOLDER = Path(__file__).parent
 LOCK = 20_615_843
-"""The number under which processes that start at the same time take turns (``database.serialise``)."""
+"""The lock number that serialises processes that start at the same time (``database.serialise``)."""
 
 
 def migrate(database: Database) -> None:
-    """Make the tables, or change them to those of this code; does nothing where they are up to date.
+    """Create the tables, or migrate them to this version; does nothing if they are up to date.
 
-    Several processes may call it at the same time. Raises MarketplaceError ``conflict`` for a database that a newer
-    version has migrated.
+    Several processes may call it at the same time. Raises MarketplaceError ``conflict`` if a newer version has
+    migrated the database.
     """
     with database.reading() as session:
         if _revision(session.connection()) == head():
@@ -33,9 +33,9 @@ def migrate(database: Database) -> None:
 
 
 def check(database: Database) -> None:
-    """Whether the tables are those of this code; changes nothing.
+    """Check that the tables are those of this version; changes nothing.
 
-    Raises MarketplaceError ``not-found`` where there are none, ``conflict`` for those of another version.
+    Raises MarketplaceError ``not-found`` if there are none, ``conflict`` for those of another version.
     """
     with database.reading() as session:
         current = _revision(session.connection())
@@ -54,7 +54,7 @@ def check(database: Database) -> None:
 
 
 def head() -> str:
-    """The revision that this code works with: that of the newest migration."""
+    """The revision of the newest migration, which this version needs."""
     return _revisions()[-1]
 
 
@@ -66,8 +66,8 @@ def _alone(database: Database) -> Iterator[Connection]:
 
 
 def _revision(connection: Connection) -> str | None:
-    """The revision of the database, None where it has no tables. Raises ``conflict`` for one of a newer version."""
-    # Alembic would say the same, but importing it takes longer than all that a command does.
+    """The revision of the database, None if it has no tables. Raises ``conflict`` for one of a newer version."""
+    # Alembic could read it too, but importing it takes longer than a whole command.
     if not inspect(connection).has_table("alembic_version"):
         return None
     current: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -81,7 +81,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Heavy, and needed only where a database is made or changed.
+    # Slow to import, and needed only to create or change a database.
     from alembic import command, config  # noqa: PLC0415
 
     settings = config.Config()

@@ -1,4 +1,4 @@
-"""What alembic runs: on the connection that it is given, in that connection's transaction."""
+"""Alembic runs this: it migrates on the given connection, in that connection's transaction."""
 
 from __future__ import annotations
 

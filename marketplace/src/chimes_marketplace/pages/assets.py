@@ -1,4 +1,4 @@
-"""Stylesheet and pictures of the pages, read once and addressed by their digest."""
+"""The stylesheet and pictures of the pages. Each is read once; its address contains its digest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _read(path: Path) -> Asset:
 
 
 ASSETS = MappingProxyType({path.name: _read(path) for path in sorted(STATIC.iterdir()) if path.suffix in TYPES})
-"""All of them, by name."""
+"""All assets, by name."""
 
 
 def asset_path(name: str) -> str:
@@ -44,7 +44,7 @@ def asset_path(name: str) -> str:
 
 @get("/static/{name:str}", sync_to_thread=False, operation_id="ShowAsset", media_type="text/css")
 def show_asset(request: Request[Any, Any, Any], name: FromPath[str], v: FromQuery[str] = "") -> Response[bytes]:
-    """A stylesheet or picture; it may be cached for good if ``v`` is its digest."""
+    """A stylesheet or picture; it may be cached forever if ``v`` is its digest."""
     asset = ASSETS.get(name)
     if asset is None:
         raise MarketplaceError("not-found", f"there is no {name[:100]!r} here", fix="check the address")

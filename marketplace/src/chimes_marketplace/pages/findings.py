@@ -1,4 +1,4 @@
-"""Findings as a page shows them: those with one cause as one, and every text shortened and printable."""
+"""Prepares findings for a page: groups those with the same cause, and makes every text short and printable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def group(findings: Iterable[Finding]) -> list[FindingGroup]:
 
 
 def printable(text: object, longest: int = LONGEST) -> str:
-    """One line of it, shortened, with every control and format character escaped."""
+    """The text on one line, shortened, with every control and format character escaped."""
     return escape(str(text or ""), limit=longest)
 
 

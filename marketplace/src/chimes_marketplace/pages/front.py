@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 
 from chimes_marketplace.catalog.listing import list_catalog
 from chimes_marketplace.pages.responses import show
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 
 __all__ = ["show_front"]
 
@@ -18,7 +18,7 @@ NEWEST = 6
 
 
 @get("/", sync_to_thread=True, operation_id="ShowFront", media_type="text/html")
-def show_front(request: Request[Any, Any, Any], market: NamedDependency[Market]) -> Response[str]:
+def show_front(request: Request[Any, Any, Any], market: NamedDependency[Marketplace]) -> Response[str]:
     """The front page."""
     with market.database.reading() as session:
         items = list_catalog(session)

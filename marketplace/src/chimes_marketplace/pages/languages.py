@@ -1,4 +1,4 @@
-"""The languages of the pages, and the choice between them."""
+"""The languages of the pages, and how one is chosen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 __all__ = ["LANGUAGES", "choose", "translations"]
 
 LANGUAGES = ("en", "zh")
-"""The first is the language of the templates."""
+"""The first one is the language of the templates."""
 
 LOCALES = Path(__file__).resolve().parents[1] / "locales"
 

@@ -22,7 +22,7 @@ from chimes_marketplace.pages.responses import show
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.access import get_named, project_object
 from chimes_marketplace.web.authentication import authenticate_request
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import Links
 
 __all__ = ["show_plugin", "show_plugins", "show_release_page"]
@@ -36,12 +36,12 @@ Search = Annotated[str, QueryParameter(max_length=200, description="words in nam
 @get("/plugins/", sync_to_thread=True, operation_id="ShowPlugins", media_type="text/html")
 def show_plugins(
     request: Request[Any, Any, Any],
-    market: NamedDependency[Market],
+    market: NamedDependency[Marketplace],
     q: Search = "",
     type: FromQuery[Literal["", "plugin", "library"]] = "",
     kind: FromQuery[Literal["", "model", "connector", "backend"]] = "",
 ) -> Response[str]:
-    """The listed plugins and libraries, all or those that match."""
+    """The listed plugins and libraries: all, or those that match."""
     with market.database.reading() as session:
         items = list_catalog(session)
     found = [item for item in search(items, q) if _matches(item, type, kind)]
@@ -50,27 +50,29 @@ def show_plugins(
 
 
 @get("/plugins/{name:str}/", sync_to_thread=True, operation_id="ShowPlugin", media_type="text/html")
-def show_plugin(request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str]) -> Response[str]:
+def show_plugin(
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], name: FromPath[str]
+) -> Response[str]:
     """The newest version that the principal may see."""
     return _show(request, market, name, None)
 
 
 @get("/plugins/{name:str}/{version:str}/", sync_to_thread=True, operation_id="ShowReleasePage", media_type="text/html")
 def show_release_page(
-    request: Request[Any, Any, Any], market: NamedDependency[Market], name: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], market: NamedDependency[Marketplace], name: FromPath[str], version: FromPath[str]
 ) -> Response[str]:
     """One version."""
     return _show(request, market, name, version)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """A release on its page, with the versions beside it, newest first, and what else is listed."""
+class ReleasePage:
+    """The content of a release's page. ``catalogue``: the requirements of each listed project, by name."""
 
     report: ReleaseReport
     versions: tuple[tuple[str, str], ...]
-    """Version and state."""
-    shelf: dict[str, list[str]]
+    """Version and state of each release, newest first."""
+    catalogue: dict[str, list[str]]
     private: bool
 
 
@@ -79,31 +81,31 @@ def _matches(item: CatalogItem, type: str, kind: str) -> bool:
     return type in ("", item.release.type) and (not kind or kind in kinds)
 
 
-def _show(request: Request[Any, Any, Any], market: Market, name: str, version: str | None) -> Response[str]:
+def _show(request: Request[Any, Any, Any], market: Marketplace, name: str, version: str | None) -> Response[str]:
     with market.database.reading() as session:
         principal = authenticate_request(request, session)
         project = get_named(session, name)
         full = can(principal, "view_unlisted", project_object(project))
-        shown = _read(session, project, version, full)
-        require(principal, "view", project_object(project, is_listed=shown is not None))
-        if shown is None:
+        page = _read(session, project, version, full)
+        require(principal, "view", project_object(project, is_listed=page is not None))
+        if page is None:
             raise MarketplaceError("not-found", f"{project.name} has no release", fix="upload a file of it")
-    about = shown.report.release.about
+    about = page.report.release.about
     values = {
-        "report": shown.report,
-        "versions": shown.versions,
+        "report": page.report,
+        "versions": page.versions,
         "about": about,
-        "install": _install(request, market, shown),
+        "install": _install(request, market, page),
         "readme": render_readme(about),
         "links": _links(about),
         "requirements": [printable(each) for each in about.get("requires_dist") or []],
         "licence": printable(about.get("license_expression") or about.get("license"), 100),
     }
-    return show(request, market, "plugins/release.html", values, private=shown.private)
+    return show(request, market, "plugins/release.html", values, private=page.private)
 
 
-def _read(session: Session, project: Project, version: str | None, full: bool) -> Shown | None:
-    """The release; None if the principal may not see it. Raises MarketplaceError ``not-found`` for an absent one."""
+def _read(session: Session, project: Project, version: str | None, full: bool) -> ReleasePage | None:
+    """The page of the release; None if the principal may not see it. Raises ``not-found`` if it does not exist."""
     assert project.id is not None
     releases = list_releases(session, project_id=project.id)
     found = [read_release(session, project=project, release=each, full=full) for each in releases]
@@ -111,12 +113,12 @@ def _read(session: Session, project: Project, version: str | None, full: bool) -
     chosen = _newest(reports) if version is None else _of_version(session, reports, project, version)
     if chosen is None or not reports:
         return None
-    shelf = {item.project.name: _requirements(item.release.about) for item in list_catalog(session)}
-    shelf[project.name] = _requirements(chosen.release.about)
-    return Shown(
+    catalogue = {item.project.name: _requirements(item.release.about) for item in list_catalog(session)}
+    catalogue[project.name] = _requirements(chosen.release.about)
+    return ReleasePage(
         report=chosen,
         versions=tuple((report.release.version, report.state) for report in reports),
-        shelf=shelf,
+        catalogue=catalogue,
         private=chosen.state != "listed" or full,
     )
 
@@ -136,10 +138,10 @@ def _of_version(session: Session, reports: list[ReleaseReport], project: Project
     return next((report for report in reports if release is not None and report.release.id == release.id), None)
 
 
-def _install(request: Request[Any, Any, Any], market: Market, shown: Shown) -> Install:
+def _install(request: Request[Any, Any, Any], market: Marketplace, page: ReleasePage) -> Install:
     base = Links.of(request, market).base
-    name, version = shown.report.project.name, shown.report.release.version
-    return install_lines(f"{base}/simple/", name, version, shown.shelf)
+    name, version = page.report.project.name, page.report.release.version
+    return install_lines(f"{base}/simple/", name, version, page.catalogue)
 
 
 def _requirements(about: dict[str, Any]) -> list[str]:
@@ -147,7 +149,7 @@ def _requirements(about: dict[str, Any]) -> list[str]:
 
 
 def _links(about: dict[str, Any]) -> list[tuple[str, str]]:
-    """Label and address; only addresses that a browser may follow."""
+    """Labels and addresses of links; other schemes than ADDRESSES are left out."""
     named = about.get("project_urls")
     pairs = [("Home page", about.get("home_page")), *(named.items() if isinstance(named, dict) else ())]
     found = [(printable(label, 40), printable(address)) for label, address in pairs[:LINKS]]

@@ -1,7 +1,7 @@
-"""A release's description as HTML that is safe inside our pages, or as plain text where it does not render.
+"""Renders the description of a release as HTML that is safe inside our pages, or as plain text if that fails.
 
-``nh3`` decides what survives, and has the last word. Before that, what it cannot do: headings move two levels down,
-below those of the page, and a picture becomes a link to it, so that no page loads anything from elsewhere.
+``nh3`` sanitises the HTML as the last step. Before that, headings move two levels down, below those of the page, and
+each picture becomes a link to it, so that no page loads anything from another site.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ ATTRIBUTES = {
     "input": {"checked", "disabled"},
 }
 CLASSES = {"span": {name for name in STANDARD_TYPES.values() if name}}
-"""Only those of highlighted code."""
+"""Only the classes of highlighted code."""
 SCHEMES = {"http", "https", "mailto"}
 CHECKBOX = {"input": {"type": "checkbox"}}
-"""One value alone: of several nh3 chooses the order anew each time, and the page's digest would change."""
+"""Only one value: nh3 writes several in a varying order, which would change the digest of the page."""
 VOID = {"br", "hr", "img", "input"}
 
-# Of HTML as nh3 writes it: names in lower case, values in double quotes.
+# Matches a tag as nh3 writes it: names in lower case, values in double quotes.
 TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>')
 ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
 EMPTY_LINK = re.compile(r'<a(?: [a-z-]+="[^"]*")*></a>')
 
 
 def render_readme(about: dict[str, Any]) -> Markup | str:
-    """From core metadata: Markup if it renders, else its text; empty without a description."""
+    """The description from core metadata: Markup if it can be rendered, else its text; empty if it is absent."""
     text = str(about.get("description") or "")
     content_type = parse_content_type(str(about.get("description_content_type") or RST))
     return text if len(text) > LONGEST else _rendered(text, content_type)
@@ -65,7 +65,7 @@ def _rendered(text: str, content_type: str) -> Markup | str:
 
 
 def clean(text: str) -> str | None:
-    """HTML with nothing in it that runs, loads, or looks like a part of our page; None if it is nested too deeply."""
+    """HTML without scripts, loaded content, or parts that imitate our page; None if it is nested too deeply."""
     normal = nh3.clean(
         text,
         tags=TAGS | {"img"},
@@ -99,7 +99,7 @@ def _depth(text: str) -> int:
 
 
 def _adapt(text: str) -> str:
-    """The same with headings two levels down, pictures as links (inside a link as text), and no input enabled."""
+    """Move headings two levels down, replace pictures by links (inside a link by text), and disable every input."""
     in_link = False
 
     def adapt(found: re.Match[str]) -> str:
@@ -126,7 +126,7 @@ def _picture(values: dict[str, str], *, in_link: bool) -> str:
 
 
 def _filter_attribute(tag: str, attribute: str, value: str) -> str | None:
-    # nh3 keeps an empty class where it removes every name of it.
+    # nh3 keeps an empty class attribute after it has removed all its names.
     return None if attribute == "class" and not value else value
 
 

@@ -23,7 +23,7 @@ KB = 1000
 
 
 def render(template: str, language: str, values: Mapping[str, Any]) -> str:
-    """The page as HTML. Values are escaped, except the README, which is sanitised."""
+    """The page as HTML. All values are escaped except the README, which is sanitised."""
     return _environment(language).get_template(template).render(values)
 
 
@@ -72,11 +72,11 @@ def iso(at: datetime) -> str:
 
 
 def seconds(amount: float) -> str:
-    """A duration, without a line break."""
+    """A duration that is not broken over two lines."""
     text = f"{amount:.1f} s" if amount < 60 else f"{int(amount // 60)} min {amount % 60:.0f} s"
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def remember(query: Mapping[str, str], key: str, value: str) -> str:
-    """A query with one value changed and without empty values."""
+    """The query string with one value changed and without empty values."""
     return urlencode({name: text for name, text in ({**query, key: value}).items() if text})

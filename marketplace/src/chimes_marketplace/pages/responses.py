@@ -15,16 +15,16 @@ from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.pages.languages import LANGUAGES, choose
 from chimes_marketplace.pages.rendering import render
 from chimes_marketplace.web.errors import error_response
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 from chimes_marketplace.web.urls import Links
 
 __all__ = ["HANDLERS", "show", "show_error"]
 
 COOKIE = "chimes_language"
 QUERY = ("q", "type", "kind")
-"""The parameters that a link to the same page in the other language keeps; an unknown one may be a secret."""
+"""The query parameters that the link to the other language keeps; an unknown one may be a secret."""
 YEAR_S = 365 * 24 * 3600
-# Stricter than the policy of other responses: these pages have no script.
+# Stricter than for other responses: these pages have no script.
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
@@ -32,14 +32,14 @@ POLICY = (
 
 def show(
     request: Request[Any, Any, Any],
-    market: Market,
+    market: Marketplace,
     template: str,
     values: dict[str, Any],
     *,
     private: bool = False,
     status: int = 200,
 ) -> Response[str]:
-    """The page in the reader's language. ``private``: it holds what is not listed, and no cache stores it."""
+    """The page in the reader's language. ``private``: it shows unlisted content, and no cache may store it."""
     asked = request.query_params.get("lang")
     language = choose(asked, request.cookies.get(COOKIE), request.headers.get("accept-language", ""))
     text = render(template, language, _surroundings(request, market, language) | values)
@@ -61,8 +61,8 @@ def show(
     return Response(text, status_code=status, headers=headers, cookies=cookies, media_type="text/html")
 
 
-def _surroundings(request: Request[Any, Any, Any], market: Market, language: str) -> dict[str, Any]:
-    """The values that every page has: the site, its addresses, and the link to the other language."""
+def _surroundings(request: Request[Any, Any, Any], market: Marketplace, language: str) -> dict[str, Any]:
+    """The values that every page needs: the site, its addresses, and the link to the other language."""
     base = Links.of(request, market).base
     other = next(each for each in LANGUAGES if each != language)
     query = [(key, value) for key, value in request.query_params.multi_items() if key in QUERY]
@@ -76,7 +76,7 @@ def _surroundings(request: Request[Any, Any, Any], market: Market, language: str
 
 
 def show_error(request: Request[Any, Any, Any], error: MarketplaceError) -> Response[Any]:
-    """A page for browsers; for other clients the error response that every route has."""
+    """An error page for browsers; for other clients the usual error response."""
     plain = error_response(request, error)
     if plain.media_type != MediaType.HTML:
         return plain
@@ -87,14 +87,14 @@ def show_error(request: Request[Any, Any, Any], error: MarketplaceError) -> Resp
     return page
 
 
-def _market(request: Request[Any, Any, Any]) -> Market:
-    # An exception handler is given no dependencies.
+def _market(request: Request[Any, Any, Any]) -> Marketplace:
+    # An exception handler receives no dependencies.
     provided = request.app.dependencies["market"]
     assert isinstance(provided, Provide)
     market = provided.dependency()
-    assert isinstance(market, Market)
+    assert isinstance(market, Marketplace)
     return market
 
 
 HANDLERS: ExceptionHandlersMap = {MarketplaceError: show_error}
-"""Exception to its error response."""
+"""The handler of each type of exception."""

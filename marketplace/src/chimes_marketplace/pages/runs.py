@@ -1,4 +1,4 @@
-"""A run on the report page: the results of its checks, the lock, the end of the log, the documents."""
+"""Prepares a run for the report page: the results of its checks, the lock, the end of the log, the documents."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.pages.findings import printable
 
-__all__ = ["DOCUMENTS", "Cell", "Part", "Ran", "make_ran"]
+__all__ = ["DOCUMENTS", "Cell", "Part", "RunView", "make_run_view"]
 
 TITLES: Mapping[str, str] = {check.code: check.title() for check in (*FILE_CHECKS, *CHECKS)}
 DOCUMENTS: Mapping[str, str] = {
@@ -44,20 +44,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Part:
-    """The checks of one component, or, without a kind, of the file itself."""
+    """The checks of one component; without a kind, those of the file itself."""
 
     kind: str
     name: str
     cells: tuple[Cell, ...]
 
     def count(self, *verdicts: str) -> int:
-        """How many cells have one of these verdicts."""
+        """The number of cells with one of these verdicts."""
         return sum(cell.verdict in verdicts for cell in self.cells)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ran:
-    """A run, ready to be shown. ``queued`` and ``took`` are seconds."""
+class RunView:
+    """A run as the page shows it."""
 
     id: int
     filename: str
@@ -65,8 +65,8 @@ class Ran:
     state: str
     reason: str
     at: datetime
-    queued: float | None
-    took: float | None
+    waited_s: float | None
+    duration_s: float | None
     parts: tuple[Part, ...]
     lock: tuple[tuple[str, ...], ...]
     log: str
@@ -75,19 +75,19 @@ class Ran:
     sdk: str
 
 
-def make_ran(run: Run, file: File | None, verdict: VerdictDocument | None, log: str) -> Ran:
-    """The run as a page shows it. Text of its documents comes from a plugin's run, and is made printable."""
+def make_run_view(run: Run, file: File | None, verdict: VerdictDocument | None, log: str) -> RunView:
+    """The run as the page shows it. Plugins can write text into its documents, so all of it is made printable."""
     named = [(name, getattr(run, field)) for name, field in DOCUMENTS.items()]
     lock = () if verdict is None else verdict.lock[:LOCK_LINES]
-    return Ran(
+    return RunView(
         id=run.id or 0,
         filename="" if file is None else file.filename,
         lane=run.lane,
         state=run.outcome or run.state,
         reason=printable(run.reason),
         at=run.created_at,
-        queued=_between(run.created_at, run.admitted_at),
-        took=_between(run.started_at, run.ended_at),
+        waited_s=_between(run.created_at, run.admitted_at),
+        duration_s=_between(run.started_at, run.ended_at),
         parts=() if verdict is None else tuple(_parts(verdict)),
         lock=tuple(tuple(printable(word, 80) for word in line.split()[:3]) for line in lock),
         log=_tail(log),

@@ -1,1 +1,1 @@
-"""Blobs: bytes that are stored under their sha256."""
+"""Blob storage: bytes that are stored under their sha256."""

@@ -16,14 +16,14 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Entry:
-    """One object that the store holds. ``digest`` is None where the object's name is not that of a blob."""
+    """One object in the store. ``digest`` is None if the object's name is not the name of a blob."""
 
     name: str
     digest: str | None
 
 
 class IncomingBlob(Protocol):
-    """Bytes that are being received, in a temporary local file. ``discard`` it unless it was kept."""
+    """Bytes that are being received into a temporary local file. The caller keeps or discards them."""
 
     size_bytes: int
 
@@ -48,14 +48,14 @@ class IncomingBlob(Protocol):
 class BlobStore(Protocol):
     """Stores blobs. A digest is 64 lower-case hexadecimal digits; any other raises ValueError.
 
-    What reads a blob that is not there raises FileNotFoundError.
+    Reading an absent blob raises FileNotFoundError.
     """
 
     def receive(self) -> IncomingBlob:
         """A temporary file for new bytes."""
 
     def keep(self, incoming: IncomingBlob) -> str:
-        """Store what was received and return its digest. The blob is durable when this returns."""
+        """Store the received bytes and return their digest. The blob is durable when this returns."""
 
     def put(self, data: bytes) -> str:
         """Store bytes and return their digest. The blob is durable when this returns."""
@@ -73,16 +73,16 @@ class BlobStore(Protocol):
         """The blob's size in bytes."""
 
     def exists(self, digest: str) -> bool:
-        """Whether the blob is there."""
+        """Whether the blob exists."""
 
     def delete(self, digest: str) -> None:
-        """Remove the blob; does nothing where it is not there."""
+        """Remove the blob; does nothing if it does not exist."""
 
     def lend(self, digest: str) -> AbstractContextManager[Path]:
         """The blob as a local file, for a tool that needs one, until the context ends. For reading only."""
 
     def is_sound(self, digest: str) -> bool:
-        """Whether the blob is there and its bytes have that digest."""
+        """Whether the blob exists and its bytes have that digest."""
 
     def entries(self) -> Iterator[Entry]:
         """Everything in the store, by name, including objects that are not blobs."""
@@ -91,4 +91,4 @@ class BlobStore(Protocol):
         """Whether new blobs can be stored."""
 
     def free_bytes(self) -> int:
-        """How many bytes more can be stored."""
+        """How many more bytes can be stored."""

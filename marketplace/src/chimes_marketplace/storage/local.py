@@ -1,4 +1,4 @@
-"""Blobs in a folder of this machine: written to a temporary file, made durable, then renamed to their digest.
+"""Stores blobs in a local folder: each is written to a temporary file, made durable, then renamed to its digest.
 
 Several processes may use one folder. Each holds a lock on every temporary file that it writes, so that
 ``remove_abandoned`` can tell the files of a process that was killed from those of one that is running.
@@ -73,7 +73,7 @@ class LocalBlobs:
         return Incoming(self._incoming)
 
     def keep(self, incoming: IncomingBlob) -> str:
-        """Store what was received and return its digest. The blob survives a power cut when this returns."""
+        """Store the received bytes and return their digest. The blob survives a power cut when this returns."""
         incoming.finish()
         digest = incoming.sha256
         target = self._path(digest)
@@ -117,11 +117,11 @@ class LocalBlobs:
         return self._path(digest).stat().st_size
 
     def exists(self, digest: str) -> bool:
-        """Whether the blob is there."""
+        """Whether the blob exists."""
         return self._path(digest).exists()
 
     def delete(self, digest: str) -> None:
-        """Remove the blob; does nothing where it is not there."""
+        """Remove the blob; does nothing if it does not exist."""
         self._path(digest).unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -132,7 +132,7 @@ class LocalBlobs:
         yield path
 
     def is_sound(self, digest: str) -> bool:
-        """Whether the blob is there and its bytes have that digest."""
+        """Whether the blob exists and its bytes have that digest."""
         try:
             with self._path(digest).open("rb") as stream:
                 return hashlib.file_digest(stream, "sha256").hexdigest() == digest
@@ -170,7 +170,7 @@ class LocalBlobs:
 
 
 def _locked_file(folder: Path) -> tuple[Path, BinaryIO, FileLock]:
-    """A new file with its lock. Another process may have removed it before it was locked: then one more is made."""
+    """A new, locked file. Another process may remove it before it is locked: then another one is made."""
     while True:
         path = folder / secrets.token_hex(16)
         lock = try_lock(path)

@@ -1,1 +1,1 @@
-"""The files of one release that are judged together, from upload to verdict."""
+"""Submissions: the files of one release that are judged together, from upload to verdict."""

@@ -1,4 +1,4 @@
-"""Compares the form of an upload with the metadata in its file, which is what installers use."""
+"""Compares the form of an upload with the metadata in its file; installers use the metadata."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Values = Sequence[str]
 
 
 def differences(form: UploadForm, about: Mapping[str, Any]) -> list[tuple[str, list[str], list[str]]]:
-    """(field, what only the form says, what only the file says) for each field in which they differ.
+    """For each field that differs: its name, the values that only the form has, the values that only the file has.
 
-    ``about`` has the keys of packaging's RawMetadata. Name, version and requirements always count; other fields
-    where both have them. Another check reports an absent name or version in the file.
+    ``about`` has the keys of packaging's RawMetadata. Name, version and requirements are always compared; other
+    fields if both have them. Another check reports an absent name or version in the file.
     """
     found = []
     for field, (key, normal, always) in COMPARED.items():
@@ -41,7 +41,7 @@ def _held(about: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _spread(field: str, values: Values) -> list[str]:
-    # One string in the form, a list in RawMetadata.
+    # The form has one string, RawMetadata a list.
     if field != "keywords":
         return list(values)
     return [word for value in values for word in value.split(",") if word.strip()]
@@ -91,4 +91,4 @@ COMPARED: Mapping[str, tuple[str, Callable[[str], str], bool]] = MappingProxyTyp
         "summary": ("summary", _text, False),
     }
 )
-"""Field of the form to (key of RawMetadata, how its values are compared, whether absence counts)."""
+"""For each field of the form: the key of RawMetadata, how to compare values, whether an absent value differs."""

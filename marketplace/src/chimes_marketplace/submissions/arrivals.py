@@ -1,7 +1,7 @@
-"""Which uploads are being received, in the database: a submission does not close while a file of its release arrives.
+"""Records in the database which uploads are being received: until they end, their submissions stay open.
 
-Every server and worker sees them. A row expires unless its server moves the expiry on, so an upload of a server that
-was killed delays a submission no longer than that.
+Every server and worker sees these rows. A row expires unless its server renews it, so after a server was killed, its
+uploads delay a submission only until they expire.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chimes_marketplace.submissions.tables import Arrival
 __all__ = ["LONGEST_S", "Arrivals", "is_arriving"]
 
 LONGEST_S = 3600.0
-"""An upload that takes longer no longer keeps its submission open."""
+"""After this time an upload no longer keeps its submission open."""
 LOG = logging.getLogger("chimes_marketplace")
 
 
@@ -36,7 +36,7 @@ def is_arriving(session: Session, *, project: str, version: str, at: datetime) -
 
 
 class Arrivals:
-    """The uploads that this process receives. A thread renews their rows while there are any."""
+    """The uploads that this process is receiving. While there are any, a thread renews their rows."""
 
     def __init__(self, database: Database, *, expiry_s: float, clock: Callable[[], datetime] = now) -> None:
         self._database = database
@@ -44,12 +44,12 @@ class Arrivals:
         self._clock = clock
         self._lock = threading.Lock()
         self._mine: dict[str, datetime] = {}
-        """The rows of this process, and when each upload began."""
+        """The row ids of this process, and when each upload began."""
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
     def arriving(self, project: str, version: str) -> Iterator[None]:
-        """While a file of that release is received and checked. ``project`` is normalised."""
+        """Enter this context while a file of that release is received and checked. ``project`` is normalised."""
         id = secrets.token_hex(16)
         expires = self._expiry()
         with self._database.writing() as session:
@@ -74,7 +74,7 @@ class Arrivals:
             return is_arriving(session, project=project, version=version, at=self._clock())
 
     def renew(self) -> None:
-        """Move the expiry of the rows of this process on."""
+        """Extend the expiry of the rows of this process."""
         since = self._clock() - timedelta(seconds=LONGEST_S)
         with self._lock:
             mine = [id for id, begun in self._mine.items() if begun > since]
@@ -91,7 +91,7 @@ class Arrivals:
             self.renew()
 
     def _try_to(self, statement: Executable) -> None:
-        # Where this fails, rows keep their expiry: an upload does not fail for it.
+        # If this fails, the rows keep their expiry, and the upload continues.
         try:
             with self._database.writing() as session:
                 session.execute(statement)

@@ -1,4 +1,4 @@
-"""Checks of an upload that need more than its file: its form, and the projects and files that exist."""
+"""Checks of an upload that need more than its file: its form, and the existing projects and files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,20 @@ from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.text import quote, quote_all
 
-__all__ = ["UPLOAD_CHECKS", "FormAgrees", "Immutable", "NameDistinct", "Neighbourhood", "OneType", "Taken", "Types"]
+__all__ = [
+    "UPLOAD_CHECKS",
+    "FormAgrees",
+    "Immutable",
+    "NameConflict",
+    "NameDistinct",
+    "OneType",
+    "SimilarNames",
+    "Types",
+]
 
 
 @dataclass(frozen=True)
-class Neighbourhood:
+class SimilarNames:
     """A name, and similar names of other members' projects."""
 
     name: str
@@ -21,8 +30,8 @@ class Neighbourhood:
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A file name, and the submission with other bytes of that name. ``state``: of the submission, or listed."""
+class NameConflict:
+    """A file name that another submission has used for other bytes. ``state``: of that submission, or ``listed``."""
 
     filename: str
     known_as: str
@@ -39,10 +48,10 @@ class Types:
     others: tuple[str, ...]
 
 
-class NameDistinct(Check[Neighbourhood]):
+class NameDistinct(Check[SimilarNames]):
     """Does the name differ clearly from the projects of other members?
 
-    People confuse `l`, `i` and `1`, `o` and `0`, and separators. The release is validated as any other, but an
+    People confuse `l`, `i` and `1`, `o` and `0`, and separators. The release is validated like any other, but an
     administrator decides whether it is listed.
     """
 
@@ -50,12 +59,12 @@ class NameDistinct(Check[Neighbourhood]):
     blocks = "review"
     source = "PyPI's too-similar names"
 
-    def observe(self, subject: Neighbourhood) -> Facts:
+    def observe(self, subject: SimilarNames) -> Facts:
         """The names."""
         return {"name": subject.name, "lookalikes": list(subject.lookalikes)}
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """One finding, whatever their number."""
+        """One finding for all similar names."""
         if not facts["lookalikes"]:
             return []
         message = f"the name {quote(facts['name'])} looks like {quote_all(facts['lookalikes'])} of another member"
@@ -66,7 +75,7 @@ class NameDistinct(Check[Neighbourhood]):
         ]
 
 
-class Immutable(Check[Taken]):
+class Immutable(Check[NameConflict]):
     """Is the file name free, or are the bytes the same?
 
     A listed file never changes, because locks name its digest. A file that is being validated cannot be replaced;
@@ -76,8 +85,8 @@ class Immutable(Check[Taken]):
     code = "A14"
     blocks = "upload"
 
-    def observe(self, subject: Taken) -> Facts:
-        """The names, and the submission that has them."""
+    def observe(self, subject: NameConflict) -> Facts:
+        """The file names, and the submission that uses them."""
         return {
             "filename": subject.filename,
             "known_as": subject.known_as,
@@ -86,7 +95,7 @@ class Immutable(Check[Taken]):
         }
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """One finding; its fix says whether the name can become free."""
+        """One finding; its fix says whether the name can become available."""
         same_name = facts["known_as"] == facts["filename"]
         bytes_ = "with other bytes" if same_name else f"as {quote(facts['known_as'])}"
         there = f"File already exists: {quote(facts['filename'])} is {facts['state']} {bytes_}"
@@ -111,7 +120,7 @@ class OneType(Check[Types]):
         return {"filename": subject.filename, "type": subject.type, "others": list(subject.others)}
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """One finding, whatever their number."""
+        """One finding for all other types."""
         other = [type for type in facts["others"] if type != facts["type"]]
         if not other:
             return []
@@ -121,11 +130,11 @@ class OneType(Check[Types]):
 
 
 class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
-    """Do the upload's form and the metadata in the file say the same?
+    """Do the upload's form and the metadata in the file agree?
 
     Some indexes show the form, and installers use the file, so a difference misleads people. Name, version and
-    requirements are always compared; Requires-Python, extras, licence, classifiers, keywords and summary where both
-    have them.
+    requirements are always compared; Requires-Python, extras, licence, classifiers, keywords and summary are compared
+    if both have them.
     """
 
     code = "A17"
@@ -133,7 +142,7 @@ class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
     source = "PyPI's legacy upload: malicious wheels with other metadata than their form"
 
     def observe(self, subject: list[tuple[str, list[str], list[str]]]) -> Facts:
-        """The values that only one of them has, by field."""
+        """For each field: the values that only the form has, and those that only the file has."""
         return {"differ": [[field, said[:50], held[:50]] for field, said, held in subject]}
 
     def judge(self, facts: Facts) -> list[Finding]:
@@ -149,10 +158,10 @@ class FormAgrees(Check[list[tuple[str, list[str], list[str]]]]):
         return findings
 
 
-UPLOAD_CHECKS: tuple[type[Check[Neighbourhood]] | type[Check[Taken]] | type[FormAgrees] | type[OneType], ...] = (
+UPLOAD_CHECKS: tuple[type[Check[SimilarNames]] | type[Check[NameConflict]] | type[FormAgrees] | type[OneType], ...] = (
     NameDistinct,
     Immutable,
     FormAgrees,
     OneType,
 )
-"""All of them, in the order of their codes."""
+"""All checks of an upload, in the order of their codes."""

@@ -36,7 +36,7 @@ METADATA_FIELDS = frozenset(
     | {"description_content_type", "provides_extra", "dynamic", "import_name", "import_names", "import_namespace"}
     | {"import_namespaces", "pyversion", "filetype", "protocol_version", ":action", *DIGESTS}
 )
-"""The fields that are text; one that is sent as a file is refused."""
+"""The text fields; one that is sent as a file is refused."""
 
 ENDINGS = MappingProxyType({"bdist_wheel": ".whl", "sdist": ".tar.gz"})
 REQUIRED = ("name", "version", "filetype", "metadata_version")
@@ -48,7 +48,7 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True, kw_only=True)
 class UploadForm:
-    """A valid form. ``name`` and ``version`` as written; ``digests``: those that were given, by field."""
+    """A valid form. ``name`` and ``version`` as written; ``digests``: those in the form, by field."""
 
     name: str
     version: str
@@ -58,7 +58,7 @@ class UploadForm:
     fields: Mapping[str, Sequence[str]]
 
     def values(self, field: str) -> list[str]:
-        """The values of a field that are not empty."""
+        """The non-empty values of a field."""
         return [value for value in self.fields.get(field, ()) if not is_absent(value)]
 
     @property
@@ -73,7 +73,7 @@ def is_absent(value: str) -> bool:
 
 
 def check_action(actions: Sequence[str]) -> None:
-    """The ``:action`` of the query or form. Raises MarketplaceError ``gone`` for a retired one, ``bad-form``."""
+    """Check the ``:action`` of the query or form. Raises MarketplaceError ``gone`` for a retired one, ``bad-form``."""
     for action in actions:
         if action in RETIRED:
             message = f"the action {action!r} of the upload protocol was retired"
@@ -85,7 +85,7 @@ def check_action(actions: Sequence[str]) -> None:
 
 
 def read_form(fields: Mapping[str, Sequence[str]], filename: str | None) -> UploadForm:
-    """Validate the fields beside the file ``content`` of this name. Raises MarketplaceError ``bad-form``."""
+    """Validate the form; ``filename`` is the name of its file ``content``. Raises MarketplaceError ``bad-form``."""
     for protocol in fields.get("protocol_version", ()):
         if protocol != "1":
             raise _bad(f"the protocol_version {quote(protocol)} is unknown", "send protocol_version=1, or none")
@@ -116,7 +116,7 @@ def _single(fields: Mapping[str, Sequence[str]], field: str) -> str:
 
 def _check_lengths(fields: Mapping[str, Sequence[str]]) -> None:
     for field, values in fields.items():
-        # As in the metadata, but for one that is in the plural here.
+        # The names are those of the metadata; one field is plural in the form.
         most = LONGEST.get(field.replace("_", "-").removesuffix("s"))
         longest = max(map(len, values), default=0)
         if most is not None and longest > most:

@@ -1,4 +1,4 @@
-"""The gate of an upload: the checks that a file must pass before it is accepted, while the client waits."""
+"""The gate of an upload: the checks that a file must pass before it is accepted. The client waits for them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from chimes_marketplace.submissions.agreement import differences
 from chimes_marketplace.submissions.checks import FormAgrees
 from chimes_marketplace.submissions.form import UploadForm, is_absent
 
-__all__ = ["Examined", "blocking_error", "examine", "read_findings", "without_said"]
+__all__ = ["Examination", "blocking_error", "examine", "read_findings", "without_said"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
-    """What the gate found out about a file. ``about`` has the keys of packaging's RawMetadata.
+class Examination:
+    """The result of the gate for one file. ``about`` has the keys of packaging's RawMetadata.
 
-    ``type``: plugin, library, or None where the file does not say. ``metadata``: the core metadata's own bytes, of a
-    wheel only. ``findings``: of the form and of all checks.
+    ``type``: plugin, library, or None if the file does not say. ``metadata``: the bytes of a wheel's METADATA.
+    ``findings``: of the form and of all checks.
     """
 
     form: str
@@ -43,14 +43,14 @@ class Examined:
         return value if isinstance(value, str) and not is_absent(value) else None
 
 
-def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], may_use_reserved_name: bool) -> Examined:
-    """Run all file checks on the file at ``path`` by the marketplace's ``rules``. Never raises for its content."""
+def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], may_use_reserved_name: bool) -> Examination:
+    """Run all file checks on the file at ``path`` with the marketplace's ``rules``. Bad content never raises."""
     granted = [*rules.get("files", {}).get("granted_names", []), *([form.project] if may_use_reserved_name else [])]
     chosen = FileRules.from_mapping(rules.get("files", {}))
     return _examine(path, form, chosen.model_copy(update={"granted_names": frozenset(granted)}))
 
 
-def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
+def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examination:
     with open_subject(path, filename=form.filename, limits=rules.limits) as subject:
         found = [each for outcome in run_file_checks(subject, rules=rules) for each in outcome.result.findings]
         about = _about(subject)
@@ -58,7 +58,7 @@ def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
         metadata = subject.metadata if readable and subject.form == "wheel" else None
         check = FormAgrees()
         differing = check.judge(check.observe(differences(form, about))) if readable else []
-        return Examined(
+        return Examination(
             form=subject.form,
             type=subject.type if subject.frame.readable else None,
             about=about,
@@ -68,7 +68,7 @@ def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examined:
 
 
 def blocking_error(filename: str, findings: Sequence[Finding]) -> MarketplaceError | None:
-    """The error for findings that block an upload, with all findings; None if none of them does."""
+    """The error, with all findings, if any finding blocks the upload; else None."""
     blocking = [each for each in findings if each.blocks == "upload" and each.severity == "error"]
     if not blocking:
         return None
@@ -83,23 +83,23 @@ def blocking_error(filename: str, findings: Sequence[Finding]) -> MarketplaceErr
 
 
 def read_findings(stored: Iterable[object]) -> tuple[Finding, ...]:
-    """Findings as the database has them: from JSON."""
+    """Read findings from their JSON form in the database."""
     return tuple(Finding.model_validate(each) for each in stored)
 
 
 def without_said(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Findings as they are stored and shown: without text of the file itself."""
+    """The findings without text from the file itself: so they are stored and shown."""
     return tuple(each.without_said() for each in findings)
 
 
 def _about(subject: Subject) -> dict[str, Any]:
     data = (subject.metadata if subject.frame.readable else None) or b""
     if not parse_headers(data).fields:
-        # Nothing, or more than the limit: a mail parser would take too long.
+        # Absent, or larger than the limit: the mail parser would take too long.
         return {}
     try:
         raw, _ = parse_email(data.decode("utf-8"))
     except Exception:
-        # A04 reports metadata that cannot be parsed; here nothing is known about the file.
+        # A04 reports metadata that cannot be parsed; without it nothing is known about the file.
         return {}
     return dict(raw)

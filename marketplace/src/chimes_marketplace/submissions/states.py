@@ -1,4 +1,4 @@
-"""The states of a submission: which may follow which, and the moves, each with a line in the timeline."""
+"""The states of a submission, and the moves between them; each move adds a step to the timeline."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 MARKETPLACE = "marketplace"
-"""The actor of moves that no person asked for."""
+"""The actor of automatic moves."""
 
 MOVES = MappingProxyType(
     {
@@ -50,20 +50,20 @@ MOVES = MappingProxyType(
         "rejected": (),
     }
 )
-"""State to the states that may follow it."""
+"""Each state, and the states that may follow it."""
 
 OPEN = ("staged", "validating", "held")
-"""The states of a submission that is not decided: the names of its files are taken."""
+"""The states of an undecided submission: no other submission can use the names of its files."""
 
 HELP = MappingProxyType(
     {
-        "staged": "close it first: POST /api/v1/submissions/{id}/close, or wait until no file arrives",
+        "staged": "close it first: POST /api/v1/submissions/{id}/close, or wait until it closes by itself",
         "validating": "wait for its verdict, or cancel it: chimes cancel {id}",
         "held": "an admin decides: chimes-marketplace submission approve|reject {id} --reason R; or chimes cancel {id}",
         "cancelled": "retry it: chimes retry {id}; or upload its files again",
         "infra": "retry it: chimes retry {id}",
         "listed": "a listed release does not change: upload a new version",
-        "rejected": "correct what its findings name and upload again, the version may stay the same",
+        "rejected": "correct what its findings name and upload again; you can keep the version",
     }
 )
 
@@ -74,7 +74,7 @@ def get_submission(session: Session, *, id: int) -> Submission:
 
 
 def lock_submission(session: Session, *, id: int) -> Submission:
-    """The same, and no other transaction changes it until this one ends. Raises MarketplaceError ``not-found``."""
+    """As ``get_submission``; no other transaction can change it until this one ends. Raises ``not-found``."""
     # SQLite's writing transactions exclude each other from their start.
     query = select(Submission).where(Submission.id == id).with_for_update().execution_options(populate_existing=True)
     return _found(session.exec(query).first(), id)
@@ -87,7 +87,7 @@ def list_submissions(session: Session, *, release_id: int) -> list[Submission]:
 
 
 def find_staged(session: Session, *, release_id: int) -> Submission | None:
-    """The staged submission of that release. No other transaction changes it until this one ends."""
+    """The staged submission of that release. No other transaction can change it until this one ends."""
     query = select(Submission).where(Submission.release_id == release_id, Submission.state == "staged")
     return session.exec(query.with_for_update()).first()
 
@@ -103,7 +103,7 @@ def steps(session: Session, *, id: int) -> list[Step]:
 
 
 def release_state(session: Session, *, release_id: int) -> str:
-    """Listed if any file of the release is, else the state of its latest submission. Raises ``not-found``."""
+    """``listed`` if a file of the release is listed, else the state of its latest submission. Raises ``not-found``."""
     listed = select(File.id).where(File.release_id == release_id, col(File.listed_at).is_not(None))
     if session.exec(listed.limit(1)).first() is not None:
         return "listed"
@@ -114,7 +114,7 @@ def release_state(session: Session, *, release_id: int) -> str:
 
 
 def open_submission(session: Session, *, release_id: int, user_id: int, actor: str) -> Submission:
-    """A new, staged submission. The caller has checked that the release has no other staged one."""
+    """Add a staged submission. The caller has checked that the release has no other staged one."""
     submission = Submission(release_id=release_id, user_id=user_id, secret=secrets.token_urlsafe(24))
     session.add(submission)
     session.flush()
@@ -123,7 +123,7 @@ def open_submission(session: Session, *, release_id: int, user_id: int, actor: s
 
 
 def close(session: Session, *, id: int, actor: str) -> Submission:
-    """No more files: staged to validating. Raises MarketplaceError ``not-found``, ``conflict``."""
+    """End the upload: staged to validating. Raises MarketplaceError ``not-found``, ``conflict``."""
     submission = lock_submission(session, id=id)
     if submission.state != "staged":
         raise _conflict(submission, "closed")
@@ -132,7 +132,7 @@ def close(session: Session, *, id: int, actor: str) -> Submission:
 
 
 def cancel(session: Session, *, id: int, actor: str) -> Submission:
-    """Cancel a submission that is not decided; its jobs end. Raises MarketplaceError ``not-found``, ``conflict``."""
+    """Cancel an undecided submission; its jobs end. Raises MarketplaceError ``not-found``, ``conflict``."""
     submission = lock_submission(session, id=id)
     if submission.state not in OPEN:
         raise _conflict(submission, "cancelled")
@@ -180,7 +180,7 @@ def decide(
     components: Sequence[ListedComponent] = (),
     level: str | None = None,
 ) -> Submission:
-    """The result of the validation: listed, rejected, held or infra. Raises ``conflict`` if it is not validating."""
+    """Store the result of the validation: listed, rejected, held or infra. Raises MarketplaceError ``conflict``."""
     submission = lock_submission(session, id=id)
     if submission.state != "validating" or state == "cancelled":
         raise _conflict(submission, f"decided as {state}")
@@ -200,7 +200,7 @@ def _list(session: Session, submission: Submission, actor: str, note: str | None
     assert submission.level is not None, "a listed submission has a level"
     taken = _taken_names(session, submission)
     if taken:
-        message = f"submission {submission.id} cannot be listed: the name {taken[0]} is taken by another one"
+        message = f"submission {submission.id} cannot be listed: another one already uses the name {taken[0]}"
         raise MarketplaceError("conflict", message, fix="upload a new version")
     submission.reason = note
     _move(session, submission, "listed", actor, note)
@@ -242,7 +242,7 @@ def _note(session: Session, submission: Submission, actor: str, note: str | None
 
 
 def _taken_names(session: Session, submission: Submission) -> list[str]:
-    """Names of its files that are listed, or that another open submission of the release has."""
+    """The names of its files that are listed, or that another open submission of the release uses."""
     own = select(File.filename).where(File.submission_id == submission.id)
     others = (
         select(File.filename)
@@ -255,7 +255,9 @@ def _taken_names(session: Session, submission: Submission) -> list[str]:
 
 def _held(session: Session, id: int, action: str, reason: str) -> Submission:
     if not reason.strip():
-        raise MarketplaceError("bad-request", "the reason is empty", fix="say why in one sentence; it is public")
+        raise MarketplaceError(
+            "bad-request", "the reason is empty", fix="give the reason in one sentence; it is public"
+        )
     submission = lock_submission(session, id=id)
     if submission.state != "held":
         raise _conflict(submission, action)

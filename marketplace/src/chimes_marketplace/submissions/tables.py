@@ -17,7 +17,7 @@ class Submission(SQLModel, table=True):
     """The files of one release that are judged together. A release has at most one that is staged.
 
     ``state``: staged, validating, listed, rejected, held, cancelled, infra. ``secret`` is part of the stage URL.
-    ``nonce``: 64 hex digits, drawn when it closes. ``findings``: all, of uploads and runs, in the JSON form of
+    ``nonce``: 64 random hex digits, made when it closes. ``findings``: those of uploads and runs, in the JSON form of
     ``chimes.evidence.Finding``.
     """
 
@@ -38,12 +38,12 @@ class Submission(SQLModel, table=True):
     nonce: str | None = None
     attempt: int = 1
     is_auto_retried: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
-    """Whether the marketplace has retried it by itself, which it does once."""
+    """Whether the marketplace has retried it automatically, which it does at most once."""
     reason: str | None = None
     """Why it was rejected, held, cancelled or ended infra, in one sentence; public once decided."""
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """The components that its runs found (kind, name, level): it is listed with them."""
+    """The components that its runs found (kind, name, level): the release is listed with them."""
     level: str | None = None
     opened_at: datetime = Field(default_factory=now, sa_type=Moment)
     touched_at: datetime = Field(default_factory=now, sa_type=Moment)
@@ -53,7 +53,7 @@ class Submission(SQLModel, table=True):
 
 
 class Step(SQLModel, table=True):
-    """One change of a submission's state: the timeline, and the record of who did what."""
+    """One change of a submission's state. All steps together are its timeline."""
 
     id: int | None = Field(default=None, primary_key=True)
     submission_id: int = Field(foreign_key="submission.id", index=True)
@@ -65,9 +65,9 @@ class Step(SQLModel, table=True):
 
 
 class Arrival(SQLModel, table=True):
-    """An upload that is being received: a submission of that release does not close meanwhile.
+    """An upload that is being received: until it ends, no submission of that release closes.
 
-    The server that receives it moves ``expires_at`` on while bytes arrive.
+    The server that receives it extends ``expires_at`` while bytes arrive.
     """
 
     id: str = Field(primary_key=True)

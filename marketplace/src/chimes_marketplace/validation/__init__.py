@@ -1,1 +1,1 @@
-"""Judges submissions: assesses runs, decides, and reports."""
+"""Validates submissions: assesses their runs, decides, and reports."""

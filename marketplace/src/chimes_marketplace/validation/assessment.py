@@ -1,4 +1,4 @@
-"""Whether the documents of a run can be believed, and its outcome. Pure; anything that does not agree is infra."""
+"""Computes the outcome of a run from its documents. Pure; if anything is inconsistent, the outcome is infra."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from chimes.text import escape
 
 from chimes_marketplace.lanes.documents import parse_verdict
 from chimes_marketplace.lanes.results import Assessment, Expected
-from chimes_marketplace.lanes.runfolder import Left
+from chimes_marketplace.lanes.runfolder import RunDocuments
 
 __all__ = ["REQUIRED", "assess", "assess_run"]
 
 CLEAN, FOUND = 0, 1
-"""The exit statuses of ``chimes check`` where it could judge."""
+"""The exit statuses of ``chimes check`` that mean a verdict."""
 FILE_CODES = frozenset(check.code for check in FILE_CHECKS)
 REQUIRED: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -29,26 +29,28 @@ REQUIRED: Mapping[str, frozenset[str]] = MappingProxyType(
         "library": FILE_CODES | {check.code for check in LIBRARY_CHECKS} | {S21.code},
     }
 )
-"""Type of a distribution to the checks that must have been run on its file and its entry module."""
+"""For each type of distribution: the checks that must have been run on its file and its entry module."""
 SEEDED = frozenset(check.code for check in COMPONENT_CHECKS if check.seeded)
-"""Checks that are planned as ``not_run`` where a harness cannot seed its source."""
+"""Checks that may be ``not_run`` if a harness cannot seed its source."""
 ANSWERED = ("pass", "warn", "fail", "not_applicable")
 
 
-def assess_run(status: JobStatus, left: Left, expected: Expected, stderr: bytes, run_s: float) -> Assessment:
-    """Clean or findings only where job, exit status and verdict document agree; else infra, with the reason."""
+def assess_run(
+    status: JobStatus, documents: RunDocuments, expected: Expected, stderr: bytes, run_s: float
+) -> Assessment:
+    """Clean or findings only if job, exit status and verdict document agree; else infra, with the reason."""
     if status.state == JobState.TIMED_OUT:
         return _infra(f"the run did not end within {run_s:.0f} s")
     if status.exit_code not in (CLEAN, FOUND):
         return _infra(_explain_exit(status, stderr))
-    assessment = assess(left.verdict, expected)
+    assessment = assess(documents.verdict, expected)
     if assessment.outcome == "infra" or (status.exit_code == CLEAN) == (assessment.outcome == "clean"):
         return assessment
     return _infra(f"the exit status {status.exit_code} contradicts the verdict document ({assessment.outcome})")
 
 
 def assess(document: bytes | None, expected: Expected) -> Assessment:
-    """The outcome of a run by its verdict document. A document that cannot be understood is infra, never clean."""
+    """The outcome that the verdict document states. A document that cannot be understood is infra, never clean."""
     if document is None:
         return _infra("the run left no verdict document")
     try:
@@ -60,7 +62,7 @@ def assess(document: bytes | None, expected: Expected) -> Assessment:
 
 
 def _mismatch(verdict: VerdictDocument, expected: Expected) -> str | None:
-    """How the document differs from what was to be run; None where it does not."""
+    """How the document differs from the expected values; None if it does not."""
     wanted = {
         "file": expected.filename,
         "sha256": expected.sha256,
@@ -92,7 +94,7 @@ def _is_broken(result: CheckResult) -> bool:
 
 
 def _missing(verdict: VerdictDocument, type: str) -> str | None:
-    """What should have been run and was not; None where the run is complete."""
+    """The first check that should have been run and was not; None if the run is complete."""
     answered = {result.code for result in verdict.checks if result.verdict in ANSWERED}
     if absent := sorted(REQUIRED[type] - answered):
         return f"{absent[0]} was not run"

@@ -14,7 +14,7 @@ __all__ = ["A20", "Submitted"]
 
 @dataclass(frozen=True, kw_only=True)
 class Submitted:
-    """The forms (wheel, sdist) of the files of a submission, and whether its release has a listed wheel."""
+    """The forms (wheel, sdist) of a submission's files, and whether its release has a listed wheel."""
 
     forms: Sequence[str]
     has_listed_wheel: bool
@@ -31,7 +31,7 @@ class A20(Check[Submitted]):
     source = "PEP 517: installing an sdist runs its build"
 
     def observe(self, subject: Submitted) -> Facts:
-        """The forms of the files, and what is listed already."""
+        """The forms of the files, and whether a wheel is listed."""
         return {"forms": sorted(subject.forms), "has_listed_wheel": subject.has_listed_wheel}
 
     def judge(self, facts: Facts) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Compares the database with the blobs, and rows with each other. It changes nothing."""
+"""Compares the database with the blobs, and rows with each other; changes nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from chimes_marketplace.submissions.tables import Submission
 __all__ = ["Comparison", "Difference", "compare"]
 
 BLOB_FIX = "restore it from a backup of the data folder's blobs"
-ROW_FIX = "restore database and blobs from one backup, and report what happened before"
+ROW_FIX = "restore database and blobs from the same backup, and report this as a bug"
 DOCUMENTS = ("verdict_sha256", "record_sha256", "lock_sha256", "log_sha256", "rules_sha256")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that does not agree: where it is, what is wrong, how to mend it."""
+    """One inconsistency: where it is, what is wrong, how to repair it."""
 
     where: str
     message: str
@@ -42,7 +42,7 @@ class Comparison:
 
 
 def compare(session: Session, blobs: BlobStore) -> Comparison:
-    """Compare all rows with all blobs; every blob is read once.
+    """Compare all rows with all blobs. Every blob is read once.
 
     Safe while servers and workers run: a blob is stored before the row that names it.
     """
@@ -64,7 +64,7 @@ def compare(session: Session, blobs: BlobStore) -> Comparison:
 
 
 def _wanted(files: list[File], runs: list[Run]) -> dict[str, list[str]]:
-    """Digest to the rows that name it."""
+    """For each digest: the rows that name it."""
     wanted: dict[str, list[str]] = defaultdict(list)
     for file in files:
         wanted[file.sha256].append(_name(file))
@@ -78,7 +78,7 @@ def _wanted(files: list[File], runs: list[Run]) -> dict[str, list[str]]:
 
 
 def _look(blobs: BlobStore, wanted: Set[str]) -> tuple[set[str], list[Difference], list[Difference]]:
-    """The digests of sound blobs; files that are not blobs; blobs that no row names."""
+    """The digests of intact blobs; files that are not blobs; blobs that no row names."""
     sound: set[str] = set()
     strange: list[Difference] = []
     notes: list[Difference] = []

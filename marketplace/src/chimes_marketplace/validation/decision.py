@@ -1,4 +1,4 @@
-"""Decides a submission: pure, from the findings of its uploads and the outcomes of its runs."""
+"""Decides a submission from the findings of its uploads and the outcomes of its runs. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from chimes.evidence.verdict import VerdictDocument
 from chimes_marketplace.catalog.components import Level, ListedComponent
 from chimes_marketplace.validation.checks import A20, Submitted
 
-__all__ = ["Decision", "Judged", "Ran", "decide"]
+__all__ = ["Decision", "JudgedFile", "LastRun", "decide"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ran:
-    """How the last run of a wheel ended: clean, findings, infra or cancelled; and its verdict document."""
+class LastRun:
+    """The last run of a wheel: its outcome (clean, findings, infra, cancelled) and its verdict document."""
 
     outcome: str
     reason: str | None = None
@@ -25,18 +25,18 @@ class Ran:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """One file of a submission. ``form``: wheel or sdist; ``findings``: of its upload; ``ran``: of a wheel only."""
+class JudgedFile:
+    """One file of a submission. ``form``: wheel or sdist; ``findings``: of its upload; ``last_run``: of a wheel."""
 
     filename: str
     form: str
     findings: Sequence[Finding] = ()
-    ran: Ran | None = None
+    last_run: LastRun | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The state that follows. ``reason``: one sentence, None for listed."""
+    """The next state of a submission. ``reason``: one sentence, None for listed."""
 
     state: Literal["listed", "rejected", "held", "infra"]
     findings: tuple[Finding, ...] = ()
@@ -45,10 +45,10 @@ class Decision:
     level: Level | None = None
 
 
-def decide(files: Sequence[Judged], *, listed_level: Level | None = None) -> Decision:
-    """All files or none. ``listed_level``: that of the release if a wheel of it is listed.
+def decide(files: Sequence[JudgedFile], *, listed_level: Level | None = None) -> Decision:
+    """Decide all files of a submission together. ``listed_level``: of the release, if a wheel of it is listed.
 
-    Only files that were judged completely are listed or held; a file that could not be judged makes it infra.
+    Only completely judged files are listed or held; if a file could not be judged, the submission is infra.
     """
     wheels = [file for file in files if file.form == "wheel"]
     for wheel in wheels:
@@ -67,31 +67,35 @@ def decide(files: Sequence[Judged], *, listed_level: Level | None = None) -> Dec
     return Decision(state="listed", findings=findings, components=components, level=level)
 
 
-def _why_unjudged(wheel: Judged) -> str | None:
-    """Why a wheel counts as not judged; None if its run was assessed as clean or with findings."""
-    if wheel.ran is None:
+def _why_unjudged(wheel: JudgedFile) -> str | None:
+    """Why a wheel counts as not judged; None if the outcome of its run is clean or findings."""
+    if wheel.last_run is None:
         return "it was not run"
-    if wheel.ran.outcome not in ("clean", "findings"):
-        return wheel.ran.reason or f"its run ended {wheel.ran.outcome}"
-    return "its verdict document cannot be read" if wheel.ran.verdict is None else None
+    if wheel.last_run.outcome not in ("clean", "findings"):
+        return wheel.last_run.reason or f"its run ended {wheel.last_run.outcome}"
+    return "its verdict document cannot be read" if wheel.last_run.verdict is None else None
 
 
-def _of_release(files: Sequence[Judged], listed_level: Level | None) -> list[Finding]:
+def _of_release(files: Sequence[JudgedFile], listed_level: Level | None) -> list[Finding]:
     check = A20()
     subject = Submitted(forms=[file.form for file in files], has_listed_wheel=listed_level is not None)
     return check.judge(check.observe(subject))
 
 
-def _findings(files: Sequence[Judged], more: Sequence[Finding] = ()) -> tuple[Finding, ...]:
-    """Of uploads and runs, each once, errors first."""
+def _findings(files: Sequence[JudgedFile], more: Sequence[Finding] = ()) -> tuple[Finding, ...]:
+    """The findings of uploads and runs, without duplicates, errors first."""
     found = [*more, *(_placed(each, file.filename) for file in files for each in _findings_of(file))]
     return tuple(sort_findings(dict.fromkeys(found)))
 
 
-def _findings_of(file: Judged) -> Iterator[Finding]:
+def _findings_of(file: JudgedFile) -> Iterator[Finding]:
     yield from file.findings
-    if file.ran is not None and file.ran.outcome in ("clean", "findings") and file.ran.verdict is not None:
-        yield from file.ran.verdict.findings
+    if (
+        file.last_run is not None
+        and file.last_run.outcome in ("clean", "findings")
+        and file.last_run.verdict is not None
+    ):
+        yield from file.last_run.verdict.findings
 
 
 def _placed(finding: Finding, filename: str) -> Finding:
@@ -99,13 +103,13 @@ def _placed(finding: Finding, filename: str) -> Finding:
     return finding.model_copy(update={"where": where, "said": None})
 
 
-def _components(wheels: Sequence[Judged]) -> tuple[ListedComponent, ...]:
-    """Those of all wheels; a component is seeded where its rows were known in every wheel."""
+def _components(wheels: Sequence[JudgedFile]) -> tuple[ListedComponent, ...]:
+    """The components of all wheels. One is seeded if its rows were known in every wheel."""
     found: dict[tuple[str, str], ListedComponent] = {}
     for wheel in wheels:
-        assert wheel.ran is not None
-        assert wheel.ran.verdict is not None
-        for each in wheel.ran.verdict.components:
+        assert wheel.last_run is not None
+        assert wheel.last_run.verdict is not None
+        for each in wheel.last_run.verdict.components:
             key = (each.kind, each.name)
             seeded = all(result.verdict != "not_run" for result in each.checks)
             seeded = seeded and (key not in found or found[key].seeded)

@@ -1,7 +1,7 @@
-"""Brings every submission to its end: looks at the database, does what is due, and looks again.
+"""Brings every submission to its end: reads the database, does the next steps, and repeats.
 
-All its knowledge is in the database and in the run folders. Several may work on one database, in one process or many:
-a step that is one transaction locks the submission and checks its state again; a run is carried under a lease
+All its state is in the database and in the run folders. Several may work on one database, in one process or many: each
+step on a submission is one transaction that locks it and checks its state again; each run has a lease
 (``chimes_marketplace.lanes.leases``). So a run is judged once, and a submission is decided once.
 """
 
@@ -34,15 +34,15 @@ from chimes_marketplace.validation.submissions import decide_one, list_retryable
 __all__ = ["Reconciler"]
 
 BUSY_S, IDLE_S = 0.2, 1.0
-"""How often it looks: while runs wait or are carried, and else."""
+"""Seconds between passes: while runs wait or are carried out, and otherwise."""
 RETRY_S = 60.0
-"""How long after its lane failed a submission is retried, once."""
+"""How long after a failure of its lane a submission is retried, once."""
 
 
 class Reconciler:
-    """One worker. ``step`` is one pass and never raises; ``start`` makes passes in a thread until ``stop``.
+    """One worker. ``step`` makes one pass and never raises; ``start`` makes passes in a thread until ``stop``.
 
-    ``retries.failures`` counts what went wrong in the marketplace itself.
+    ``retries.failures`` counts failures of the marketplace itself.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Reconciler:
         self._is_busy = False
 
     def start(self) -> None:
-        """Begin, in threads of its own."""
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -80,7 +80,7 @@ class Reconciler:
         self._woken.set()
 
     def stop(self) -> None:
-        """End the threads and give the leases back; jobs run on, and another worker collects them."""
+        """End the threads and release the leases; jobs keep running, and another worker collects their documents."""
         self._stopping.set()
         self._woken.set()
         for thread in self._threads:
@@ -90,7 +90,7 @@ class Reconciler:
         self._lane.close()
 
     def step(self) -> bool:
-        """Do all that is due. Whether runs wait or are carried."""
+        """Make one pass. Returns whether runs wait or are being carried out."""
         for due in (self._retry, self._close, self._begin, self._follow, self._decide, self._admit):
             self.retries.attempt(due.__name__.strip("_"), due, lambda _: None)
         return self._is_busy
@@ -102,7 +102,7 @@ class Reconciler:
             self._woken.wait(BUSY_S if self.step() else IDLE_S)
 
     def _beat(self) -> None:
-        """Renew the leases, however long a step takes; a process that is paused or killed does not."""
+        """Renew the leases even during long steps. A paused or killed process does not renew them."""
         while not self._stopping.wait(self.worker.lease_s / 3):
             self.retries.attempt("renewing the leases", self._renew, lambda _: None)
 
@@ -115,7 +115,7 @@ class Reconciler:
             release_all(session, self.worker)
 
     def _retry(self) -> None:
-        """Submissions that were not run because their lane had failed get one more attempt."""
+        """Retry submissions that were not run because their lane had failed."""
         due = self.worker.clock() - timedelta(seconds=self._retry_s)
         with self._database.reading() as session:
             found = list_retryable(session, since=due - timedelta(days=1), until=due)
@@ -123,7 +123,7 @@ class Reconciler:
             self._of_submission(id, "retrying", retry_one)
 
     def _close(self) -> None:
-        """Submissions of which no file has come for ``quiet_s``, and none is arriving."""
+        """Close submissions that received no file for ``quiet_s`` and are receiving none now."""
         due = self.worker.clock() - timedelta(seconds=self._settings.quiet_s)
         quiet = (Submission.state == "staged", col(Submission.touched_at) <= due)
         for id in self._ids(*quiet):
@@ -142,7 +142,7 @@ class Reconciler:
                 close(session, id=id, actor=MARKETPLACE)
 
     def _begin(self) -> None:
-        """Runs for submissions that were closed."""
+        """Make the runs of submissions that were closed."""
         has_run = select(Run.id).where(Run.submission_id == Submission.id, Run.attempt == Submission.attempt)
         for id in self._ids(Submission.state == "validating", ~has_run.exists()):
             self._of_submission(id, "making its runs", self._begin_one)
@@ -153,7 +153,7 @@ class Reconciler:
             make_runs(session, submission=submission, lane=self._lane.name)
 
     def _follow(self) -> None:
-        """Jobs of this worker: submit them, end those that are unwanted, collect those that ended."""
+        """Submit jobs of this worker, end unwanted ones, collect the documents of those that ended."""
         held = [each for task in self._tasks("admitted") if (each := self._runner.hold(task)) is not None]
         for task in held:
             if task.handle is None:
@@ -167,7 +167,7 @@ class Reconciler:
                 self._of_run(task, "dropping", partial(self._runner.drop, task))
 
     def _decide(self) -> None:
-        """Submissions of which all runs are done."""
+        """Decide submissions whose runs are all done."""
         is_open = select(Run.id).where(
             Run.submission_id == Submission.id, Run.attempt == Submission.attempt, Run.state != "done"
         )

@@ -1,4 +1,4 @@
-"""What readers see of releases and submissions: all of it for their member, what is listed for everybody."""
+"""Reads releases and submissions as a user may see them: everything for their member, the listed part for everyone."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["ReleaseReport", "SubmissionReport", "read_release", "read_submission
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseReport:
-    """A release as one reader sees it. ``submissions`` are newest first, the first one's report is shown.
+    """A release as one user may see it. ``submissions``: newest first; the report of the first is shown.
 
-    ``files``: of each name the one that counts, which is the listed one or else the newest.
+    ``files``: one for each name: the listed one, else the newest.
     """
 
     project: Project
@@ -34,14 +34,14 @@ class ReleaseReport:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """Those of the newest submission that the reader sees."""
+        """The findings of the newest submission that the user may see."""
         newest = self.submissions[0]
         return _findings(newest, [file for file in self.files if file.submission_id == newest.id])
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionReport:
-    """All that is known about a submission. ``position``: its place among the runs that wait for a lane, from 1."""
+    """Everything about a submission. ``position``: the place of its first waiting run in the queue, from 1."""
 
     project: Project
     member: Member
@@ -49,23 +49,23 @@ class SubmissionReport:
     submission: Submission
     files: tuple[File, ...]
     runs: tuple[Run, ...]
-    """Those of the latest attempt."""
+    """The runs of the latest attempt."""
     steps: tuple[Step, ...]
     position: int | None
 
     @property
     def is_public(self) -> bool:
-        """Whether everybody may read it."""
+        """Whether everyone may read it."""
         return self.submission.state == "listed"
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """Those of its verdict; before that, those of the uploads."""
+        """The findings of its verdict; before that, those of the uploads."""
         return _findings(self.submission, self.files)
 
 
 def read_release(session: Session, *, project: Project, release: Release, full: bool) -> ReleaseReport | None:
-    """The release, with what is not listed too if ``full``. None if there is nothing that the reader may see."""
+    """The release; ``full``: also its unlisted part. None if there is nothing that the user may see."""
     assert release.id is not None
     files = list_files(session, release_id=release.id, listed=None if full else True)
     submissions = list_submissions(session, release_id=release.id)

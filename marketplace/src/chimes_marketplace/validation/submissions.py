@@ -1,4 +1,4 @@
-"""Decides and retries submissions in the database: gathers what is known of one, and moves it."""
+"""Decides and retries submissions: reads their files and runs, and changes their state in the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chimes_marketplace.storage.blobstore import BlobStore
 from chimes_marketplace.submissions.states import MARKETPLACE, decide, lock_submission, retry
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation import decision
-from chimes_marketplace.validation.decision import Judged, Ran
+from chimes_marketplace.validation.decision import JudgedFile, LastRun
 
 __all__ = ["RETRY_NOTE", "decide_one", "list_retryable", "retry_one"]
 
@@ -26,7 +26,7 @@ RETRY_NOTE = "retried automatically: the lane failed before this was run"
 
 
 def decide_one(blobs: BlobStore, session: Session, id: int) -> None:
-    """Decide a submission, unless it was cancelled or decided meanwhile. Raises MarketplaceError, OSError."""
+    """Decide a submission, unless it has been cancelled or decided. Raises MarketplaceError, OSError."""
     submission = lock_submission(session, id=id)
     if submission.state != "validating":
         return
@@ -35,7 +35,7 @@ def decide_one(blobs: BlobStore, session: Session, id: int) -> None:
     files = list_files(session, submission_id=id)
     done = {file_id for file_id, run in last.items() if run.state == "done"}
     if not {file.id for file in files if file.form == "wheel"} <= done:
-        # It was closed after this pass of the reconciler made the runs: the next pass makes its runs.
+        # It was closed after this pass made the runs of others: the next pass makes its runs.
         return
     judged = [_judged(blobs, file, last.get(file.id)) for file in files]
     listed = list_files(session, release_id=release.id, listed=True)
@@ -54,7 +54,7 @@ def decide_one(blobs: BlobStore, session: Session, id: int) -> None:
 
 
 def list_retryable(session: Session, *, since: datetime, until: datetime) -> list[int]:
-    """Submissions that ended infra in that time with a run that never began, and were not retried automatically."""
+    """Submissions that ended infra in that time, have a run that never began, and were not retried automatically."""
     query = (
         select(Submission.id)
         .join(Run, (col(Run.submission_id) == col(Submission.id)) & (col(Run.attempt) == col(Submission.attempt)))
@@ -66,7 +66,7 @@ def list_retryable(session: Session, *, since: datetime, until: datetime) -> lis
 
 
 def retry_one(session: Session, id: int) -> None:
-    """One more attempt, unless its files were uploaded again, or it was retried meanwhile."""
+    """Retry it, unless its files were uploaded again or it has already been retried."""
     submission = lock_submission(session, id=id)
     if submission.is_auto_retried:
         return
@@ -80,9 +80,9 @@ def retry_one(session: Session, id: int) -> None:
         session.add(submission)
 
 
-def _judged(blobs: BlobStore, file: File, run: Run | None) -> Judged:
-    ran = None
+def _judged(blobs: BlobStore, file: File, run: Run | None) -> JudgedFile:
+    last_run = None
     if run is not None and run.outcome is not None:
-        ran = Ran(outcome=run.outcome, reason=run.reason, verdict=read_verdict(blobs, run))
+        last_run = LastRun(outcome=run.outcome, reason=run.reason, verdict=read_verdict(blobs, run))
     findings = [Finding.model_validate(each) for each in file.findings]
-    return Judged(filename=file.filename, form=file.form, findings=findings, ran=ran)
+    return JudgedFile(filename=file.filename, form=file.form, findings=findings, last_run=last_run)

@@ -1,4 +1,4 @@
-"""Access to what a route names: its project or submission, as the policy's object."""
+"""Turns the project or submission that a route names into the object that the policy expects."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def get_named(session: Session, name: str) -> Project:
 
 
 def project_object(project: Project, *, is_listed: bool = False) -> ProjectObject:
-    """The project as the policy sees it; ``is_listed``: what is asked for of it is."""
+    """The project as the policy's object. ``is_listed``: the requested part of it is listed."""
     return ProjectObject(name=project.name, member_id=project.member_id, is_listed=is_listed)
 
 
 def submission_object(report: SubmissionReport) -> SubmissionObject:
-    """The submission as the policy sees it."""
+    """The submission as the policy's object."""
     return SubmissionObject(project=project_object(report.project), is_listed=report.is_public)

@@ -1,6 +1,6 @@
-"""Authentication: from the Authorization header of a request to its principal, once for each request.
+"""Authentication: reads the Authorization header of a request and finds its principal, once for each request.
 
-No error holds any part of the header: a client that sends it in a wrong form may have put the token anywhere in it.
+No error message contains any part of the header: in a malformed header the token may be anywhere.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from chimes_marketplace.errors import MarketplaceError
 __all__ = ["CHALLENGE", "USER", "authenticate_request", "read_token"]
 
 CHALLENGE = 'Basic realm="chimes"'
-"""What a 401 says in WWW-Authenticate."""
+"""The value of WWW-Authenticate in a 401 response."""
 USER = "__token__"
-"""The user name with which tokens are sent."""
+"""The user name that clients send with a token."""
 
 
 def authenticate_request(request: Request[Any, Any, Any], session: Session) -> Principal:
@@ -54,7 +54,7 @@ def _read_basic(value: str) -> str:
     try:
         user, colon, password = base64.b64decode(value, validate=True).decode("utf-8").partition(":")
     except (binascii.Error, ValueError):
-        # Without the cause, which holds the bytes.
+        # Without the cause: its message contains the bytes.
         raise _malformed("the Basic credentials are not base64 of user:password in UTF-8") from None
     if not colon:
         raise _malformed("the Basic credentials have no colon between user and password")

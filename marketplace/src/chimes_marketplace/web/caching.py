@@ -1,4 +1,4 @@
-"""Caching of the API: responses to requests with a token are not stored, others are revalidated."""
+"""Caching of API responses: those to requests with a token are not stored, others are revalidated."""
 
 from __future__ import annotations
 

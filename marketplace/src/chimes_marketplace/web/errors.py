@@ -33,7 +33,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 PROTECTION = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    # The address of a stage is a secret: it must not travel to where a link leads.
+    # The address of a stage is a secret: the browser must not send it to the target of a link.
     (b"referrer-policy", b"no-referrer"),
 )
 POLICY = (
@@ -51,10 +51,10 @@ PAGE = """\
 
 
 class Problem(BaseModel):
-    """An error response for programs: the members of RFC 9457, and beside them what a program acts on.
+    """An error response for programs: the members of RFC 9457, and further members that a program can act on.
 
-    ``detail`` says everything in one text: the message, each finding with its fix, and what to do. ``code`` never
-    changes. ``type`` is the code as a URI that leads nowhere.
+    ``detail`` is one text with everything: the message, each finding with its fix, and what to do. ``code`` never
+    changes. ``type`` is the code as a URN.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,7 +70,7 @@ class Problem(BaseModel):
 
     @classmethod
     def of(cls, error: MarketplaceError) -> Problem:
-        """The problem that the error means."""
+        """The problem details of that error."""
         return cls(
             type=f"urn:chimes:error:{error.code}",
             title=error.title,
@@ -95,7 +95,7 @@ def error_response(request: Request[Any, Any, Any], error: MarketplaceError) -> 
         return Response(_page(error), status_code=error.status, media_type=kind, headers=headers)
     if kind == MediaType.TEXT:
         return Response(error.to_text() + "\n", status_code=error.status, media_type=kind, headers=headers)
-    # The standard library's writer: it escapes what UTF-8 cannot hold, such as half of a surrogate pair in a path.
+    # json.dumps escapes what UTF-8 cannot encode, such as a lone surrogate in a path.
     body = json.dumps(Problem.of(error).model_dump(mode="json")).encode()
     return Response(body, status_code=error.status, media_type=kind, headers=headers)
 
@@ -103,8 +103,8 @@ def error_response(request: Request[Any, Any, Any], error: MarketplaceError) -> 
 def error_type(request: Request[Any, Any, Any]) -> str:
     """The media type of an error response to this request.
 
-    Problem details, unless the client prefers text or a page; ``application/json`` where the client accepts exactly
-    that. twine prints a body as it is and asks for nothing: it is sent text.
+    Problem details, unless the client prefers text or a page; ``application/json`` if the client accepts only that.
+    twine sends no preference and prints the body unchanged: it gets text.
     """
     path = request.scope["path"]
     accepted = parse_accept(request.headers.getall("accept", []))
@@ -115,19 +115,19 @@ def error_type(request: Request[Any, Any, Any]) -> str:
     if not path.startswith("/api/"):
         if page > max(problem, text) and not path.startswith(NO_PAGES):
             return MediaType.HTML
-        # A browser shows text where there are no pages.
+        # Below these addresses there are no pages: a browser gets text.
         text = max(text, page)
     is_twine = request.headers.get("user-agent", "").startswith("twine/")
     return MediaType.TEXT if text > problem or (is_twine and text == problem) else PROBLEM
 
 
 def _named_json(accepted: Sequence[MediaRange]) -> list[float]:
-    """The qualities of other types in JSON: a client that reads one of them reads problem details."""
+    """The qualities of other JSON types: a client that accepts one of them can read problem details."""
     return [each.quality for each in accepted if each.subtype.endswith("+json")]
 
 
 def _quality(accepted: Sequence[MediaRange], media_type: str) -> float:
-    """How much the client wants that type; equally much where it names none at all."""
+    """How much the client wants that type; 1 for every type if it names none."""
     return (quality_of(accepted, media_type) or 0.0) if accepted else 1.0
 
 
@@ -176,7 +176,7 @@ def _translated(request: Request[Any, Any, Any], error: HTTPException) -> Market
     said = [
         f"{each['key']}: {each['message']}" for each in error.extra or () if isinstance(each, dict) and "key" in each
     ]
-    # Not the framework's own text: it holds the whole address, and an address may hold a secret.
+    # Not the framework's own text: it contains the whole address, and an address may contain a secret.
     message = "; ".join(said) or "the request cannot be read"
     return MarketplaceError("bad-request", message[:1000], fix="see /schema/openapi.json for what this address takes")
 
@@ -196,4 +196,4 @@ HANDLERS: ExceptionHandlersMap = {
     HTTPException: _not_understood,
     Exception: _failed,
 }
-"""Exception to its error response."""
+"""The handler of each type of exception."""

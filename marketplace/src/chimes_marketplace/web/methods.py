@@ -34,14 +34,14 @@ async def allow_head(message: Message, scope: Scope) -> None:
 
 
 class _Head:
-    """One request, whose response ends after its headers."""
+    """A request whose response ends after its headers."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self._is_over = False
 
     async def receive(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
-        """A disconnect after the headers, so that a streaming response stops."""
+        """Report a disconnect once the headers are sent, so that a streaming response stops."""
         return {"type": "http.disconnect"} if self._is_over else await self._receive()
 
     async def send(self, message: Message) -> None:

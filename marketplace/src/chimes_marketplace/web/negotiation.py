@@ -1,4 +1,4 @@
-"""Content negotiation: which of the representations on offer a client prefers (RFC 9110, section 12.5)."""
+"""Content negotiation: chooses the representation that the client prefers (RFC 9110, section 12.5)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 __all__ = ["MediaRange", "choose_encoding", "choose_media_type", "parse_accept", "quality_of"]
 
-# A quoted string may hold commas and semicolons.
+# A quoted string may contain commas and semicolons.
 ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 PARAMETER = re.compile(r'(?:[^;"]|"(?:[^"\\]|\\.)*")+')
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 QUALITY = re.compile(r"0(?:\.[0-9]*)?|1(?:\.0*)?")
 UTF8 = ("charset", "utf-8")
-"""The one parameter that our text has."""
+"""The only parameter of our text types."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class MediaRange:
 
     @property
     def specificity(self) -> int:
-        """Of several ranges that match, the one with the highest number counts."""
+        """If several ranges match, the one with the highest number applies."""
         return (self.type != "*") + (self.subtype != "*") + len(self.parameters)
 
     def matches(self, media_type: str) -> bool:
-        """Whether the range includes that type, which has no parameter but ``charset=utf-8``."""
+        """Whether the range includes that type. The type has no parameter except ``charset=utf-8``."""
         type, _, subtype = media_type.partition("/")
         return (
             self.type in ("*", type)
@@ -42,23 +42,23 @@ class MediaRange:
 
 
 def parse_accept(headers: Sequence[str]) -> tuple[MediaRange, ...]:
-    """The media ranges of all Accept headers of a request, in their order; malformed elements are left out."""
+    """The media ranges of all Accept headers of a request, in their order, without malformed elements."""
     elements = ELEMENT.findall(",".join(headers).lower())
     return tuple(found for element in elements if (found := _media_range(element)) is not None)
 
 
 def quality_of(accepted: Sequence[MediaRange], *names: str) -> float | None:
-    """The quality of the representation with these names; None where no range matches any of them."""
+    """The quality of the representation with these names; None if no range matches any of them."""
     preference = _preference(accepted, names)
     return None if preference is None else preference[0]
 
 
 def choose_media_type(headers: Sequence[str], offered: Mapping[str, Sequence[str]]) -> str | None:
-    """The representation to answer with; None where the client refuses all of them with ``q=0``.
+    """The representation to send; None if the client refuses all of them with ``q=0``.
 
-    ``offered``: each representation and the names that a client may call it by; the server prefers the first. Without
-    a usable Accept header the first is chosen. Where the client accepts none and does not refuse all, the first that
-    it does not refuse is chosen: PEP 691 allows this.
+    ``offered``: each representation, and the names that a client may use for it; the server prefers the first. Without
+    a usable Accept header the first is chosen. If the client accepts none of them, the first one that it does not
+    refuse is chosen: PEP 691 allows this.
     """
     accepted = parse_accept(headers)
     if not accepted:
@@ -71,7 +71,7 @@ def choose_media_type(headers: Sequence[str], offered: Mapping[str, Sequence[str
 
 
 def choose_encoding(headers: Sequence[str], offered: Sequence[str]) -> str | None:
-    """The content coding of ``offered`` that the client prefers; of equals the first; None to send it as it is."""
+    """The content coding of ``offered`` that the client prefers, the first among equals; None to send no coding."""
     accepted: dict[str, float] = {}
     for element in ELEMENT.findall(",".join(headers).lower()):
         name, *parameters = _split(element)
@@ -83,7 +83,7 @@ def choose_encoding(headers: Sequence[str], offered: Sequence[str]) -> str | Non
 
 
 def _preference(accepted: Sequence[MediaRange], names: Sequence[str]) -> tuple[float, int, int] | None:
-    """Quality, specificity and place of the most specific range that matches; the higher the more is it wanted."""
+    """Quality, specificity and place of the most specific range that matches; the client prefers higher values."""
     matching = [
         (each.specificity, each.quality, -place)
         for place, each in enumerate(accepted)
@@ -92,7 +92,7 @@ def _preference(accepted: Sequence[MediaRange], names: Sequence[str]) -> tuple[f
     if not matching:
         return None
     specificity, quality, place = max(matching)
-    # Of types that the client wants equally: what it names before what a wildcard includes, then its own order.
+    # Among types of equal quality: named types before those that a wildcard includes, then the client's order.
     return quality, specificity, place
 
 
@@ -113,7 +113,7 @@ def _split(element: str) -> list[str]:
 
 
 def _pairs(texts: Sequence[str]) -> list[tuple[str, str]] | None:
-    """Names and values; None if one is malformed. Spaces around ``=`` and empty parameters are tolerated."""
+    """Names and values; None if one is malformed. Spaces around ``=`` and empty parameters are allowed."""
     pairs = []
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
@@ -125,7 +125,7 @@ def _pairs(texts: Sequence[str]) -> list[tuple[str, str]] | None:
 
 
 def _quality(parameters: Sequence[tuple[str, str]] | None) -> float | None:
-    """The weight, 1 where there is none; None if it is not a number from 0 to 1."""
+    """The weight, 1 if it is absent; None if it is not a number from 0 to 1."""
     if parameters is None:
         return None
     given = next((value for name, value in parameters if name == "q"), "1")

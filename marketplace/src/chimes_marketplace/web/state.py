@@ -1,4 +1,4 @@
-"""The state of the application that every route is given: the parts of one running marketplace."""
+"""The parts of one running marketplace, which every route receives."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from chimes_marketplace.settings import Settings
 from chimes_marketplace.storage.blobstore import BlobStore
 from chimes_marketplace.submissions.arrivals import Arrivals
 
-__all__ = ["Market"]
+__all__ = ["Marketplace"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Market:
-    """``wake`` tells the reconciler that there may be work."""
+class Marketplace:
+    """The parts of a running marketplace. ``wake`` tells the reconciler that there may be work."""
 
     settings: Settings
     database: Database

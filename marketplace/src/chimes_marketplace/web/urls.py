@@ -1,4 +1,4 @@
-"""Absolute URLs: below the public URL where it is set, else below the URL of the request."""
+"""Absolute URLs: below the public URL if it is set, else below the URL of the request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from litestar.handlers import BaseRouteHandler
 from chimes_marketplace.catalog.tables import File
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.submissions.tables import Submission
-from chimes_marketplace.web.state import Market
+from chimes_marketplace.web.state import Marketplace
 
 __all__ = ["Links", "check_host"]
 
@@ -28,9 +28,9 @@ class Links:
     base: str
 
     @classmethod
-    def of(cls, request: Request[Any, Any, Any], market: Market) -> Links:
-        """For the response to this request."""
-        return cls((market.settings.public_url or _asked(request)).rstrip("/"))
+    def of(cls, request: Request[Any, Any, Any], market: Marketplace) -> Links:
+        """The addresses for the response to this request."""
+        return cls((market.settings.public_url or _request_base(request)).rstrip("/"))
 
     def project(self, name: str) -> str:
         """The page of a project."""
@@ -41,7 +41,7 @@ class Links:
         return f"{self.base}/plugins/{quote(name)}/{quote(version)}/"
 
     def report(self, submission: Submission) -> str:
-        """The validation report; it needs a token where the submission is not listed."""
+        """The validation report; it needs a token if the submission is not listed."""
         return f"{self.base}/reports/{submission.id}/"
 
     def stage(self, submission: Submission) -> str:
@@ -49,7 +49,7 @@ class Links:
         return f"{self.base}/stage/{submission.secret}/simple/"
 
     def file(self, file: File, submission: Submission | None) -> str | None:
-        """The file: public if it is listed, else below the stage of ``submission``, if that is given."""
+        """The file's public address if it is listed, else that on the stage of ``submission``; None without one."""
         path = f"files/{file.sha256}/{quote(file.filename)}"
         if file.listed_at is not None:
             return f"{self.base}/{path}"
@@ -57,20 +57,20 @@ class Links:
 
 
 def check_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse a Host header that cannot stand in a URL (RFC 9112, 3.2), on every route; an absent one is allowed.
+    """Refuse a Host header that is not valid in a URL (RFC 9112, 3.2), on every route; it may be absent.
 
     Raises MarketplaceError ``bad-request``.
     """
     for host in connection.headers.getall("host", []):
         if host and not _is_host(host):
-            # Without its value: a client that puts credentials into an address may have put them here.
-            message = "the Host header is not the name of a host"
+            # The message has no value: a client that puts credentials into an address may have put them here.
+            message = "the Host header is not a valid host name"
             fix = "send the name of this server, and its port if it has one"
             raise MarketplaceError("bad-request", message, fix=fix)
 
 
-def _asked(request: Request[Any, Any, Any]) -> str:
-    """The base URL of the request; the address of this server where the Host header is absent or invalid."""
+def _request_base(request: Request[Any, Any, Any]) -> str:
+    """The base URL of the request; the address of this server if the Host header is absent or invalid."""
     host = request.headers.get("host", "")
     if not _is_host(host):
         name, port = request.scope["server"] or ("localhost", None)

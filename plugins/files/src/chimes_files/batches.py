@@ -1,4 +1,4 @@
-"""Batches cut to the size that was asked for."""
+"""Cuts batches to a size, and picks stripes of rows from a stream of batches."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["cut_batch", "every_nth"]
 
 
 def cut_batch(batch: pa.RecordBatch, *, rows: int, size_bytes: int) -> Iterator[pa.RecordBatch]:
-    """Slices of at most ``rows`` rows and ``size_bytes`` bytes; one row alone may have more bytes."""
+    """Slices of at most ``rows`` rows and ``size_bytes`` bytes; a single row may have more bytes."""
     for start in range(0, batch.num_rows, rows):
         yield from _halve(batch.slice(start, rows), size_bytes)
 
 
 def _halve(batch: pa.RecordBatch, size_bytes: int) -> Iterator[pa.RecordBatch]:
-    # What even an empty slice refers to (a dictionary) does not get less by cutting.
+    # The size of a dictionary is not counted: every slice refers to all of it.
     size = batch.nbytes - batch.slice(0, 0).nbytes
     if batch.num_rows == 1 or size <= size_bytes:
         yield batch
@@ -29,7 +29,7 @@ def _halve(batch: pa.RecordBatch, size_bytes: int) -> Iterator[pa.RecordBatch]:
 def every_nth(
     batches: Iterator[pa.RecordBatch], *, start: int, stop: int, total: int, stripe: int
 ) -> Iterator[pa.RecordBatch]:
-    """Of consecutive stripes of ``stripe`` rows, numbered round and round below ``total``, those in [start, stop)."""
+    """The stripes [start, stop) of consecutive stripes of ``stripe`` rows, numbered 0 to ``total`` - 1 repeatedly."""
     row = 0
     for batch in batches:
         kept, place = [], 0

@@ -1,4 +1,4 @@
-"""What the conformance suite must know of this connector: its formats, their types, how to write them."""
+"""The harness for the conformance suite: the formats, the types that each carries, and how to write test files."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _COLUMNAR = (
 )
 
 PARQUET_TYPES: tuple[pa.DataType, ...] = _COLUMNAR
-"""Not date64, time32 and timestamp in seconds, dictionaries of other than text: they come back as others."""
+"""Without date64, time32 and timestamp in seconds, and dictionaries of other types than text: Parquet changes those."""
 
 IPC_TYPES: tuple[pa.DataType, ...] = (
     *_COLUMNAR,
@@ -68,7 +68,7 @@ IPC_TYPES: tuple[pa.DataType, ...] = (
     pa.dictionary(pa.int32(), pa.int64()),
     pa.dictionary(pa.int32(), pa.large_string()),
 )
-"""Everything that Arrow has; these are those that are tried."""
+"""Arrow IPC carries every Arrow type; these are tested."""
 
 CSV_TYPES: tuple[pa.DataType, ...] = (
     *_PLAIN,
@@ -81,7 +81,7 @@ CSV_TYPES: tuple[pa.DataType, ...] = (
     *_TEXT,
     pa.dictionary(pa.int32(), pa.string()),
 )
-"""With the types in the configuration. No bytes, no nested values, no other widths of decimals and floats."""
+"""With declared types. No bytes, no nested values, no other widths of decimals and floats."""
 
 JSONL_TYPES: tuple[pa.DataType, ...] = (
     *_PLAIN,
@@ -94,7 +94,7 @@ JSONL_TYPES: tuple[pa.DataType, ...] = (
     *_TEXT,
     *_NESTED,
 )
-"""With the types in the configuration. No bytes, no times and durations."""
+"""With declared types. No bytes, no times and durations."""
 
 _CHUNK_ROWS = 16
 Writer = Callable[[pa.Table, Path], None]
@@ -104,15 +104,15 @@ class FilesHarness:
     """One case for each format, and one for Parquet in several files."""
 
     def cases(self, context: Context) -> Sequence[Case]:
-        """The formats, each with a folder of its own that has no files yet."""
+        """One case for each format, each with its own empty folder."""
         return [Case(name=name, config={"root": str(_root(context, name))}) for name in _CASES]
 
     def types(self, case: Case) -> Sequence[pa.DataType]:
-        """The types that the case's format carries without loss."""
+        """The types that the format of the case carries without loss."""
         return _CASES[case.name][0]
 
     def seed(self, case: Case, tables: Mapping[str, pa.Table], context: Context) -> Mapping[str, JsonValue]:
-        """Write each table below ``context.tmp``; raises UnsupportedError for a name that no file can have."""
+        """Write each table below ``context.tmp``; raises UnsupportedError for a stream that cannot be a file name."""
         root = _root(context, case.name)
         _, suffix, write = _CASES[case.name]
         for name, table in tables.items():
@@ -139,7 +139,7 @@ def _types_of(schema: pa.Schema) -> dict[str, JsonValue]:
 
 def _check_name(name: str) -> None:
     if not name or "/" in name or "\0" in name or name in (".", "..") or len(name.encode()) > 240:
-        raise UnsupportedError(f"no file can be called {name!r}", hint="seed streams with shorter or plainer names")
+        raise UnsupportedError(f"a file cannot be called {name!r}", hint="seed streams with shorter or simpler names")
 
 
 def _write_parquet(table: pa.Table, path: Path) -> None:
@@ -176,7 +176,7 @@ def _plain_values(column: pa.ChunkedArray) -> list[Any]:
 
 
 def _in_utc(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    # Local times of old are some seconds off a whole minute, and a written offset has no seconds.
+    # Historical local times have offsets with seconds, which a written offset does not have.
     if not pt.is_timestamp(column.type) or column.type.tz is None:
         return column
     return column.cast(pa.timestamp(column.type.unit, "UTC"))

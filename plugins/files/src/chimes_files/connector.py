@@ -7,22 +7,23 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from chimes import Batch, Context, DataConnector, Partition, ReadPlan, ReadRequest, StreamInfo
-from chimes.errors import UnsupportedError
+from chimes.errors import NotFoundError, PermissionDeniedError, UnsupportedError
 from chimes.kinds.predicates import All, Predicate, columns_of, filter_batch, to_expression
 
 from chimes_files.config import FilesConfig
 from chimes_files.formats import FORMATS, Source
+from chimes_files.guessing.forms import plain
 from chimes_files.partitions import Token, deal, read_token, text_units
 from chimes_files.reading import Reading, constants
-from chimes_files.schemas import project, with_keys
-from chimes_files.storage import Storage, blaming
-from chimes_files.streams import DataFile, Stream, find_streams, get_stream, key_fields
+from chimes_files.schemas import check_declared, project, with_keys
+from chimes_files.storage import Storage, blaming, shown
+from chimes_files.streams import DataFile, Listing, Stream, find_streams, key_fields
 
 __all__ = ["FilesConnector"]
 
 
 class FilesConnector(DataConnector[FilesConfig]):
-    """Every filter is applied exactly, by the SDK's own meaning of it. No state: safe for several threads."""
+    """Applies every filter exactly, as the SDK defines it. It has no state and may be used by several threads."""
 
     Config = FilesConfig
 
@@ -35,26 +36,53 @@ class FilesConnector(DataConnector[FilesConfig]):
         self._storage.check()
 
     def discover(self, pattern: str | None = None) -> Iterator[StreamInfo]:
-        """The streams by name; opens the first file of each that matches. Raises SchemaMismatchError for a bad one."""
-        for name, stream in find_streams(self._storage, self.config).items():
-            if pattern is None or fnmatch.fnmatchcase(name, pattern):
-                yield StreamInfo(
-                    name=name,
-                    arrow_schema=self._schema(stream),
-                    estimated_rows=self._rows(stream),
-                    estimated_bytes=sum(file.size_bytes for file in stream.files),
-                )
+        """The streams by name; examines the first file of each that matches, and of text some more.
+
+        Logs a warning for each stream that cannot be read, and leaves it out. Raises SchemaMismatchError for a
+        file with invalid content.
+        """
+        listing = find_streams(self._storage, self.config)
+        self._report(listing)
+        for name in listing.streams:
+            if pattern is not None and not fnmatch.fnmatchcase(name, pattern):
+                continue
+            try:
+                yield self._info(listing.get(name))
+            except (NotFoundError, PermissionDeniedError, UnsupportedError) as error:
+                self.context.log.warning("stream %r is left out: %s", name, shown(error.message))
+
+    def _report(self, listing: Listing) -> None:
+        for path in listing.unnamed:
+            self.context.log.warning("%s is left out: its stream's name is not UTF-8", shown(path))
+        for key in self.config.declared:
+            if not any(name == key or fnmatch.fnmatchcase(name, key) for name in listing.streams):
+                self.context.log.warning("`schema` has an entry for %r, but there is no such stream", key)
+        if listing.ignored:
+            self.context.log.info(
+                "%d files are ignored, as their suffix names no format; the first is %s",
+                len(listing.ignored),
+                shown(listing.ignored[0]),
+            )
+
+    def _info(self, stream: Stream) -> StreamInfo:
+        return StreamInfo(
+            name=stream.name,
+            arrow_schema=plain(self._schema(stream)),
+            estimated_rows=self._rows(stream),
+            estimated_bytes=sum(file.size_bytes for file in stream.files),
+        )
 
     def plan(self, request: ReadRequest) -> ReadPlan:
         """Cut by file, row group, stored batch or stripes of rows; at most as many parts as wanted.
 
-        Raises NotFoundError naming an unknown stream or column, SchemaMismatchError for a filter that does
-        not fit its column.
+        Raises NotFoundError naming an unknown stream or column, UnsupportedError for a stream that cannot be read
+        completely, SchemaMismatchError for a filter that does not fit its column.
         """
         if request.snapshot is not None:
             raise UnsupportedError(f"there is no snapshot {request.snapshot!r} of files", hint="leave `snapshot` out")
-        stream = get_stream(find_streams(self._storage, self.config), request.stream)
-        schema = self._schema(stream)
+        stream = find_streams(self._storage, self.config).get(request.stream)
+        stored = self._schema(stream)
+        schema = plain(stored)
         planned = project(schema, request.columns, stream.name)
         for predicate in request.filters:
             to_expression(predicate, schema)
@@ -65,7 +93,7 @@ class FilesConnector(DataConnector[FilesConfig]):
         partitions = tuple(
             Partition(
                 id=f"{number + 1}-of-{len(groups)}",
-                token=Token(format=stream.format, arrow_schema=schema, pieces=pieces).model_dump(mode="json"),
+                token=Token(format=stream.format, arrow_schema=stored, pieces=pieces).model_dump(mode="json"),
                 estimated_rows=weight if weighed else None,
             )
             for number, (pieces, weight) in enumerate(groups)
@@ -81,15 +109,15 @@ class FilesConnector(DataConnector[FilesConfig]):
     def read(self, request: ReadRequest, partition: Partition) -> Iterator[Batch]:
         """The rows of one part, filtered, at most ``request.limit`` of them.
 
-        Raises InvalidStateError for a token that is no plan's, NotFoundError for a file that is gone,
-        SchemaMismatchError naming file and column where a file is damaged or has not the planned schema.
+        Raises InvalidStateError for a token that ``plan`` did not make, NotFoundError for a file that was removed,
+        SchemaMismatchError naming file and column where a file is damaged or does not have the planned schema.
         """
         token = read_token(partition)
         reading = Reading(
             source=Source(self._storage, self.config, path="", stream=request.stream),
             format=FORMATS[token.format],
-            schema=token.arrow_schema,
-            planned=project(token.arrow_schema, request.columns, request.stream),
+            stored=token.arrow_schema,
+            planned=project(plain(token.arrow_schema), request.columns, request.stream),
             request=request,
         )
         left = request.limit
@@ -104,20 +132,25 @@ class FilesConnector(DataConnector[FilesConfig]):
                     return
 
     def _schema(self, stream: Stream) -> pa.Schema:
-        """The whole schema: that of the first file, then the columns that folders' names give."""
+        """The whole schema, with the forms of guessed types: columns of files, then columns of folder names."""
         path = stream.files[0].path
         stored = FORMATS[stream.format]
+        sources = [self._source(file.path, stream) for file in stream.files]
         with blaming(path, stored.label):
-            return with_keys(path, stored.schema(self._source(path, stream)), key_fields(stream, self.config))
+            schema = with_keys(path, stored.schema(sources), key_fields(stream, self.config))
+            declared = self.config.types_of(stream.name, stream.format)
+            named = self.config.declared.get(stream.name, {})
+            check_declared(path, schema, {name: declared[name] for name in named})
+        return schema
 
     def _rows(self, stream: Stream) -> int | None:
-        """The rows of a stream that is one Parquet file; others would cost more than a look."""
+        """The number of rows if the stream is one Parquet file, whose footer has it; else None."""
         if stream.format != "parquet" or len(stream.files) > 1:
             return None
         return sum(self._unit_rows(stream.files[0], stream) or ())
 
     def _files(self, stream: Stream, filters: Sequence[Predicate]) -> list[DataFile]:
-        """The files whose folders' names do not rule out all their rows."""
+        """The files, without those that the filters rule out by their folders' names."""
         keys = key_fields(stream, self.config)
         decided = [predicate for predicate in filters if columns_of(predicate) <= set(stream.keys)]
         if not decided:
@@ -142,4 +175,4 @@ class FilesConnector(DataConnector[FilesConfig]):
             return stored.unit_rows(self._source(file.path, stream))
 
     def _source(self, path: str, stream: Stream) -> Source:
-        return Source(self._storage, self.config, path, stream.name)
+        return Source(self._storage, self.config, path, stream.name, stream.keys)

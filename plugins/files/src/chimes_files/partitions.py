@@ -1,7 +1,7 @@
-"""How a read is cut: units of files (row groups, stored batches, stripes of rows) dealt out in order.
+"""Cuts a read into partitions: units of files (row groups, stored batches, stripes of rows) in order.
 
-A unit is what a reader can pick without the bytes before it: a row group of Parquet, a record batch of
-Arrow IPC. Text has none, so its rows are counted off in stripes, and each part parses the whole file.
+A unit is the part of a file that can be read without the bytes before it: a row group of Parquet, a record batch of
+Arrow IPC. Text has no such units, so its rows are counted in stripes, and each partition parses the whole file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MANY = 4
 
 
 class Piece(Value):
-    """Part of a file: units [start, stop) of ``total``, or all of it."""
+    """Part of a file: units [start, stop) of ``total``, or the whole file."""
 
     path: str
     values: tuple[tuple[str, str | None], ...] = ()
@@ -46,7 +46,7 @@ class Piece(Value):
 
 
 class Token(Value):
-    """What ``read`` must know of the plan: format, the stream's whole schema, and what to read."""
+    """What ``read`` needs from the plan: format, pieces, the stream's whole schema with the forms of guessed types."""
 
     version: Literal[1] = 1
     format: FormatName
@@ -60,12 +60,13 @@ def read_token(partition: Partition) -> Token:
         return Token.model_validate(partition.token)
     except ValidationError as error:
         raise InvalidStateError(
-            f"partition {partition.id!r} was not planned by this connector", hint="pass on what plan() gave, unchanged"
+            f"partition {partition.id!r} was not planned by this connector",
+            hint="pass the partitions of plan() unchanged",
         ) from error
 
 
 def text_units(file: DataFile, stream: Stream, wanted: int, min_part_bytes: int) -> int:
-    """Into how many stripes a text file is cut: its share of ``wanted``, none for less than the least size."""
+    """The number of parts of a text file: its share of ``wanted``, each of at least ``min_part_bytes``."""
     everything = sum(other.size_bytes for other in stream.files) or 1
     share = -(-wanted * file.size_bytes // everything)
     return max(1, min(share, file.size_bytes // min_part_bytes))
@@ -76,8 +77,8 @@ def deal(
 ) -> list[tuple[tuple[Piece, ...], int | None]]:
     """At most ``wanted`` groups of pieces, each with its weight (None: not weighed), disjoint and complete.
 
-    ``weigh`` looks into a file and gives the weight of each unit. It is not asked where one group was
-    wanted, or where there are many more files than groups: then whole files are dealt out by their size.
+    ``weigh`` opens a file and gives the weight of each unit. It is not called for one group, or for many more files
+    than groups: whole files are then distributed by their size.
     """
     if wanted == 1:
         return [(tuple(Piece(path=file.path, values=file.values) for file in files), None)]
@@ -97,7 +98,7 @@ Atom = tuple[DataFile, tuple[int, int, int] | None, int]
 
 
 def _share(atoms: Sequence[Atom], wanted: int) -> Iterator[list[Atom]]:
-    """Runs of atoms of about the same weight; each atom goes where its middle lies."""
+    """Consecutive atoms in groups of about the same weight; an atom belongs to the group that contains its middle."""
     total = sum(weight for _, _, weight in atoms)
     groups: list[list[Atom]] = [[] for _ in range(wanted)]
     before = 0

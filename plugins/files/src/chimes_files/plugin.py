@@ -1,4 +1,4 @@
-"""Announces the connector of this plugin; imports nothing but ``chimes``."""
+"""Registers the connector of this plugin; imports only ``chimes``."""
 
 from __future__ import annotations
 

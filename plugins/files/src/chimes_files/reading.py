@@ -1,4 +1,4 @@
-"""One piece of a file as batches of exactly the planned schema: read, completed, filtered, cut to size."""
+"""Reads one piece of a file as batches of exactly the planned schema, filtered and cut to size."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chimes.kinds.predicates import All, columns_of, filter_batch, to_expression
 
 from chimes_files.batches import cut_batch
 from chimes_files.formats import Format, Source, Want
+from chimes_files.guessing.forms import plain
 from chimes_files.partitions import Piece
 from chimes_files.schemas import conform
 from chimes_files.storage import blaming
@@ -25,16 +26,19 @@ __all__ = ["Reading", "constants"]
 
 @dataclass(frozen=True)
 class Reading:
-    """What all pieces of a partition have in common. ``schema`` is the stream's, ``planned`` that of the answer."""
+    """What all pieces of a partition have in common.
+
+    ``stored`` is the stream's schema with the forms of guessed types, ``planned`` the schema of the result.
+    """
 
     source: Source
     format: Format
-    schema: pa.Schema
+    stored: pa.Schema
     planned: pa.Schema
     request: ReadRequest
 
     def batches(self, piece: Piece) -> Iterator[pa.RecordBatch]:
-        """The rows of a piece. Raises ChimesError naming its file, whatever goes wrong."""
+        """The rows of a piece. Every failure is raised as a ChimesError that names the file."""
         source = replace(self.source, path=piece.path)
         keys = [self.schema.field(name) for name, _ in piece.values]
         with blaming(piece.path, self.format.label):
@@ -48,7 +52,7 @@ class Reading:
 
     def _want(self, piece: Piece) -> Want:
         keys = {name for name, _ in piece.values}
-        stored = pa.schema([field for field in self.schema if field.name not in keys], metadata=self.schema.metadata)
+        stored = pa.schema([field for field in self.stored if field.name not in keys], metadata=self.stored.metadata)
         columns = tuple(name for name in self._needed.names if name not in keys) or tuple(stored.names[:1])
         return Want(
             schema=stored,
@@ -60,8 +64,13 @@ class Reading:
         )
 
     @cached_property
+    def schema(self) -> pa.Schema:
+        """The stream's schema."""
+        return plain(self.stored)
+
+    @cached_property
     def _needed(self) -> pa.Schema:
-        """The planned columns, then those that only filters look at."""
+        """The planned columns, then those that are only needed by filters."""
         named = frozenset[str]().union(*map(columns_of, self.request.filters))
         more = [field for field in self.schema if field.name in named and field.name not in self.planned.names]
         return pa.schema([*self.planned, *more])
@@ -72,7 +81,7 @@ class Reading:
         return to_expression(All(args=filters), self.schema) if filters else None
 
     def _prune(self, stored: pa.Schema) -> pc.Expression | None:
-        """The filters that statistics may decide: not those on floats, where they do not count NaN."""
+        """The filters that statistics can decide; not those on floats, as statistics ignore NaN."""
         fit = tuple(
             predicate
             for predicate in self.request.filters
@@ -86,7 +95,7 @@ def _is_ordered(dtype: pa.DataType) -> bool:
 
 
 def constants(piece: Piece | DataFile, keys: Sequence[pa.Field], rows: int) -> list[pa.Array]:
-    """The columns that the names of a file's folders give, ``rows`` times the same value each."""
+    """The columns that the names of a file's folders give: one value each, repeated ``rows`` times."""
     values, arrays = dict(piece.values), []
     for key in keys:
         text = values[key.name]
@@ -94,8 +103,8 @@ def constants(piece: Piece | DataFile, keys: Sequence[pa.Field], rows: int) -> l
             scalar = pa.scalar(None, key.type) if text is None else pa.scalar(text).cast(key.type)
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise SchemaMismatchError(
-                f"{key.name}={text} in the path of {piece.path} is no {key.type}",
-                hint="rename the folder, or give another type in `partition_types`",
+                f"{key.name}={text} in the path of {piece.path} is not of type {key.type}",
+                hint="rename the folder, or declare another type in `schema` or `partition_types`",
             ) from error
         arrays.append(pa.repeat(scalar, rows))
     return arrays

@@ -1,10 +1,29 @@
-"""Where the files are: a root on this machine or behind fsspec, and errors that name the file."""
+"""Lists and opens files below the root, on this machine or behind fsspec. Errors name the file.
+
+What is listed:
+
+=====================================  =================================================================
+found below the root                   in the list
+=====================================  =================================================================
+regular file, or a link to one         yes
+folder, or a link to one               its files; not where the link leads to a folder that contains it
+hidden name (``_x``, ``.x``)           no, nor what is below it
+hidden name with ``=`` (``_x=1``)      yes: it is a key and a value, not a hidden name
+link to nothing, or to itself          yes, with a problem
+pipe, socket, device                   yes, with a problem
+name that is not UTF-8                 yes, with a problem
+name with control characters           yes; messages show them escaped
+=====================================  =================================================================
+
+A file with a problem cannot be read. Its stream is refused, so that no row is missing without an error.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +47,9 @@ from chimes.errors import (
 
 from chimes_files.config import FilesConfig
 
-__all__ = ["File", "Storage", "blaming"]
+__all__ = ["File", "Storage", "blaming", "shown"]
+
+_MOST_VISITS = 1000
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*:(//|:)", re.IGNORECASE)
 _COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
@@ -40,25 +61,27 @@ class File:
 
     path: str
     size_bytes: int
+    problem: str | None = None
+    """Why the file cannot be read, if that can be told without opening it."""
 
 
 @dataclass(frozen=True)
 class _Root:
     filesystem: Any
     folder: str
-    only: str | None  # the name of the file, where the root is one
-    driver: Any = None  # of fsspec; None on this machine
+    only: str | None  # the file's name if the root is a file
+    driver: Any = None  # of fsspec; None for files on this machine
 
 
 class Storage:
-    """Lists and opens the files below the configured root. Nothing is touched before it is asked for."""
+    """Lists and opens the files below the configured root. Making one touches no file."""
 
     def __init__(self, config: FilesConfig, context: Context) -> None:
         self._config, self._context = config, context
 
     @property
     def only(self) -> str | None:
-        """The name of the file where the root is a file and no folder."""
+        """The file's name if the root is a file, None if it is a folder."""
         return self._root.only
 
     @property
@@ -82,12 +105,12 @@ class Storage:
                 os.scandir(self._root.folder).close()
 
     def files(self) -> list[File]:
-        """All regular files below the root, sorted by path; hidden names are left out."""
+        """The files below the root that are not hidden, sorted by path."""
         with blaming(self._config.root):
             if self.only:
                 return [File(self.only, self.filesystem.get_file_info(self.only).size)]
             found = self._list_remote() if self._root.driver else self._list_local()
-            return sorted((file for file in found if not self._is_hidden(file.path)), key=lambda file: file.path)
+            return sorted(found, key=lambda file: file.path)
 
     def open_file(self, path: str) -> Any:
         """A seekable ``pyarrow.NativeFile``."""
@@ -129,33 +152,75 @@ class Storage:
         return pafs.PyFileSystem(pafs.FSSpecHandler(driver)), path, driver
 
     def _list_local(self) -> Iterator[File]:
-        # Links to folders are followed, each folder once: a link to a folder above would be walked for ever.
-        root, seen = self._root.folder, set[str]()
+        root, real = self._root.folder, dict[str, str]()
+        visits = Counter[str]()
         for folder, below, names in os.walk(root, followlinks=True, onerror=_raise):
-            real = os.path.realpath(folder)
-            below[:] = [] if real in seen else sorted(below)
-            for name in names if real not in seen else ():
-                path = os.path.join(folder, name)
-                facts = os.stat(path) if os.path.exists(path) else None
-                if facts and stat.S_ISREG(facts.st_mode):
-                    yield File(os.path.relpath(path, root), facts.st_size)
-            seen.add(real)
+            real[folder] = os.path.realpath(folder)
+            parent = os.path.dirname(folder)
+            # A link to a folder above would be followed for ever, and links that branch nearly so.
+            above = set[str]() if folder == root else _folders_above(parent, root, real)
+            visits[real[folder]] += 1
+            if visits[real[folder]] > _MOST_VISITS:
+                raise UnsupportedError(
+                    f"more than {_MOST_VISITS} links lead to {shown(real[folder])}", hint="remove some of the links"
+                )
+            is_circle = real[folder] in above
+            below[:] = [] if is_circle else sorted(name for name in below if not self._is_hidden(name))
+            for name in names if not is_circle else ():
+                if not self._is_hidden(name) and (file := _local_file(os.path.join(folder, name), root)):
+                    yield file
 
     def _list_remote(self) -> Iterator[File]:
-        # Folder by folder: the recursive listing of fsspec leaves out what it may not see, without a word.
+        # Folder by folder: the recursive listing of fsspec leaves out folders that it may not list.
         root, folders = self._root.folder.rstrip("/"), [self._root.folder]
         while folders:
             folder = folders.pop()
             for entry in self._root.driver.ls(folder, detail=True):
-                if entry["name"].rstrip("/") == folder.rstrip("/"):
+                path = entry["name"].rstrip("/")
+                if path == folder.rstrip("/") or self._is_hidden(path.rpartition("/")[2]):
                     continue
                 if entry["type"] == "directory":
                     folders.append(entry["name"])
-                elif entry["type"] == "file":
-                    yield File(entry["name"].removeprefix(root + "/"), entry["size"] or 0)
+                else:
+                    problem = None if entry["type"] == "file" else f"is of the kind {entry['type']!r}, not a file"
+                    yield File(path.removeprefix(root + "/"), entry["size"] or 0, problem)
 
-    def _is_hidden(self, path: str) -> bool:
-        return any(part.startswith(self._config.hidden) for part in path.split("/"))
+    def _is_hidden(self, name: str) -> bool:
+        # As in Spark and Hive, a name with a key and a value in it is data: `_id=1`.
+        return name.startswith(self._config.hidden) and name.find("=") < 1
+
+
+def _folders_above(folder: str, root: str, real: dict[str, str]) -> set[str]:
+    """The real paths of ``folder`` and the folders above it, up to ``root``."""
+    above = {real[folder]}
+    while folder != root:
+        folder = os.path.dirname(folder)
+        above.add(real[folder])
+    return above
+
+
+def _local_file(path: str, root: str) -> File | None:
+    """A file with its problem, if it has one; None if it is gone already."""
+    name = os.path.relpath(path, root)
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        return File(name, 0, "is a link that leads to no file") if os.path.islink(path) else None
+    except OSError as error:
+        return File(name, 0, f"cannot be examined: {error.strerror}")
+    if not stat.S_ISREG(facts.st_mode):
+        return File(name, 0, "is a pipe, a socket or a device, not a file")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return File(name, facts.st_size, "has a name or a folder whose name is not UTF-8")
+    return File(name, facts.st_size)
+
+
+def shown(path: str) -> str:
+    """``path`` for a message: what is not printable or not UTF-8 is escaped."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _raise(error: OSError) -> None:
@@ -164,13 +229,13 @@ def _raise(error: OSError) -> None:
 
 @contextmanager
 def blaming(path: str, label: str | None = None) -> Iterator[None]:
-    """Turn what goes wrong inside into a ChimesError that names ``path``; ``label`` is the format expected."""
+    """Turn an exception inside into a ChimesError that names ``path``; ``label`` is the format expected."""
     try:
         yield
     except ChimesError:
         raise
     except FileNotFoundError as error:
-        raise NotFoundError(f"there is no file {path}", hint="was it moved after the plan? plan again") from error
+        raise NotFoundError(f"there is no file {path}", hint="plan again if it was moved after the plan") from error
     except PermissionError as error:
         raise PermissionDeniedError(f"{path} may not be read", hint="ask its owner for permission") from error
     except (MemoryError, pa.ArrowMemoryError) as error:
@@ -182,11 +247,13 @@ def blaming(path: str, label: str | None = None) -> Iterator[None]:
 
 
 def _unreadable(path: str, label: str | None, error: Exception) -> ChimesError:
-    # A real failure of the machine has an errno; what a reader finds wrong inside a file has none.
+    # A failure of the machine has an errno; an error that a reader raises for the content has none.
     if getattr(error, "errno", None) is not None:
-        return InfrastructureError(f"{path} cannot be read: {_first_line(error)}", hint="is the disk or server well?")
+        return InfrastructureError(f"{path} cannot be read: {_first_line(error)}", hint="check the disk or the server")
     what = f"is not valid {label}" if label else "cannot be read"
-    return SchemaMismatchError(f"{path} {what}: {_first_line(error)}", hint="is the file whole, its format as said?")
+    return SchemaMismatchError(
+        f"{path} {what}: {_first_line(error)}", hint="check that the file is complete and that `format` is right"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -15,13 +15,14 @@ from pydantic import JsonValue
 __all__ = ["parse_type", "type_spec"]
 
 _TIMESTAMP = re.compile(r"timestamp\[(s|ms|us|ns), tz=([^\]]+)\]")
-_DECIMAL = re.compile(r"decimal(32|64|128|256)\((\d+), ?(-?\d+)\)")
-_FIXED = re.compile(r"fixed_size_binary\[(\d+)\]")
+_DECIMAL = re.compile(r"decimal(32|64|128|256)\(([0-9]+), ?(-?[0-9]+)\)")
+_FIXED = re.compile(r"fixed_size_binary\[([0-9]+)\]")
 _DECIMALS = {"32": pa.decimal32, "64": pa.decimal64, "128": pa.decimal128, "256": pa.decimal256}
+_EXAMPLES = 'for example "string", "int64", "timestamp[us, tz=UTC]", "decimal128(10, 2)" or {"list": "int64"}'
 
 
 def parse_type(spec: JsonValue) -> pa.DataType:
-    """The Arrow type that ``spec`` names. Raises ValueError naming what is no type."""
+    """The Arrow type that ``spec`` names. Raises ValueError with the part that is not a type."""
     match spec:
         case str():
             return _named(spec)
@@ -31,24 +32,25 @@ def parse_type(spec: JsonValue) -> pa.DataType:
             return pa.struct([pa.field(name, parse_type(inner)) for name, inner in fields.items()])
         case {"dictionary": inner, **rest} if not rest:
             return pa.dictionary(pa.int32(), parse_type(inner))
-    raise ValueError(f"{spec!r} is not an Arrow type")
+    raise ValueError(f"{spec!r} is not an Arrow type; write {_EXAMPLES}")
 
 
 def _named(name: str) -> pa.DataType:
     try:
         if match := _TIMESTAMP.fullmatch(name):
+            pa.lib.string_to_tzinfo(match[2])
             return pa.timestamp(match[1], match[2])
         if match := _DECIMAL.fullmatch(name):
             return _DECIMALS[match[1]](int(match[2]), int(match[3]))
         if match := _FIXED.fullmatch(name):
             return pa.binary(int(match[1]))
         return pa.type_for_alias(name)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{name!r} is not the name of an Arrow type") from error
+    except (ValueError, OverflowError, LookupError) as error:
+        raise ValueError(f"{name!r} is not the name of an Arrow type; write {_EXAMPLES}") from error
 
 
 def type_spec(dtype: pa.DataType) -> JsonValue:
-    """What ``parse_type`` reads as ``dtype``. Raises ValueError where there is no such form."""
+    """The spelling that ``parse_type`` reads as ``dtype``. Raises ValueError where a type has none."""
     spec: JsonValue = str(dtype)
     if pt.is_list(dtype):
         spec = {"list": type_spec(dtype.value_type)}

@@ -1,6 +1,6 @@
-"""Builds an untrusted project folder: its build backend runs in a sandbox, and the wheel's bytes are the answer.
+"""Builds an untrusted project folder: its build backend runs in a sandbox and answers with the wheel's bytes.
 
-What was seen of the backend meanwhile comes with them: a build that succeeds may have done more than build.
+The events of the build are returned with the wheel: a build that succeeds may also have had side effects.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["BUILD_LIMITS", "Built", "build_in_sandbox"]
 BUILD_LIMITS = Limits()
 GRACE_S = 30.0
 WANTED = 64
-"""How many more requirements a backend may ask for."""
+"""The most requirements that a backend may ask for in addition."""
 CACHES = frozenset({"__pycache__", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".tox", "node_modules"})
 SOURCE, WORK = "/source", "/work"
 
 
 @dataclass(frozen=True)
 class Built:
-    """A wheel, and all that was seen of what made it."""
+    """A wheel, and the events of its build."""
 
     wheel: Path
     events: frozenset[Event]
@@ -48,8 +48,8 @@ class Built:
 def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) -> Built:
     """Build the project in ``folder`` to a wheel in ``out`` (made if missing).
 
-    What ``[build-system]`` and the backend require is resolved to wheels and unpacked before; nothing of it, and
-    nothing of the project, runs outside the sandbox. Raises BuildError, with the cause where the sandbox knows it;
+    The requirements of ``[build-system]`` and of the backend are resolved to wheels and unpacked before. Their code and
+    the project's code run only in the sandbox. Raises BuildError, with the cause if the sandbox knows it, and
     InfrastructureError.
     """
     system = read_build_system(folder)
@@ -82,7 +82,7 @@ def _environment(requires: tuple[str, ...], scratch: Path) -> Path:
     try:
         return base_environment(resolve_requirements(requires, scratch / "pylock.toml"))
     except (InstallError, ResolutionError) as error:
-        raise BuildError(f"what the build requires cannot be had: {error.message}", hint=error.hint) from error
+        raise BuildError(f"the build requirements cannot be installed: {error.message}", hint=error.hint) from error
 
 
 def _run(
@@ -115,7 +115,7 @@ def _run(
     finally:
         child.kill()
     if child.cause() == "processes":
-        # Whether it is ended before it answers would be chance.
+        # It may be ended before or after its answer: the result must not depend on that.
         raise _failure(child, limits)
     events.update(child.events())
     return answer
@@ -129,23 +129,26 @@ def _failure(child: ChildProcess, limits: Limits) -> BuildError | Infrastructure
         case "infra":
             return InfrastructureError("the sandbox of the build was ended from outside", hint="try again")
         case "time":
-            said = f"it did not finish in {limits.wall_s:g} s"
+            reason = f"it did not finish in {limits.wall_s:g} s"
         case "memory":
-            said = f"it used more than {limits.memory_bytes >> 20} MiB of memory"
+            reason = f"it used more than {limits.memory_bytes >> 20} MiB of memory"
         case "processes":
-            said = f"it started more than {limits.processes} processes"
+            reason = f"it started more than {limits.processes} processes"
         case "disk":
-            said = f"it wrote more than {limits.disk_bytes >> 20} MiB"
+            reason = f"it wrote more than {limits.disk_bytes >> 20} MiB"
         case "killed":
-            said = "it ended the process that it runs in"
+            reason = "it ended the process that it runs in"
         case _:
-            said = reason_in(child.stderr_tail())
-    return BuildError(f"the project cannot be built in a sandbox: {said}", hint=_ALONE)
+            reason = reason_in(child.stderr_tail())
+    return BuildError(f"the project cannot be built in a sandbox: {reason}", hint=_ALONE)
 
 
 def _wanted(requires: object) -> list[str]:
     if not isinstance(requires, list) or len(requires) > WANTED or not all(isinstance(item, str) for item in requires):
-        raise BuildError("the build backend does not say what it requires", hint="return a list of requirements")
+        raise BuildError(
+            "the build backend does not return its requirements",
+            hint="return a list of requirements from get_requires_for_build_wheel",
+        )
     return requires
 
 
@@ -158,7 +161,7 @@ def _is_wheel_name(name: str) -> bool:
 
 
 def _copy(folder: Path, target: Path, limit_bytes: int) -> None:
-    """What a sandbox's user can read: a copy that leaves caches and environments out, and follows no link."""
+    """Make a copy that the sandbox's user can read, without caches and environments; links are not followed."""
     try:
         shutil.copytree(folder, target, symlinks=True, ignore=_left_out, copy_function=_bounded(limit_bytes))
     except (shutil.Error, OSError) as error:

@@ -17,28 +17,12 @@ __all__ = ["CHECKS", "COMPONENT_CHECKS", "ENTRY_CHECKS"]
 
 ENTRY_CHECKS: tuple[type[EntryCheck], ...] = (S01, S08, S09, P01, P02)
 
-# S22 comes last: it concludes from all that was seen.
+# S22 comes last: it judges the events of all checks before it.
 COMPONENT_CHECKS: tuple[type[ConformanceCheck], ...] = (
-    S05,
-    S02,
-    M02,
-    M04,
-    M07,
-    M08,
-    M09,
-    M11,
-    M14,
-    D02,
-    D04,
-    D05,
-    D09,
-    D12,
-    B02,
-    B03,
-    B05,
-    B09,
-    B12,
-    B13,
+    *(S05, S02),
+    *(M02, M04, M07, M08, M09, M11, M14),
+    *(D02, D04, D05, D09, D12),
+    *(B02, B03, B05, B09, B12, B13),
     S22,
 )
 CHECKS: tuple[type[Check[Any]], ...] = tuple(

@@ -1,4 +1,4 @@
-"""The conformance engine: plans checks from what a plugin registers, and runs exactly that plan."""
+"""The conformance engine: plans the checks from a plugin's registrations, and runs exactly that plan."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
 from chimes.conformance.suites.check import ConformanceCheck
 from chimes.rpc.children import Children
-from chimes.rpc.failure import StepFailedError
+from chimes.rpc.failure import StepFailedError, failure_facts
 from chimes.rpc.process import Place
 
 __all__ = ["PLUGIN", "PluginRun", "Progress"]
@@ -33,7 +33,7 @@ PLUGIN = plugin.__name__
 
 IMPORTING, CASES = "importing the entry module", "the harness's cases"
 WITHOUT_HARNESS = frozenset({"S05", "S22"})
-"""Checks that are run even where the harness failed, on a case without configuration."""
+"""Checks that are also run if the harness failed, with an empty configuration."""
 Progress = Callable[[str], None]
 
 
@@ -58,7 +58,7 @@ class PluginRun:
         return outcomes, [self.component(found) for found in usable]
 
     def entry(self) -> EntrySubject:
-        """Import the entry module in two fresh children: a plan needs registrations that stay the same."""
+        """Import the entry module in two fresh children; the import fails if they report different registrations."""
         self.progress(IMPORTING)
         subject = self.imported()
         again = self.imported()
@@ -79,13 +79,13 @@ class PluginRun:
                 failure = failed
             children.stop()
             own = {children.root, *(f"{children.root}/{name}" for name in ("tmp", "cache", "artifacts"))}
-            events = {(event.kind, event.action, event.target) for event in children.events if event.target not in own}
+            events = tuple(sorted(event for event in children.events if event.target not in own))
         self.logs = (*self.logs, *children.logs)
         return EntrySubject(
             distribution=self.place.distribution,
             top_levels=self.top_levels,
             entry=entry,
-            events=tuple(events),
+            events=events,
             failure=failure,
             readme=self.readme,
         )
@@ -116,7 +116,7 @@ class PluginRun:
         )
 
     def ask_harness(self, children: Children, found: RegisteredComponent) -> HarnessAnswer:
-        """The harness's cases and optional methods; asked twice, in fresh processes."""
+        """The harness's cases and optional methods, which must be the same in two fresh processes."""
         kind, name = found.kind, found.registration.name
         answers: list[HarnessAnswer] = []
         try:
@@ -136,7 +136,7 @@ class PluginRun:
     ) -> Outcome:
         """Run one check in every case, as one outcome."""
         if harness.failure is not None and check.code not in WITHOUT_HARNESS:
-            return judge_facts(check, {"failed": harness.failure.to_json()})
+            return judge_facts(check, failure_facts(harness.failure))
         if check.seeded and "seed" not in harness.offers:
             return skip_check(check.code)
         outcomes = []
@@ -153,7 +153,7 @@ class PluginRun:
             )
             where = f"{self.place.distribution}:{found.registration.name}[{case.name}]"
             if children.is_fresh and harness.failure is None:
-                # The child was replaced, and with it the files that the harness had written for its cases.
+                # A new child has an empty folder: the harness writes the files of its cases again.
                 self.ask_harness(children, found)
             outcomes.append(self.measure(check, subject, where))
             children.clean()

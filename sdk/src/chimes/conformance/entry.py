@@ -1,8 +1,7 @@
-"""Reads what a child process reports about a plugin: registrations, modules, cases. Everything is checked first."""
+"""Reads and checks the answers of a child about a plugin: registrations, modules, cases."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,6 @@ from chimes.conformance.harness import Case
 from chimes.errors import ChimesError
 from chimes.kinds.descriptors import KINDS, Kind
 from chimes.registration import Registration
-from chimes.resources import Resources
 from chimes.rpc.failure import StepFailedError
 
 __all__ = ["Entry", "HarnessAnswer", "RegisteredComponent", "read_cases", "read_entry", "read_offers"]
@@ -30,10 +28,10 @@ class RegisteredComponent:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What was observed while the entry module of a plugin, or the modules of a library, were imported.
+    """The result of importing a plugin's entry module, or a library's modules.
 
-    ``failure``: why the plugin does not load. ``modules``: what else was imported. ``changed``: the parts of the
-    process's state that differ afterwards.
+    ``failure``: why the plugin does not load. ``modules``: the modules that were imported with it. ``changed``: the
+    parts of the process's state that changed.
     """
 
     failure: str | None = None
@@ -52,7 +50,7 @@ class HarnessAnswer:
 
 
 def read_entry(step: str, answer: Any) -> Entry:
-    """The import of an entry module. Raises StepFailedError."""
+    """Read the answer about an entry module. Raises StepFailedError."""
     if not isinstance(answer, dict):
         raise StepFailedError(step, answer="type")
     return Entry(
@@ -69,7 +67,9 @@ def read_cases(step: str, answer: Any) -> tuple[Case, ...]:
     names = [case.get("name") for case in cases if isinstance(case, dict)]
     good = all(isinstance(name, str) and name.isprintable() and len(name) < CASE_NAME for name in names)
     if not cases or len(names) != len(cases) or not good or len(set(names)) != len(names):
-        raise StepFailedError(step, answer="type", said="a harness needs cases, each with a short name of its own")
+        raise StepFailedError(
+            step, answer="type", said="a harness needs at least one case, and each case a different short name"
+        )
     if not all(isinstance(case.get("config"), dict) for case in cases):
         raise StepFailedError(step, answer="type", said="the configuration of a case is not a mapping")
     return tuple(Case(name=each["name"], config=each["config"], device=str(each.get("device"))) for each in cases)
@@ -102,9 +102,8 @@ def _component(step: str, item: Any) -> RegisteredComponent:
         raise StepFailedError(step, answer="type", said=str(error)[:TEXT]) from error
 
 
-def _registration(form: Mapping[str, Any]) -> Registration:
-    values: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in form.items()}
-    registration = Registration(**{**values, "resources": Resources()})
+def _registration(form: Any) -> Registration:
+    registration = Registration.from_json(form)
     names = (*registration.devices, *registration.capabilities, *registration.network, *registration.files)
     if not all(isinstance(name, str) and name.isprintable() for name in names):
         raise TypeError("not a registration")

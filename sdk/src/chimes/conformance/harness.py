@@ -1,7 +1,7 @@
-"""The author's part of conformance: what to try, and how to fill a source.
+"""The author's part of conformance: configurations to try, and how to fill a source with data.
 
-A harness is a class inside the wheel, named by the registration, made without arguments and imported
-only in the child. What it says is not trusted.
+A harness is a class inside the wheel, named by the registration. It is imported only in the child, and constructed
+without arguments. Its answers are not trusted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["BackendHarness", "Case", "ConnectorHarness", "Harness", "ModelHarnes
 class Case:
     """One valid configuration to try; ``device`` is where a model is loaded.
 
-    A connector's harness answers ``seed`` with the configuration that reads what was put there.
+    The ``seed`` method of a connector's harness returns the configuration that reads the seeded data.
     """
 
     name: str = "default"
@@ -32,7 +32,7 @@ class Case:
 
 
 class Harness(Protocol):
-    """What every harness has. ``context`` gives folders; the suite constructs the components."""
+    """The method of every harness. ``context`` has folders; the suite constructs the components."""
 
     def cases(self, context: Context) -> Sequence[Case]:
         """At least one case; files that the configuration names may be written under ``context.tmp``."""
@@ -40,20 +40,20 @@ class Harness(Protocol):
 
 @runtime_checkable
 class ModelHarness(Harness, Protocol):
-    """A model's harness where random rows of the schema make no sense (a solver's instances)."""
+    """The harness of a model for which random rows of the schema make no sense (a solver's instances)."""
 
     def inputs(self, case: Case, rng: random.Random, rows: int) -> pa.RecordBatch:
         """``rows`` valid rows of the model's input schema, all randomness from ``rng``."""
 
 
 class ConnectorHarness(Harness, Protocol):
-    """A connector's harness: fills a source with the suite's tables. Without it the checks of data are not run."""
+    """A connector's harness: fills a source with the suite's tables. Without it the checks of data are skipped."""
 
     def types(self, case: Case) -> Sequence[pa.DataType]:
         """The Arrow types that the connector carries without loss."""
 
     def seed(self, case: Case, tables: Mapping[str, pa.Table], context: Context) -> Mapping[str, JsonValue]:
-        """Put the tables into the source as streams of these names; return the configuration that reads them."""
+        """Store the tables in the source as streams of these names; return the configuration that reads them."""
 
 
 class BackendHarness(Harness, Protocol):

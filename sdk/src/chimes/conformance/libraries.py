@@ -1,15 +1,14 @@
-"""Judges a library in a sandbox: its modules are imported where only what it declares is, and nothing is called.
+"""Judges a library in a sandbox: its modules are imported in an environment of its declared dependencies only.
 
-The library may be the SDK itself, of any version: so the child that imports stands alone, and the environment has the
-judge's SDK only where the library requires it.
+The library may be the SDK itself, in any version. Therefore the program of the child needs only the standard library,
+and the environment contains the judge's SDK only if the library requires it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,12 @@ from chimes.conformance.suites.plugins import S21
 from chimes.rpc.children import Children
 from chimes.rpc.failure import StepFailedError
 from chimes.rpc.process import Place
+from chimes.sandbox import Event
 
 __all__ = ["LIBRARY_CHECKS", "PROGRAM", "LibraryJudge", "importable"]
 
 LIBRARY_CHECKS = (S09, S22)
-"""What is asked of a library that was imported, after S21."""
+"""The checks of an imported library, after S21."""
 IMPORTING = "importing the library"
 PROGRAM = Path(imports.__file__)
 """The program of a library's children."""
@@ -67,6 +67,21 @@ def _modules(tree: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[str]:
             yield stem
 
 
+@dataclass(frozen=True, kw_only=True)
+class LibraryImport:
+    """One import of a library's modules in a fresh child.
+
+    ``failures``: each module that failed, whether it lacks another module, and its error. ``brought``: the modules
+    of other distributions that were imported with it. ``failure``: why the child gave no usable answer.
+    """
+
+    failures: tuple[tuple[str, bool, str], ...] = ()
+    changed: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
+    events: frozenset[Event] = frozenset()
+    failure: StepFailedError | None = None
+
+
 @dataclass(kw_only=True)
 class LibraryJudge:
     """One run over one library. ``dependencies`` are the facts of its environment."""
@@ -80,57 +95,47 @@ class LibraryJudge:
     logs: tuple[str, ...] = ()
 
     def run(self) -> list[Outcome]:
-        """Import the modules in two fresh children, the second after what they need; S21, then the others."""
+        """Import the modules in two fresh children, in the second after their dependencies; run S21 and the others."""
         self.progress(IMPORTING)
-        subject, found = self.imported()
-        if subject.failure is None:
-            again, found_again = self.imported(first=found["brought"])
-            subject.failure = again.failure
-            subject.events = tuple(sorted({*subject.events, *again.events}))
-            if again.failure is None and found["failures"] != found_again["failures"]:
-                subject.failure = StepFailedError(IMPORTING, answer="changing")
-            subject.entry, found = again.entry, found_again
-        unimportable = found.get("failures", []) if subject.failure is None else []
-        first = judge_facts(S21(), {**self.dependencies, "unimportable": unimportable})
-        return [first, *(run_check(check(), subject) for check in LIBRARY_CHECKS)]
-
-    def ask(self, children: Children, first: Sequence[str]) -> Any:
-        """Import the modules in a child; the answer is not trusted. Raises StepFailedError."""
-        return children.run("entry", IMPORTING, self.rules.call_s, modules=list(self.modules), first=list(first))
-
-    def imported(self, first: Sequence[str] = ()) -> tuple[EntrySubject, dict[str, Any]]:
-        """Import the modules in a fresh child, after modules of others."""
-        found: dict[str, Any] = {}
-        failure = None
-        with Children(self.place, self.env) as children:
-            try:
-                found = _read(self.ask(children, first), self.modules)
-            except StepFailedError as failed:
-                failure = failed
-            children.stop()
-            events = {(event.kind, event.action, event.target) for event in children.events}
-        self.logs = (*self.logs, *children.logs)
+        first = self.import_modules()
+        second = first if first.failure else self.import_modules(after=first.brought)
+        failure = first.failure or second.failure
+        if failure is None and first.failures != second.failures:
+            failure = StepFailedError(IMPORTING, answer="changing")
         subject = EntrySubject(
             distribution=self.place.distribution,
             top_levels=(),
-            entry=Entry(changed=tuple(found.get("changed", ()))),
-            events=tuple(sorted(events)),
+            entry=Entry(changed=second.changed),
+            events=tuple(first.events | second.events),
             failure=failure,
             what="the library",
         )
-        return subject, found
+        unimportable = [] if failure else [list(each) for each in second.failures]
+        outcome = judge_facts(S21(), {**self.dependencies, "unimportable": unimportable})
+        return [outcome, *(run_check(check(), subject) for check in LIBRARY_CHECKS)]
+
+    def import_modules(self, after: Sequence[str] = ()) -> LibraryImport:
+        """Import the modules in a fresh child, after the modules in ``after``."""
+        with Children(self.place, self.env) as children:
+            try:
+                arguments = {"modules": list(self.modules), "first": list(after)}
+                found = _read(children.run("entry", IMPORTING, self.rules.call_s, **arguments), self.modules)
+            except StepFailedError as error:
+                found = LibraryImport(failure=error)
+            children.stop()
+        self.logs = (*self.logs, *children.logs)
+        return replace(found, events=frozenset(children.events))
 
 
-def _read(told: Any, asked: Sequence[str]) -> dict[str, Any]:
-    """What the child tells, as far as it can be true. Raises StepFailedError."""
+def _read(answer: Any, modules: Sequence[str]) -> LibraryImport:
+    """Read a child's answer, which is not trusted. Raises StepFailedError."""
     try:
-        failures = [[name, bool(is_missing), str(said)[:2000]] for name, is_missing, said in told["failures"]]
+        failures = tuple((name, bool(is_missing), str(error)[:2000]) for name, is_missing, error in answer["failures"])
         names = [name for name, _, _ in failures]
-        if names != [name for name in asked if name in names]:
+        if names != [name for name in modules if name in names]:
             raise ValueError(names)
-        changed = [str(what)[:100] for what in told["changed"][:20]]
-        brought = [str(name)[:200] for name in told["brought"][:BROUGHT]]
-        json.dumps([changed, brought])
+        changed = tuple(str(name)[:100] for name in answer["changed"][:20])
+        brought = tuple(str(name)[:200] for name in answer["brought"][:BROUGHT])
     except (KeyError, TypeError, ValueError) as error:
         raise StepFailedError(IMPORTING, answer="type", said=str(error)[:2000]) from error
-    return {"failures": failures, "changed": changed, "brought": brought}
+    return LibraryImport(failures=failures, changed=changed, brought=brought)

@@ -48,7 +48,7 @@ class Nonce:
         return hashlib.sha256(self.value).hexdigest()
 
     def derive(self, *labels: object) -> bytes:
-        """32 bytes for a purpose; without the nonce they cannot be predicted."""
+        """32 bytes for a purpose, which cannot be predicted without the nonce."""
         return hmac.new(self.value, "\0".join(map(str, labels)).encode("utf-8"), "sha256").digest()
 
     def rng(self, *labels: object) -> random.Random:

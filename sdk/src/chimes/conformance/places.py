@@ -1,4 +1,4 @@
-"""Where the code of a distribution runs while it is checked: beside the suite, or in a sandbox with an environment."""
+"""Where the code of a distribution runs while it is checked: on this machine, or in a sandbox with an environment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SANDBOX_ENV: Mapping[str, str] = MappingProxyType(
 
 def plain_env() -> dict[str, str]:
     """The environment variables of a child without a sandbox."""
-    # A coverage tool that follows children writes its data file in their name: S22 would blame the plugin.
+    # A coverage tool that follows child processes writes files there, which S22 would report.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -45,13 +45,13 @@ def make_environment(wheel: Path, folder: Path, *, lock: Path | None, with_sdk: 
 
 
 def unpack_plugin(wheel: Path, folder: Path) -> Distribution | None:
-    """Unpack a wheel below ``folder``, without its dependencies; None where it has no entry points."""
+    """Unpack a wheel below ``folder``, without its dependencies; None if it has no entry points."""
     unpack(wheel, folder / "site")
     return find_plugin(wheel, folder / "site")
 
 
 def find_plugin(wheel: Path, site: Path) -> Distribution | None:
-    """The wheel's own distribution in ``site``: its dependencies may be plugins, too."""
+    """The wheel's own distribution in ``site``, not a plugin that it depends on; None if it has no entry points."""
     name = normalize(wheel.name.partition("-")[0])
     return next((found for found in scan([str(site)]) if found.name == name), None)
 

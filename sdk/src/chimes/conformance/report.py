@@ -1,4 +1,4 @@
-"""The report of a run: what every check concluded and observed, and the files that a run leaves in a folder."""
+"""The report of a run: the results and facts of every check, and the files that a run writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ComponentReport", "Report"]
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentReport:
-    """The outcomes of one component over all its cases, and the codes that were planned beforehand."""
+    """The outcomes of one component in all its cases, and the codes of the planned checks."""
 
     kind: Kind
     name: str
@@ -29,7 +29,7 @@ class ComponentReport:
 
     @property
     def results(self) -> tuple[CheckResult, ...]:
-        """What the checks concluded."""
+        """The results of the checks."""
         return tuple(outcome.result for outcome in self.outcomes)
 
     @property
@@ -40,7 +40,7 @@ class ComponentReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What was found out about one file, or about one installed distribution (``sha256`` is None then)."""
+    """The results of one file, or of one installed distribution (then ``sha256`` is None)."""
 
     file: str
     sha256: str | None
@@ -67,7 +67,7 @@ class Report:
 
     @property
     def findings(self) -> list[Finding]:
-        """Every finding, sorted, with the plugin's own text."""
+        """Every finding, sorted, with the quoted text of the plugin."""
         return sort_findings(finding for result in self.results for finding in result.findings)
 
     @property

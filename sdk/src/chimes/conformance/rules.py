@@ -19,13 +19,13 @@ __all__ = ["Rules", "RunLimits"]
 DAY_S = 86_400
 BYTES = 1 << 50
 Seconds = Annotated[float, Field(strict=True, ge=0.1, le=DAY_S)]
-"""No clock and no kernel counts further."""
+"""A number of seconds between 0.1 and one day."""
 Count = Annotated[int, Field(strict=True, le=BYTES)]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RunLimits(Limits):
-    """The limits of the sandbox, within what kernel and interpreter need."""
+    """The limits of the sandbox; smaller ones would stop the kernel or the interpreter itself."""
 
     wall_s: Seconds = Limits.wall_s
     cpu_s: Annotated[Count, Field(ge=1, le=DAY_S)] = Limits.cpu_s
@@ -47,7 +47,7 @@ class Rules(RuleTable):
 
     @property
     def sha256(self) -> str:
-        """The digest (hex) of the rules, however the file is written."""
+        """The digest (hex) of the rules, independent of the file's formatting."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

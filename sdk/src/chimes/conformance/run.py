@@ -1,4 +1,4 @@
-"""From a path or an installed distribution to a report: build, file checks, environment, suite."""
+"""Checks a path or an installed distribution: build, file checks, environment, suite, report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from chimes.text import escape
 __all__ = ["Options", "check_installed", "check_path"]
 
 UNSAFE = frozenset({"A01", "A02", "A03"})
-"""File checks whose failure means that nothing of the file is unpacked or run."""
+"""File checks: if one of them fails, the file is neither unpacked nor run."""
 NO_PLUGIN = "no distribution of the wheel's name has entry points once it is installed"
 
 
@@ -66,7 +66,7 @@ def check_path(path: Path, options: Options) -> Report:
     """Check a project folder, a wheel or an sdist. Raises NotFoundError, BuildError, InfrastructureError."""
     started = time.monotonic()
     if not path.exists():
-        raise NotFoundError(f"there is nothing at {path}", hint="give a project folder, a wheel or an sdist")
+        raise NotFoundError(f"{path} does not exist", hint="give a project folder, a wheel or an sdist")
     if options.sandbox:
         preflight()
     with scratch_folder("chimes-") as scratch:
@@ -93,14 +93,13 @@ def _build(folder: Path, out: Path, options: Options) -> tuple[Path, list[Outcom
     if not options.sandbox:
         return build_wheel(folder, out), []
     built = build_in_sandbox(folder, out, limits=options.rules.limits)
-    events = tuple((event.kind, event.action, event.target) for event in built.events)
-    subject = EntrySubject(distribution="", top_levels=(), entry=Entry(), events=events, what=BUILD)
+    subject = EntrySubject(distribution="", top_levels=(), entry=Entry(), events=tuple(built.events), what=BUILD)
     return built.wheel, [run_check(S22(), subject)]
 
 
 @dataclass(kw_only=True)
 class _Run:
-    """A report under way: the outcomes so far."""
+    """An unfinished report: the outcomes so far."""
 
     options: Options
     name: str
@@ -112,7 +111,7 @@ class _Run:
     logs: tuple[str, ...] = ()
 
     def report(self) -> Report:
-        """The report of what was run."""
+        """The finished report."""
         rules = self.options.rules
         return Report(
             file=escape(self.name, limit=500),
@@ -128,7 +127,7 @@ class _Run:
         )
 
     def plain_place(self, plugin: Distribution) -> Place:
-        """This machine, without a sandbox."""
+        """The place of a plugin's children on this machine, without a sandbox."""
         return Place(
             program=PLUGIN, distribution=plugin.name, site=str(plugin.folder.parent), limits=self.options.rules.limits
         )
@@ -151,7 +150,7 @@ class _Run:
 
 @dataclass(kw_only=True)
 class _FileRun(_Run):
-    """A report of a file under way."""
+    """An unfinished report of a file."""
 
     file: Path
     scratch: Path
@@ -221,7 +220,7 @@ class _FileRun(_Run):
         self.logs = suite.logs
 
     def make_environment(self, *, with_sdk: bool) -> Path | None:
-        """The folder that a sandbox mounts; None, and S21 failed, where the dependencies cannot be installed."""
+        """The folder that a sandbox mounts; None, and S21 fails, if the dependencies cannot be installed."""
         self.options.progress("making the environment")
         try:
             environment, lock = make_environment(self.file, self.scratch, lock=self.options.lock, with_sdk=with_sdk)
@@ -234,13 +233,13 @@ class _FileRun(_Run):
         return environment
 
     def skip_plugin(self) -> None:
-        """Fail S01 where the installed wheel is not a plugin; nothing else can be run."""
+        """Fail S01 because the installed wheel is not a plugin; skip the other checks."""
         subject = EntrySubject(distribution="", top_levels=(), entry=Entry(failure=NO_PLUGIN), events=())
         self.outcomes.append(run_check(S01(), subject))
         self.skip([check for check in ENTRY_CHECKS if check is not S01])
 
     def skip(self, checks: Sequence[type[Check[Any]]]) -> None:
-        """Note that these checks were not run."""
+        """Record that these checks were not run."""
         self.outcomes += [skip_check(check.code) for check in checks]
 
 

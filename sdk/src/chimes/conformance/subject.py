@@ -1,19 +1,20 @@
-"""What a conformance check is given: one component (or the plugin's entry), one case, and the judge's nonce."""
+"""The subjects of conformance checks: one component in one case, or the import of a plugin's entry module."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from chimes.conformance.data.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.conformance.entry import Entry
 from chimes.conformance.harness import Case
 from chimes.conformance.nonce import Nonce
+from chimes.conformance.testdata.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo
 from chimes.registration import Registration
@@ -21,21 +22,22 @@ from chimes.rpc.children import Children, RemoteSession
 from chimes.rpc.codec import batch_bytes
 from chimes.rpc.failure import StepFailedError
 from chimes.rpc.proxies import BackendProxy, ConnectorProxy, ModelProxy, expect
+from chimes.sandbox import Event
 
 __all__ = ["ComponentSubject", "EntrySubject"]
 
 
 @dataclass(kw_only=True)
 class EntrySubject:
-    """The plugin's entry module, imported in a fresh process: what it told, what was seen, or how it failed.
+    """The import of a plugin's entry module in a fresh process: its registrations, its events, or its failure.
 
-    ``what`` was imported, in the judge's words; ``readme``: the description in the distribution's metadata.
+    ``what``: the name of what was imported, for messages. ``readme``: the description in the distribution's metadata.
     """
 
     distribution: str
     top_levels: tuple[str, ...]
     entry: Entry
-    events: tuple[tuple[str, str, str], ...]
+    events: tuple[Event, ...]
     failure: StepFailedError | None = None
     what: str = "the entry module"
     readme: str = ""
@@ -44,7 +46,7 @@ class EntrySubject:
 
 @dataclass(kw_only=True)
 class ComponentSubject:
-    """One component in one case; ``inputs`` collects the sha256 (hex) of all that the suite generated."""
+    """One component in one case; ``inputs`` collects the sha256 (hex) of every generated batch."""
 
     kind: Kind
     name: str
@@ -67,17 +69,22 @@ class ComponentSubject:
         with self.children.session(timeout_s) as session:
             yield session
 
-    def rng_labels(self, *labels: object) -> tuple[object, ...]:
-        """What makes the randomness of this component, case and purpose its own."""
-        return (self.kind, self.name, self.case.name, *labels)
+    def construct(self, session: RemoteSession, config: Mapping[str, Any] | None = None) -> None:
+        """Construct the component, with another configuration if one is given. Raises StepFailedError."""
+        config = self.config if config is None else dict(config)
+        session.do("construct", kind=self.kind, name=self.name, config=config, label="component")
+
+    def rng(self, *labels: object) -> random.Random:
+        """The random generator of this component, case and purpose."""
+        return self.nonce.rng(self.kind, self.name, self.case.name, *labels)
 
     def keep(self, *batches: pa.RecordBatch) -> None:
-        """Note what was generated."""
+        """Add the digests of generated batches to ``inputs``."""
         self.inputs += [hashlib.sha256(batch_bytes(batch)).hexdigest() for batch in batches]
 
     def token(self, *labels: object) -> str:
-        """A word that nobody could know."""
-        return self.nonce.token(*self.rng_labels(*labels))
+        """A token that cannot be guessed."""
+        return self.nonce.token(self.kind, self.name, self.case.name, *labels)
 
     # models
 
@@ -99,7 +106,7 @@ class ComponentSubject:
         limits = info.signature.batch
         fitting = max(1, MOST_VALUES // values_per_row(info.signature.inputs))
         count = min(max(min(wanted, fitting), limits.min_rows), limits.max_rows or wanted)
-        rng = self.nonce.rng(*self.rng_labels("rows", label, count))
+        rng = self.rng("rows", label, count)
         if "inputs" in self.offers:
             seed = rng.getrandbits(63)
             batch = session.do("inputs", kind=self.kind, name=self.name, case=asdict(self.case), seed=seed, rows=count)
@@ -122,7 +129,7 @@ class ComponentSubject:
         schema = pa.schema([(f"c{i}", dtype) for i, dtype in enumerate(types)])
         found = {}
         for name, count in rows.items():
-            batch = random_batch(schema, count, self.nonce.rng(*self.rng_labels("table", name, count)))
+            batch = random_batch(schema, count, self.rng("table", name, count))
             self.keep(batch)
             found[name] = pa.Table.from_batches([batch])
         return found
@@ -132,7 +139,7 @@ class ComponentSubject:
     ) -> tuple[ConnectorProxy, dict[str, pa.Table], dict[str, Any]]:
         """A source filled with random tables: connector, tables, configuration. Raises StepFailedError.
 
-        ``change`` is made to each table beforehand.
+        ``change`` is applied to each table first.
         """
         tables = self.tables(self.claimed_types(session), rows)
         if change is not None:

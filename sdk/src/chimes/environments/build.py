@@ -28,15 +28,15 @@ NO_NETWORK = ("Failed to fetch", "Request failed", "NewConnectionError", "Tempor
 def build_wheel(folder: Path, out: Path) -> Path:
     """Build the project in ``folder`` to a wheel in ``out`` (made if missing); the path of the wheel.
 
-    With the running interpreter's packages if they meet the project's build requirements, so that it works without a
-    network; else in an isolated environment. Raises BuildError; InfrastructureError where that environment
-    cannot be made, or the package ``build`` is missing.
+    It uses the running interpreter's packages if they meet the project's build requirements, so that it works without a
+    network; else an isolated environment. Raises BuildError; InfrastructureError if that environment cannot be
+    made, or if the package ``build`` is missing.
     """
     return _built(folder, out, ["--wheel"])[0]
 
 
 def build_release(folder: Path, out: Path) -> list[Path]:
-    """Build the project to an sdist, and that to a wheel; both paths, the wheel first. Raises as ``build_wheel``."""
+    """Build an sdist of the project, and a wheel from it; both paths, the wheel first. Raises as ``build_wheel``."""
     return _built(folder, out, [])
 
 
@@ -69,7 +69,7 @@ def _build(folder: Path, out: Path, forms: list[str], *, isolated: bool) -> None
     options = [*forms, "--outdir", str(out.absolute()), *([] if isolated else ["--no-isolation"])]
     if isolated and _importable("uv"):
         options += ["--installer", "uv"]
-    # -P: a folder called build in the working directory is not the package.
+    # -P, because a folder called build in the working directory is not the package.
     command = [sys.executable, "-P", "-m", "build", *options, str(folder.absolute())]
     with scratch_folder("chimes-build-") as temporary:
         env = {**os.environ, "TMPDIR": str(temporary)}

@@ -18,7 +18,7 @@ LEGACY = "setuptools.build_meta:__legacy__"
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSystem:
-    """The ``[build-system]`` table (PEP 518): requirements, ``module:object``, folders of a backend in the tree."""
+    """The ``[build-system]`` table (PEP 518): requirements, backend (``module:object``), its folders in the project."""
 
     requires: tuple[str, ...]
     backend: str = LEGACY

@@ -1,6 +1,6 @@
-"""A cache of folders that are named after the digest of their content; the least recently used are removed.
+"""A cache of folders that are named by the digest of their content; the least recently used are removed.
 
-A folder appears under its name in one step, so that a reader never sees an incomplete one.
+A folder is renamed to its name when it is complete, so that readers never see an incomplete one.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def cache_folder() -> Path:
 def kept(group: str, digest: str, make: Callable[[Path], None], *, keep: int = KEPT) -> Path:
     """The cached folder ``digest`` of a group; if it is missing, ``make`` creates it at the path it gets.
 
-    Safe for concurrent callers: one makes, the others wait for it. Raises InfrastructureError if the cache
-    cannot be written, and what ``make`` raises.
+    Safe for concurrent callers: one of them makes the folder, the others wait. Raises InfrastructureError if the
+    cache cannot be written, and the errors of ``make``.
     """
     folder = cache_folder() / group
     try:
@@ -48,7 +48,7 @@ def kept(group: str, digest: str, make: Callable[[Path], None], *, keep: int = K
     except OSError as error:
         raise InfrastructureError(
             f"the cache {folder} cannot be written: {error.strerror or error}",
-            hint="make room there, or name another folder in CHIMES_CACHE_DIR",
+            hint="free space there, or set CHIMES_CACHE_DIR to another folder",
         ) from error
     return folder / digest
 
@@ -87,7 +87,7 @@ def _idle_s(path: Path) -> float:
 
 
 def _remove(path: Path) -> None:
-    # Renamed first: a name that stands for a whole folder never stands for a part of it.
+    # Renamed first, so that no folder with a digest as its name is incomplete.
     doomed = path.with_name(f".old-{secrets.token_hex(8)}-{path.name.rpartition('-')[2]}")
     with removed_at_end(doomed):
         path.rename(doomed)

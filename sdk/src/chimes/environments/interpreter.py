@@ -1,4 +1,4 @@
-"""The Python that runs inside sandboxes: the one that this process's virtual environment was made from."""
+"""The Python that runs inside sandboxes: the base interpreter of this process's virtual environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def base_python() -> Path:
 
 
 def python_mounts() -> tuple[Mount, ...]:
-    """What a sandbox must mount, at the same path, for ``base_python`` to run; nothing if it is in ``/usr``."""
+    """The folders that a sandbox must mount at the same path to run ``base_python``; none if it is in ``/usr``."""
     prefixes = {Path(sys.base_prefix).resolve(), Path(sys.base_exec_prefix).resolve()}
     return tuple(Mount(prefix, str(prefix)) for prefix in sorted(prefixes) if not prefix.is_relative_to("/usr"))
 

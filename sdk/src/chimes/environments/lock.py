@@ -1,7 +1,7 @@
-"""Locks: the wheels of an environment, and how they are read from a pylock.toml (PEP 751).
+"""Locks: the wheels of an environment, read from a pylock.toml (PEP 751).
 
-A lock's identity is its lines (name, version, digest of the wheel), not the address of a wheel: an index may have
-another address when the run is repeated.
+The identity of a lock is its lines (name, version, digest of the wheel), without the addresses of the wheels, because
+an index may have another address when a run is repeated.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Lock:
 
     @property
     def sha256(self) -> str:
-        """Digest of the lines: the same wheels have the same digest, from whatever index."""
+        """Digest of the lines: the same for the same wheels, whatever index they come from."""
         return hashlib.sha256("\n".join(self.lines).encode("utf-8")).hexdigest()
 
 

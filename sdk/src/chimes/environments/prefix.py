@@ -1,4 +1,4 @@
-"""Makes environment folders from locks and wheels: uv unpacks, the base interpreter compiles, no code of them runs."""
+"""Makes environment folders from locks and wheels: uv unpacks, the base interpreter compiles; no packaged code runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chimes.processes import run, scratch_folder
 __all__ = ["base_environment", "install", "make_readable"]
 
 FORMAT = "1"
-"""Part of every environment's digest; changed when environments are made in another way."""
+"""Part of every environment's digest; change it if environments are made in another way."""
 INSIDE = "/env"
 """The path of an environment in a sandbox; compiled code refers to its source there."""
 COMPILE_S = 120
@@ -33,7 +33,7 @@ resource.setrlimit(resource.RLIMIT_AS, ({COMPILE_BYTES}, {COMPILE_BYTES}))
 resource.setrlimit(resource.RLIMIT_CPU, ({COMPILE_S}, {COMPILE_S}))
 sys.exit(not compileall.main())
 """
-"""Source from an index can make the compiler use much memory and time: it runs within limits."""
+"""Source code may make the compiler use much memory and time, so it runs with limits."""
 
 
 def base_environment(lock: Lock) -> Path:
@@ -49,7 +49,7 @@ def base_environment(lock: Lock) -> Path:
 def install(base: Path, wheel: Path, target: Path) -> None:
     """Make ``target`` (which must not exist) a copy of ``base`` with ``wheel`` in it; its requirements are not checked.
 
-    Files are hard links to those of ``base`` where the file system allows it, and are not written to: files of the
+    Files are hard links to those of ``base`` if the file system allows it. They are never written to: files of the
     wheel replace them. Raises InstallError.
     """
     shutil.copytree(base, target, symlinks=True, copy_function=_link)
@@ -78,7 +78,7 @@ def _pinned(line: str) -> str:
 
 
 def _unpack(what: list[str], prefix: Path, *, stdin: str | None = None) -> None:
-    """Install into a folder without an interpreter, with an interpreter that does not import from it."""
+    """Install into a folder with uv; the interpreter that uv gets does not import from that folder."""
     prefix.mkdir()
     arguments = ["pip", "install", "--prefix", str(prefix), "--python", str(base_python()), "--no-deps", "--quiet"]
     done = run_uv([*arguments, "--only-binary", ":all:", "--link-mode", "hardlink", *what], stdin=stdin)
@@ -119,7 +119,7 @@ def _add_interpreter(environment: Path) -> None:
 
 
 def _compile(prefix: Path, *, workers: int) -> None:
-    """Compile to bytecode; source that does not compile is left, its import will raise the error."""
+    """Compile to bytecode; source with errors is left uncompiled, and its import raises the error."""
     options = ["-q", "-q", "-j", str(workers), "-s", str(prefix), "-p", INSIDE]
     run(
         [str(base_python()), "-I", "-S", "-c", COMPILE, *options, str(prefix)],
@@ -130,7 +130,7 @@ def _compile(prefix: Path, *, workers: int) -> None:
 
 
 def make_readable(prefix: Path) -> None:
-    """Make a folder readable for every user, whatever the umask: a sandbox's user owns no files."""
+    """Make a folder readable for every user, because a sandbox's user owns no files."""
     for path in (prefix, *_below(prefix)):
         if not path.is_symlink():
             mode = stat.S_IMODE(path.stat().st_mode)
@@ -140,7 +140,7 @@ def make_readable(prefix: Path) -> None:
 
 
 def _move(staged: Path, target: Path) -> None:
-    """Rename each staged file to its place, so that files that share a hard link do not change."""
+    """Move each staged file to its place; files are replaced, not written, so that hard links keep their content."""
     for source in _below(staged):
         place = target / source.relative_to(staged)
         if source.is_dir() and not place.is_symlink() and (place.is_dir() or not place.exists()):
@@ -150,7 +150,7 @@ def _move(staged: Path, target: Path) -> None:
         else:
             raise InstallError(
                 f"the wheel brings {source.relative_to(staged)}, which belongs to the environment",
-                hint="leave it out of the wheel",
+                hint="remove it from the wheel",
             )
 
 

@@ -34,9 +34,9 @@ def resolve(
     """Lock the requirements of ``wheel``, the running SDK and ``extra`` (more requirements); write the lock to ``out``.
 
     Without ``with_sdk`` the SDK is locked only if something requires it.
-    With ``lock`` nothing is resolved: its content is used unchanged. The wheel itself is not in the lock.
-    Raises ResolutionError if there is no solution, ConfigError for an invalid lock or one that was made with another
-    SDK, InfrastructureError if neither the index nor uv's cache answers.
+    With ``lock`` nothing is resolved, and its content is used unchanged. The wheel itself is not in the lock.
+    Raises ResolutionError if there is no solution, ConfigError for an invalid lock or a lock of another SDK,
+    InfrastructureError if neither the index nor uv's cache has the wheels.
     """
     sdk = staged_sdk_wheel()
     if lock is None:
@@ -112,7 +112,7 @@ def _check_python(name: str, declared: str | None) -> None:
 
 
 def _compile(requirements: list[str], *, leave_out: str | None = None, bound: str = "") -> str:
-    """``bound``: a constraint on one distribution."""
+    """The text of a pylock.toml for the requirements. ``bound``: a constraint on one distribution."""
     arguments = ["pip", "compile", "-", "--format", "pylock.toml", "--no-header", "--only-binary", ":all:", "--quiet"]
     arguments += ["--python", str(base_python())]
     if leave_out is not None:

@@ -1,4 +1,4 @@
-"""Packs the running SDK into a wheel, so that a sandbox gets exactly this version without an index."""
+"""Packs the running SDK into a wheel, so that a sandbox gets exactly this SDK without an index."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def sdk_wheel(folder: Path) -> Path:
 
 
 def staged_sdk_wheel() -> Path:
-    """The same wheel in the cache, in a folder named after its digest: another wheel has another address."""
+    """The same wheel in the cache, in a folder named by its digest, so that different wheels have different paths."""
     name, data = _packed()
     return kept("sdk", hashlib.sha256(data).hexdigest(), lambda folder: _put(folder / name, data)) / name
 
 
 @cache
 def _packed() -> tuple[str, bytes]:
-    """Once per process: a lock and its environment must agree even if the source is edited in between."""
+    """Packed once per process: a lock and its environment must agree even if the source changes in between."""
     with scratch_folder("chimes-sdk-") as scratch:
         wheel = sdk_wheel(scratch)
         return wheel.name, wheel.read_bytes()

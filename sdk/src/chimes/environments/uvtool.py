@@ -15,33 +15,25 @@ __all__ = ["find_uv", "run_uv", "uv_environment", "uv_reason"]
 
 PASSED_ON = frozenset(
     {
-        "ALL_PROXY",
-        "HOME",
-        "HTTPS_PROXY",
-        "HTTP_PROXY",
-        "NO_PROXY",
-        "PATH",
-        "SSL_CERT_DIR",
-        "SSL_CERT_FILE",
-        "TMPDIR",
-        "UV_CACHE_DIR",
-        "UV_DEFAULT_INDEX",
-        "UV_EXCLUDE_NEWER",
-        "UV_EXTRA_INDEX_URL",
-        "UV_FIND_LINKS",
-        "UV_HTTP_RETRIES",
-        "UV_HTTP_TIMEOUT",
-        "UV_INSECURE_HOST",
-        "UV_NATIVE_TLS",
-        "UV_NO_INDEX",
-        "UV_OFFLINE",
-        "UV_SYSTEM_CERTS",
-        "XDG_CACHE_HOME",
+        *(
+            "ALL_PROXY",
+            "HOME",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "NO_PROXY",
+            "PATH",
+            "SSL_CERT_DIR",
+            "SSL_CERT_FILE",
+            "TMPDIR",
+        ),
+        *("UV_CACHE_DIR", "UV_DEFAULT_INDEX", "UV_EXCLUDE_NEWER", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+        *("UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "UV_INSECURE_HOST", "UV_NATIVE_TLS", "UV_NO_INDEX", "UV_OFFLINE"),
+        *("UV_SYSTEM_CERTS", "XDG_CACHE_HOME"),
     }
 )
 """Variables that are passed on to uv, besides the indexes (``UV_INDEX*``) and their credentials.
 
-A list of allowed names, because others (``UV_COMPILE_BYTECODE``) would start interpreters.
+Only these, because others (``UV_COMPILE_BYTECODE``) would start interpreters.
 """
 ALWAYS = {"UV_NO_CONFIG": "1", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1", "LC_ALL": "C"}
 TIMEOUT_S = 600.0
@@ -74,10 +66,10 @@ def uv_environment(caller: Mapping[str, str]) -> dict[str, str]:
 
 
 def run_uv(arguments: Sequence[str], *, stdin: str | None = None) -> Completed:
-    """Run uv in an empty folder, and again from its cache alone if it failed because the index did not answer.
+    """Run uv in an empty folder; if the index did not answer, run it again with its cache only.
 
-    The result may be a failure; of two failures it is the first. Raises InfrastructureError if uv is missing or
-    exceeds the time limit.
+    The result may be a failure; of two failures the first is returned. Raises InfrastructureError if uv is missing
+    or exceeds the time limit.
     """
     command = [find_uv(), *arguments]
     first = _run(command, stdin)
@@ -94,7 +86,7 @@ def is_about_requirements(failed: Completed) -> bool:
 
 
 def uv_reason(failed: Completed) -> str:
-    """Why uv failed, on one line and of bounded length: its error, then each cause behind a colon."""
+    """Why uv failed, in one line of bounded length: its error, then each cause after a colon."""
     text = failed.stderr.decode("utf-8", "replace").partition("\nhint:")[0]
     causes = text.rpartition("error:")[2].split("cause:")
     reason = ": ".join(" ".join(cause.split()) for cause in causes)

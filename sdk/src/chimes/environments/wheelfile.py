@@ -1,7 +1,7 @@
 """Writes a wheel from files in memory: the same files give the same bytes, on every machine.
 
-Format: the binary distribution format specification 1.0; members are sorted, ``*.dist-info`` last as it recommends,
-``RECORD`` at the very end. Nothing is compressed, since builds of zlib differ in their bytes.
+The format is the binary distribution format 1.0. Members are sorted, ``*.dist-info`` last as it recommends, and
+``RECORD`` at the end. Nothing is compressed, because builds of zlib differ in their output.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What every backend needs on a node: the control folder, the wrapper around a command, its exit record."""
+"""The part of a job that every backend needs on a node: control folder, wrapper of the command, exit record."""

@@ -8,12 +8,12 @@
     started.json    the command was started
     cancel.json     a client's cancel request
     exit.json       how the job ended; atomic, durable, final
-    stdout stderr   what the command wrote, byte for byte
+    stdout stderr   the output of the command, byte for byte
     work            its working folder, unless the job names another
     wrapper.log     output of the wrapper itself; empty unless it failed
 
-A folder is named by the sha256 of the job's key, so that one key is one job. A job's state is decided by
-these files alone: nothing else survives the end of all clients.
+A folder is named by the sha256 of the job's key, so that one key is one job. Only these files determine a job's state,
+because nothing else survives the end of all clients.
 """
 
 from __future__ import annotations
@@ -76,11 +76,10 @@ def job_id(key: str) -> str:
 
 
 def create(parent: Path, *, key: str, spec_sha256: str, job: Mapping[str, Any]) -> Path:
-    """Record a job under ``parent`` and return its control folder; durable when it returns.
+    """Record a job durably under ``parent`` and return its control folder.
 
-    The record appears whole or not at all, once per key, however many processes try. Raises
-    ConflictError if the key belongs to another specification, InfrastructureError if the folder
-    cannot be written.
+    The record is complete or absent, and unique for its key, even if several processes try at once. Raises
+    ConflictError if the key belongs to another specification, InfrastructureError if the folder cannot be written.
     """
     record = {"version": VERSION, "key": key, "spec_sha256": spec_sha256, "submitted_at": now(), **job}
     folder = parent / job_id(key)
@@ -92,7 +91,9 @@ def create(parent: Path, *, key: str, spec_sha256: str, job: Mapping[str, Any]) 
             f"cannot record a job under {parent}: {error.strerror}", hint="choose a root that can be written"
         ) from error
     if find_job(parent, key=key, spec_sha256=spec_sha256) is None:
-        raise InfrastructureError(f"{folder} is there, but holds no job", hint="remove that folder, then submit again")
+        raise InfrastructureError(
+            f"{folder} exists, but contains no job record", hint="remove that folder, then submit again"
+        )
     return folder
 
 
@@ -103,7 +104,7 @@ def _create_folder(folder: Path, record: Record) -> None:
             (draft / name).touch()
         (draft / WORK).mkdir()
         try:
-            # Rename fails onto a folder with something in it: of many submitters one wins.
+            # A rename onto a folder with files fails: only one of several submitters succeeds.
             draft.rename(folder)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -112,21 +113,21 @@ def _create_folder(folder: Path, record: Record) -> None:
 
 
 def find_job(parent: Path, *, key: str, spec_sha256: str) -> Path | None:
-    """The control folder of a key, None if it is new; raises ConflictError if it belongs to another job."""
+    """The control folder of a key, None for a new key; raises ConflictError if it belongs to another job."""
     folder = parent / job_id(key)
     record = read_record(folder, JOB)
     if record is None:
         return None
     if record.get("spec_sha256") != spec_sha256:
         raise ConflictError(
-            f"key {key!r} already stands for another job, submitted at {record.get('submitted_at')}",
+            f"the key {key!r} already belongs to another job, submitted at {record.get('submitted_at')}",
             hint="use a new key for a changed job",
         )
     return folder
 
 
 def get_job(folder: Path) -> Record:
-    """The job's record; raises NotFoundError if the folder holds none."""
+    """The job's record; raises NotFoundError if the folder contains none."""
     record = read_record(folder, JOB)
     if record is None:
         raise NotFoundError(f"{folder} is not the control folder of a job", hint="give the folder that submit made")
@@ -135,16 +136,16 @@ def get_job(folder: Path) -> Record:
 
 @contextlib.contextmanager
 def launching(folder: Path) -> Iterator[bool]:
-    """Hold the right to start the job's wrapper; the value says whether one has to be started.
+    """Lock the start of the job's wrapper; the value is true if a wrapper must be started.
 
-    If a submitter dies while it holds the right, the right is released: the next submitter starts the job.
+    If a submitter dies while it holds the lock, the lock is released, and the next submitter starts the job.
     """
     with locked(folder / LAUNCH_LOCK):
         yield not (folder / WRAPPER).exists() and not (folder / EXIT).exists()
 
 
 def claim(folder: Path) -> bool:
-    """Make this process the job's wrapper; False if the job had one already."""
+    """Make this process the job's wrapper; False if the job already has one."""
     identity = {**process_identity(), "claimed_at": now()}
     try:
         write_new(folder / WRAPPER, _to_json(identity))
@@ -186,7 +187,7 @@ def read_logs(
 ) -> tuple[bytes, int]:
     """At most ``limit_bytes`` bytes of a stream from ``offset``, and the stream's length so far.
 
-    Raises ConfigError for another stream or a negative number, NotFoundError where there is no log.
+    Raises ConfigError for another stream or a negative number, NotFoundError if there is no log.
     """
     if stream not in ("stdout", "stderr"):
         raise ConfigError(f"{stream!r} is not a stream", hint="ask for stdout or stderr")
@@ -213,7 +214,7 @@ def read_record(folder: Path, name: str) -> Record | None:
 
 
 def write_record(folder: Path, name: str, record: Mapping[str, Any]) -> None:
-    """Write a record so that a reader sees the old one or the new one, and a crash loses neither."""
+    """Write a record atomically and durably."""
     write_atomic(folder / name, _to_json(record))
 
 

@@ -1,4 +1,4 @@
-"""Reads a job's state out of its control folder, from any process and after any crash."""
+"""Reads a job's state from its control folder, in any process and after any crash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["FINAL_STATES", "read_status"]
 FINAL_STATES = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost"})
 
 LAUNCH_LIMIT_S = 60.0
-"""How long a job may be without a wrapper; after that its submitter is taken for dead."""
+"""How long a job may be without a wrapper; after that its submitter is considered dead."""
 
 SILENCE_LIMIT_S = 600.0
 """How old the heartbeat of a wrapper on another machine may be; two clocks may differ by minutes."""
@@ -25,8 +25,8 @@ _ENDS = {"cancelled": "cancelled", "walltime": "timed_out"}
 def read_status(folder: Path) -> dict[str, Any]:
     """The job's status with the fields of ``JobStatus``, as plain JSON values; never raises.
 
-    An exit record decides. Without one a living wrapper means that the job waits or runs, and a dead one
-    that it is lost: a job is never reported as ended because nothing is known of it.
+    An exit record determines the state. Without one a running wrapper means that the job waits or runs, and a wrapper
+    that has ended means that it is lost. A job is never reported as ended only because its state is unknown.
     """
     job = read_record(folder, JOB)
     if job is None:

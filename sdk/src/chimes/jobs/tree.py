@@ -1,7 +1,7 @@
-"""The process tree below a job's wrapper: keeps it together and signals all of it.
+"""The process tree below a job's wrapper: keeps it together, and sends signals to all its processes.
 
-As a child subreaper the wrapper inherits every orphan, so that what left the session (``setsid``, a double
-fork) is still below it and can be found.
+As a child subreaper the wrapper becomes the parent of every orphan, so that processes that left the session
+(``setsid``, a double fork) remain its descendants.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ PASSES = 100
 
 
 def become_subreaper() -> bool:
-    """Inherit the orphans of the tree and hide the own environment from it; False where there is no such call."""
+    """Become the parent of orphans in the tree, and hide this process's environment from it; False if unsupported."""
     _prctl(PR_SET_DUMPABLE, 0)
     return _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_with_parent() -> Callable[[], None]:
-    """A function for a child to call before exec, so that it is killed when this process is."""
+    """A function that a child calls before exec, so that it is killed when this process is killed."""
     parent = os.getpid()
 
-    def prepare() -> None:  # pragma: no cover - runs between fork and exec, where nothing is measured
+    def prepare() -> None:  # pragma: no cover - runs between fork and exec, where coverage cannot measure
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
@@ -68,8 +68,8 @@ def terminate_tree() -> None:
 def kill_tree_below() -> None:
     """Kill every process below this one.
 
-    They are stopped first, again and again until no new one shows up: a tree that forks while it is
-    walked would outlive a single pass.
+    They are stopped first, repeatedly until no new process appears, because a tree that forks meanwhile would survive a
+    single pass.
     """
     known: set[int] = set()
     for _ in range(PASSES):

@@ -12,10 +12,10 @@ __all__ = ["Wakeups"]
 
 
 class Wakeups:
-    """Takes over SIGCHLD, SIGTERM and SIGINT of this process; one per process, in its main thread."""
+    """Handles SIGCHLD, SIGTERM and SIGINT of this process; one per process, in its main thread."""
 
     def __init__(self) -> None:
-        """Install the handlers, and reset signals that the client blocked or ignored: the job inherits this."""
+        """Install the handlers, and reset signals that the client blocked or ignored, because the job inherits them."""
         self.asked_to_end = False
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
@@ -27,7 +27,7 @@ class Wakeups:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def pause(self, seconds: float) -> None:
-        """Return after ``seconds``, or as soon as a signal came."""
+        """Return after ``seconds``, or as soon as a signal arrives."""
         select.select([self._read], [], [], max(0.0, seconds))
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)

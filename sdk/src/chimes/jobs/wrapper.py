@@ -1,19 +1,19 @@
 """Runs one job's command on a node and records how it ended: ``python -m chimes.jobs.wrapper FOLDER``.
 
-The same wrapper stands around a job wherever a backend starts it. It reads ``job.json`` in the control
+Every backend starts jobs with this wrapper. It reads ``job.json`` in the control
 folder (chimes.jobs.folder)::
 
     command         what to run: argv, no shell
-    env             the command's whole environment, nothing added
+    env             the command's whole environment; nothing is added
     workdir         None: the folder ``work`` beside it
     walltime_s      None: no limit; counted from the command's start
-    memory_bytes    None: no limit; of the whole tree, by measuring: a limit on address space would end other programs
+    memory_bytes    None: no limit; of the whole tree, measured, because a limit on address space ends other programs
     grace_s         between SIGTERM and SIGKILL unless a cancel request says otherwise
     heartbeat_s     how often the wrapper touches the heartbeat
     devices         the devices of the job; recorded
     attempt         counted from 1; recorded
 
-Its exit status is the command's (128 + signal where one ended it), so that a scheduler sees the same.
+Its exit status is the command's (128 + signal if a signal ended it), so that a scheduler sees the same.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ GRACE_S, HEARTBEAT_S = 10.0, 5.0
 LEFTOVER_GRACE_S = 2.0
 """Time between SIGTERM and SIGKILL for processes that outlive their command."""
 STUCK_LIMIT_S = 30.0
-"""How long a killed leftover may take to die (one in an uninterruptible call may never)."""
+"""How long to wait for a killed process (one in an uninterruptible call may never end)."""
 LOOK_S, LOOK_CLOSELY_S, LOOK_KILLING_S = 1.0, 0.1, 0.01
 
 Record = dict[str, Any]
@@ -50,30 +50,30 @@ EndReason = Literal["leftovers", "cancelled", "walltime", "oom"]
 
 
 class Admission(Protocol):
-    """Where a job waits until it may start: a backend's own queue, where no scheduler has one."""
+    """A queue of the backend, in which a job waits until it may start, for backends without a scheduler."""
 
     def enter(self) -> None:
-        """Take a place. If this raises, the job has no wrapper, and may be given another."""
+        """Enter the queue. If this raises, the job has no wrapper yet and may get another one."""
 
     def ask(self) -> float | None:
-        """None: start now. A number: not yet, ask again in so many seconds."""
+        """None: start now. A number: ask again after so many seconds."""
 
     def leave(self) -> None:
-        """Give up the place, or what was given for the run."""
+        """Leave the queue, and release what the queue assigned to the job."""
 
 
 class _Open:
     """No queue: every job may start at once."""
 
     def enter(self) -> None:
-        """Nothing to take."""
+        """Do nothing."""
 
     def ask(self) -> float | None:
-        """Now."""
+        """Always None."""
         return None
 
     def leave(self) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
 
 def main(arguments: list[str]) -> int:
@@ -91,8 +91,8 @@ def main(arguments: list[str]) -> int:
 def run(folder: Path, *, admission: Admission | None = None, claimed: Callable[[], None] = lambda: None) -> int:
     """Run the job to its end and record it; return the command's exit status as a shell would.
 
-    ``claimed`` is called once the job can be seen and cancelled. Where another wrapper has the job, nothing
-    is run and 0 is returned. Raises NotFoundError if the folder holds no job.
+    ``claimed`` is called when the job can be observed and cancelled. If another wrapper has the job, nothing is run
+    and 0 is returned. Raises NotFoundError if the folder contains no job.
     """
     job = jobfolder.get_job(folder)
     wakeups = Wakeups()
@@ -118,9 +118,9 @@ def _shell_status(record: Record) -> int:
 
 
 def start_detached(folder: Path, *, admission: Admission | None = None) -> None:
-    """Start a wrapper that is detached from its client; return once it has claimed the job, or has failed to.
+    """Start a wrapper that is detached from its client; return when it has claimed the job, or has failed to.
 
-    Called in a process made for this: it returns in that process, and never in the wrapper, which holds
+    It is called in a process made for this purpose: it returns in that process, and never in the wrapper, which keeps
     none of its standard streams.
     """
     reader, writer = os.pipe()
@@ -150,16 +150,16 @@ class JobRun:
         self._folder, self._job, self._wakeups = folder, job, wakeups
         self._next_beat = 0.0
         self._kills_before = oom_kills()
-        # Of the command, in seconds of the monotonic clock; the wall clock may be set back meanwhile.
+        # Start and end of the command on the monotonic clock, because the wall clock may be set back.
         self._began = 0.0
         self._ended: float | None = None
-        # Once the tree has to end: why, since when, and when SIGTERM is followed by SIGKILL.
+        # If the tree must end: why, since when, and when to send SIGKILL after SIGTERM.
         self._reason: EndReason | None = None
         self._since = 0.0
         self._kill_at = math.inf
 
     def run(self, admission: Admission) -> Record:
-        """Do it all; the exit record, not yet written."""
+        """Run the job; return the exit record, which is not written yet."""
         if not self._is_admitted(admission):
             return self._record(reason="cancelled", fault="user")
         try:
@@ -222,7 +222,7 @@ class JobRun:
             jobtree.kill_tree_below()
 
     def _demands(self, moment: float) -> Iterator[tuple[EndReason, float]]:
-        """Why the tree has to end now, with the grace: the first reason is recorded, the shortest grace applies."""
+        """The reasons to end the tree now, each with its grace: the first is recorded, the shortest grace applies."""
         if self._ended is not None and self._reason is None:
             yield "leftovers", LEFTOVER_GRACE_S
         if (grace_s := self._grace_asked()) is not None:
@@ -234,7 +234,7 @@ class JobRun:
             yield "oom", 0.0
 
     def _next_look(self, moment: float) -> float:
-        """Seconds until something may have to be done without a signal telling so."""
+        """Seconds until the next action that no signal announces."""
         if moment >= self._kill_at:
             return LOOK_KILLING_S
         moments = [moment + LOOK_S, self._kill_at, self._next_beat]

@@ -56,7 +56,7 @@ def parse_config(target: type[Component[Any]], values: Mapping[str, JsonValue]) 
         config: Config = target.Config.model_validate(dict(values))
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors()]
-        known = ", ".join(target.Config.model_fields) or "none"
+        known = ", ".join(field.alias or name for name, field in target.Config.model_fields.items()) or "none"
         raise ConfigError(
             f"configuration of {target.__name__} does not validate: {'; '.join(problems)}",
             hint=f"fields of {target.__name__}: {known}",

@@ -1,7 +1,7 @@
 """The program behind ``chimes.processes.guard``: waits for the end of a process, then cleans up after it.
 
 Started by its path, with the mark as the only argument; standard input is the pipe. It reads messages that end
-with NUL: ``+PATH`` a folder to remove, ``-PATH`` one that is removed already, ``pPID START`` a process to end,
+with NUL: ``+PATH`` a folder to remove, ``-PATH`` a folder that has been removed, ``pPID START`` a process to end,
 ``.`` the caller ends normally and has ended its processes itself.
 """
 
@@ -13,9 +13,9 @@ import sys
 import time
 
 PATIENCE_S = 10.0
-"""How long to try: a process in an uninterruptible system call may never end."""
+"""How long to try to end processes: one in an uninterruptible system call may never end."""
 PAUSE_S, QUIET_LOOKS = 0.05, 3
-"""How often to look, and how often nothing must be found: a process between fork and exec shows no mark yet."""
+"""The pause between two searches, and the number of searches without a result before the end."""
 
 
 def main(mark: str) -> None:
@@ -24,9 +24,9 @@ def main(mark: str) -> None:
         os._exit(0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Appended: what lies beside the package must not take the place of the standard library.
+    # Appended, so that files beside the package do not replace the standard library.
     sys.path.append(os.path.abspath(f"{__file__}/../../.."))
-    from pathlib import Path  # noqa: PLC0415 - the caller does not wait for what is imported from here on
+    from pathlib import Path  # noqa: PLC0415 - after the fork, so that the caller does not wait for imports
 
     from chimes.files import remove_tree  # noqa: PLC0415 - as above
 

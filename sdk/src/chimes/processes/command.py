@@ -53,7 +53,7 @@ class Process:
         before_exec: Callable[[], None] | None = None,
         guarded: bool = False,
     ) -> None:
-        """Start it. Raises InfrastructureError if there is no such executable or it may not be run.
+        """Start it. Raises InfrastructureError if the executable does not exist or may not be run.
 
         ``guarded``: it and its descendants are ended even when this process is killed with SIGKILL.
         ``before_exec`` runs in the new process before the command does: only for callers without threads.
@@ -146,7 +146,7 @@ class _Drain(threading.Thread):
                 self._kept += chunk[:room]
 
     def finish(self) -> bytes:
-        # A grandchild that left the session may hold the pipe open: what came so far is the output.
+        # A descendant that left the session may hold the pipe open; the output so far is used.
         self.join(5)
         return bytes(self._kept)
 

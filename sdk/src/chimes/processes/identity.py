@@ -1,6 +1,6 @@
-"""Names one process so that another process can tell later whether that very process still runs.
+"""Identifies one process, so that another process can find out later whether exactly that process still runs.
 
-A pid alone is not a name: it is used again. Pid, start time, boot and pid namespace together are.
+A pid alone is not enough, because it is reused: the identity is pid, start time, boot and pid namespace.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def send_signal(identity: Mapping[str, Any], number: signal.Signals) -> bool:
     except OSError:
         return False
     try:
-        # Asked after the descriptor was taken: from here on the pid cannot come to mean another process.
+        # Checked after the descriptor was opened: it keeps referring to the same process.
         if find_state(identity) != "alive":
             return False
         signal.pidfd_send_signal(descriptor, number)

@@ -1,4 +1,4 @@
-"""Reads what ``/proc`` says of one process; empty answers where there is no ``/proc``."""
+"""Reads the entries of one process in ``/proc``; the results are empty if there is no ``/proc``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class NamespacePids:
 
 
 def read_proc(path: str) -> bytes:
-    """The content of ``/proc/PATH``, empty where it cannot be read."""
+    """The content of ``/proc/PATH``, empty if it cannot be read."""
     try:
         with open(f"/proc/{path}", "rb") as file:
             return file.read()
@@ -62,8 +62,8 @@ def list_pids() -> Iterator[int]:
 
 
 def read_stat(pid: int) -> Stat | None:
-    """None where the process does not exist."""
-    # The command's name stands in brackets and may hold anything.
+    """The fields of ``/proc/PID/stat``; None if the process does not exist."""
+    # The command's name is in brackets and may contain any character.
     fields = read_proc(f"{pid}/stat").rpartition(b")")[2].split()
     if not fields:
         return None
@@ -77,12 +77,12 @@ def has_exited(pid: int) -> bool:
 
 
 def is_exiting(pid: int) -> bool:
-    """Whether a process has ended or is about to: its pipes may be closed already."""
+    """Whether a process has ended or is about to end; its pipes may already be closed."""
     stat = read_stat(pid)
     return stat is None or stat.state in "ZX" or bool(stat.flags & EXITING)
 
 
 def read_namespace_pids(pid: int) -> NamespacePids | None:
-    """The numbers of a process or thread; None where it does not exist."""
+    """The numbers of a process or thread; None if it does not exist."""
     match = NAMESPACE_PIDS.search(read_proc(f"{pid}/status"))
     return NamespacePids(*map(int, match.groups())) if match else None

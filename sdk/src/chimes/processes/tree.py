@@ -15,11 +15,11 @@ KILL_S = 5.0
 
 
 def descendants(*pids: int) -> list[int]:
-    """The processes below ``pids``, parents first; empty where there is no ``/proc``."""
+    """The descendants of ``pids``, parents first; empty if there is no ``/proc``."""
     children: dict[int, list[int]] = {}
     for pid in list_pids():
         stat = read_stat(pid)
-        # The leader of a process whose other threads still run also shows as a zombie.
+        # A process whose first thread has ended while others run also has the state of a zombie.
         if stat is not None and (stat.state != "Z" or stat.threads > 1):
             children.setdefault(stat.parent, []).append(pid)
     found, queue = [], list(pids)
@@ -33,7 +33,7 @@ def descendants(*pids: int) -> list[int]:
 def kill_tree(pid: int, *, grace_s: float = 0.0) -> None:
     """End ``pid``, its process group and all its descendants: SIGTERM, after ``grace_s`` SIGKILL.
 
-    Returns once none of them runs, at the latest ``KILL_S`` after the SIGKILL: what waits for a device ends later.
+    Returns when none of them runs, at the latest ``KILL_S`` after SIGKILL: one that waits for a device ends later.
     """
     tree = _Tree(pid)
     if grace_s > 0:
@@ -46,7 +46,7 @@ def kill_tree(pid: int, *, grace_s: float = 0.0) -> None:
 
 
 class _Tree:
-    """A process and everything that was seen below it, also after its parent has ended."""
+    """A process and its descendants, including those whose parent has ended."""
 
     def __init__(self, root: int) -> None:
         self._root = root
@@ -73,6 +73,6 @@ class _Tree:
 
 
 def _start_ticks(pid: int) -> int:
-    """When ``pid`` started; 0 when it does not run."""
+    """When ``pid`` started; 0 if it does not run."""
     stat = read_stat(pid)
     return 0 if stat is None or (stat.state == "Z" and stat.threads <= 1) else stat.start_ticks

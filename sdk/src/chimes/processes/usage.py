@@ -1,4 +1,4 @@
-"""Measures what processes use, from ``/proc``: memory, threads, sockets, descriptors."""
+"""Measures the memory, threads, sockets and descriptors of processes from ``/proc``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TOTAL = re.compile(rb"^MemTotal:\s+(\d+) kB", re.M)
 OOM_KILLS = re.compile(rb"^oom_kill (\d+)$", re.M)
 CGROUP = re.compile(r"^0::(.*)$", re.M)
 FREE_SOCKETS = 64
-"""Sockets whose buffers are not counted."""
+"""The buffers of this many sockets are not counted."""
 SOCKETS = re.compile(rb"^sockets: used (\d+)$.*^TCP: inuse (\d+) ", re.M | re.S)
 QUEUES = re.compile(rb"^ *\d+: \S+ \S+ \S+ ([0-9A-F]+):([0-9A-F]+) ", re.M)
 
@@ -35,18 +35,18 @@ def memory_bytes(pids: Iterable[int], *, limit: int, beside: int = 0) -> int:
     """Bytes in memory of these processes and ``beside``; shared pages are counted once where it exceeds ``limit``."""
     pids = list(pids)
     total = beside + sum(map(_resident, pids))
-    # The proportional size is exact, but the kernel walks every mapping for it.
+    # The proportional size is exact, but slow: the kernel must visit every mapping.
     return total if total <= limit else beside + sum(map(_proportional, pids))
 
 
 def total_memory_bytes(source: str = "meminfo") -> int | None:
-    """The memory of this machine; None where ``/proc/SOURCE`` does not say."""
+    """The memory of this machine; None if ``/proc/SOURCE`` does not contain it."""
     match = TOTAL.search(read_proc(source))
     return int(match[1]) * 1024 if match else None
 
 
 def oom_kills() -> int:
-    """How many processes of this control group the kernel has killed because memory ran out; 0 where it is unknown."""
+    """How many processes of this control group the kernel has killed because memory ran out; 0 if unknown."""
     match = CGROUP.search(os.fsdecode(read_proc("self/cgroup")))
     try:
         with open(f"/sys/fs/cgroup{match[1] if match else ''}/memory.events", "rb") as file:
@@ -57,7 +57,7 @@ def oom_kills() -> int:
 
 
 def count_threads(root: int) -> dict[int, int]:
-    """The processes from ``root`` on, with their numbers of threads."""
+    """``root`` and its descendants, with their numbers of threads."""
     if not os.path.exists(f"/proc/{root}/task/{root}/children"):
         return dict.fromkeys([root, *descendants(root)], 1)
     found: dict[int, int] = {}
@@ -75,7 +75,7 @@ def count_threads(root: int) -> dict[int, int]:
 
 
 def count_descriptors(pid: int) -> int:
-    """Open files of a process, 0 where it does not exist."""
+    """The number of open files of a process; 0 if it does not exist."""
     folder = f"/proc/{pid}/fd"
     try:
         # Kernels before 6.2 give no size.
@@ -91,12 +91,12 @@ def socket_bytes(pid: int) -> int:
         return 0
     count, connections = map(int, match.groups())
     held = max(0, count - FREE_SOCKETS) * int(read_proc("sys/net/core/wmem_default") or 0)
-    # The buffers of TCP grow by themselves.
+    # The kernel enlarges TCP buffers automatically.
     return held + sum(_queued(pid) if connections else ())
 
 
 def folder_status(pid: int, folder: str) -> os.statvfs_result | None:
-    """The file system of a folder as ``pid`` sees it; None where the folder or the process does not exist."""
+    """The file system of a folder as ``pid`` sees it; None if the folder or the process does not exist."""
     try:
         return os.statvfs(f"/proc/{pid}/root{folder}")
     except OSError:

@@ -1,6 +1,6 @@
-"""The size of Arrow data from another process: the values it stands for, not the bytes it takes on the wire.
+"""Counts the values of Arrow data from another process, which may be few bytes on the wire.
 
-A compressed body, a dictionary, a view or a column of nulls can stand for any number of values in a few bytes.
+A compressed body, a dictionary, a view or a column of nulls can hold any number of values in a few bytes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["MOST_VALUES", "count_values", "has_compressed_body"]
 
 MOST_VALUES = 50_000_000
 BYTES_PER_VALUE = 16
-"""Of what rows share (a dictionary, the bytes behind views) so much counts as one value for each row."""
+"""For memory that rows share (a dictionary, the bytes of views): this many bytes count as one value of each row."""
 HEADER, CUSTOM_METADATA = 2, 4
 DATA, COMPRESSION = 1, 3
 
 
 def count_values(array: pa.Array) -> int:
-    """At least as many values as reading the array one by one would give. Raises ConfigError for an exotic type."""
+    """The number of values in an array, or more. Raises ConfigError for an unsupported type."""
     dtype = array.type
     if isinstance(array, pa.ExtensionArray):
         return count_values(array.storage)
@@ -43,9 +43,9 @@ def count_values(array: pa.Array) -> int:
 
 
 def has_compressed_body(data: bytes) -> bool:
-    """Whether any message of an Arrow IPC stream says that its body is compressed, in any version of the format.
+    """Whether any message of an Arrow IPC stream has a compressed body, in any version of the format.
 
-    Raises what pyarrow raises, and ValueError, for other data.
+    For other data it raises ValueError and the errors of pyarrow.
     """
     reader = pa.ipc.MessageReader.open_stream(pa.py_buffer(data))
     try:
@@ -62,7 +62,7 @@ def _is_compressed(kind: str, metadata: bytes) -> bool:
     header = _table(metadata, root, HEADER)
     if kind == "dictionary" and header is not None:
         header = _table(metadata, header, DATA)
-    # Before version 1.0 of the format it stood in the message's own metadata.
+    # Before version 1.0 of the format the compression was part of the message's metadata.
     return header is None or bool(_field(metadata, header, COMPRESSION) or _field(metadata, root, CUSTOM_METADATA))
 
 

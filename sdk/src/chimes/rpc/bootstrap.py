@@ -9,9 +9,9 @@ standard input. PROGRAM is a module's dotted name, or a file. Messages that the 
 - ``clean``: end the processes that earlier sessions left running.
 
 The first frame on a session's socket names the function of the program to call and its arguments. A process
-that serves a session has no control socket, and no socket of any other session. So what a session leaves behind
-holds only a socket whose other end is closed. Only the standard library: this file also runs where the SDK is not
-installed.
+that serves a session has no control socket, and no socket of any other session. So a process that a session leaves
+running only holds a socket whose other end is closed. This file needs only the standard library, because it also runs
+where the SDK is not installed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def load(program: str) -> ModuleType:
     """Import a module by its dotted name, or a file by its path."""
     if not program.endswith(".py"):
         return importlib.import_module(program)
-    # Not by sys.path: there another module of this name could come first.
+    # By its path, because sys.path may contain another module of this name.
     spec = importlib.util.spec_from_file_location(f"_chimes_{Path(program).stem}", program)
     if spec is None or spec.loader is None:
         raise ImportError(program)
@@ -61,7 +61,7 @@ frames = load(str(Path(__file__).with_name("frames.py")))
 class Connection:
     """A session's socket: the requests that come in, and one answer to each.
 
-    ``events``: what this process noticed of its own side effects, sent with every answer.
+    ``events``: the side effects that this process reports about itself, sent with every answer.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -78,7 +78,7 @@ class Connection:
         return header, blobs
 
     def answer(self, value: Any, blobs: Sequence[bytes] = ()) -> None:
-        """Answer the last request. Raises what ``write_frame`` raises for a value that cannot be sent."""
+        """Answer the last request. Raises the errors of ``write_frame`` for a value that cannot be sent."""
         frames.write_frame(
             self._socket, {"number": self._number, "ok": True, "value": value, "events": self.events}, blobs
         )
@@ -124,14 +124,14 @@ def _text(error: BaseException) -> str:
 
 
 class FirstProcess:
-    """Reads the control socket and starts what serves the sessions."""
+    """Reads the control socket, and starts a process for each session."""
 
     def __init__(self, program: str) -> None:
         self._control = _take_standard_input()
         self._program = load(program)
 
     def serve(self) -> None:
-        """Do what the messages ask for, until the other side closes the control socket."""
+        """Carry out the messages until the other side closes the control socket."""
         while message := self._receive():
             request, descriptors = message
             match request["op"]:
@@ -180,7 +180,7 @@ class FirstProcess:
         self._control.close()
         connection = Connection(session)
         self._call(connection)
-        # The other side ends this process: what runs at its own end would be seen or not by chance.
+        # The other side ends this process, so that no exit handlers run: their events might be observed or not.
         connection.wait_for_end()
 
     def _call(self, connection: Connection) -> None:
@@ -197,8 +197,8 @@ def _take_standard_input() -> socket.socket:
 
 
 def _end_leftovers() -> int:
-    """End what is left of earlier sessions; the number of processes that could not be ended."""
-    # Only in a process namespace of its own (bubblewrap is process 1, this one 2) all others are leftovers.
+    """End the processes that earlier sessions left running; return how many could not be ended."""
+    # In a sandbox bubblewrap is process 1 and this one 2: all others were left by sessions.
     left = _others() if os.getpid() == 2 else []
     for _ in range(CLEANING_ROUNDS):
         for pid in left:

@@ -1,7 +1,6 @@
-"""Children that serve one component or one import, one after another, and all that was seen of them.
+"""The child processes of one component or one import, started one after another, and their events.
 
-Whatever goes wrong in a child becomes one ``StepFailedError``; a child that broke off is replaced by a new one when
-the next session is asked for.
+Every failure of a child becomes a ``StepFailedError``. If a child has ended, the next session starts a new one.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from chimes.rpc.codec import decode, encode
 from chimes.rpc.failure import ANSWERS, StepFailedError
 from chimes.rpc.frames import BrokenFrameError, ClosedError, TimedOutError
 from chimes.rpc.process import Answer, ChildProcess, Place, SessionSocket
-from chimes.sandbox import Event
+from chimes.sandbox import Cause, Event
 from chimes.sandbox.events import Kind
 
 __all__ = ["INSIDE_ROOT", "Children", "RemoteSession", "parse_events"]
@@ -39,8 +38,8 @@ BUILTIN_ERRORS = frozenset(
 class Children:
     """The children in one place, at most one at a time.
 
-    ``events``: what was seen of those that have ended. ``logs``: what they printed. ``exhausted``: the steps that
-    used up their time, with the cause.
+    ``events``: the events of children that have ended. ``logs``: their output. ``exhausted``: the steps that used up
+    their time, with the cause.
     """
 
     def __init__(self, place: Place, env: dict[str, str]) -> None:
@@ -48,7 +47,7 @@ class Children:
         self.env = env
         self.events: set[Event] = set()
         self.logs: list[str] = []
-        self.exhausted: dict[str, str] = {}
+        self.exhausted: dict[str, Cause] = {}
         self._child: ChildProcess | None = None
         self._prepared = False
         self._folders = contextlib.ExitStack()
@@ -72,11 +71,11 @@ class Children:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether no child runs: the next session starts in an empty place."""
+        """Whether no child runs: the next session starts a new one, with empty folders."""
         return self._child is None
 
     def run(self, function: str, step: str, timeout_s: float, **arguments: Any) -> Any:
-        """Call a function of the program in the first process of a fresh child; its answer, which is not trusted.
+        """Call a function of the program in the first process of a fresh child; the answer is not trusted.
 
         Raises StepFailedError.
         """
@@ -92,9 +91,9 @@ class Children:
 
     @contextlib.contextmanager
     def session(self, timeout_s: float) -> Iterator[RemoteSession]:
-        """A fresh process inside a child, ended when the block is left.
+        """A new process inside a child; it ends with the block.
 
-        Raises StepFailedError, also if it ends otherwise than as agreed.
+        Raises StepFailedError, also if the process ends in another way than as agreed.
         """
         self.refuse_exhausted(STARTING)
         self.prepare()
@@ -136,7 +135,7 @@ class Children:
                 self.stop()
 
     def child(self) -> ChildProcess:
-        """The child that runs, started where there is none. Raises InfrastructureError."""
+        """The running child; it is started if there is none. Raises InfrastructureError."""
         if self._child is None:
             env = self.env
             if not self.place.sandboxed:
@@ -148,7 +147,7 @@ class Children:
         return self._child
 
     def stop(self) -> None:
-        """End the child, keep what was seen of it."""
+        """End the child; keep its events and its output."""
         child, self._child, self._prepared = self._child, None, False
         if child is not None:
             child.kill()
@@ -156,7 +155,7 @@ class Children:
             self.logs.append(child.stderr_tail())
 
     def refuse_exhausted(self, step: str) -> None:
-        """Raise StepFailedError for a step that used up its time before: not every check waits for it again."""
+        """Raise StepFailedError for a step that used up its time before, so that not every check waits for it again."""
         if step in self.exhausted:
             if step in (ENDING, KILLING):
                 self.stop()
@@ -164,7 +163,7 @@ class Children:
 
     @contextlib.contextmanager
     def named(self, step: str) -> Iterator[None]:
-        """Turn what goes wrong on a socket into StepFailedError, and end the child."""
+        """Turn an error of a socket into StepFailedError, and end the child."""
         try:
             yield
         except TimedOutError:
@@ -175,9 +174,9 @@ class Children:
             self.give_up(step, "own", answer="broken", said=str(broken))
 
     def conclude(self, step: str, answer: Answer) -> Answer:
-        """The answer, if it is not an exception and the child is not about to be ended. Raises StepFailedError."""
+        """Return the answer. Raises StepFailedError for an exception, and if the sandbox is about to end the child."""
         if self._child is not None and self._child.cause() in SOON_ENDED:
-            # At which later step it is ended would be chance.
+            # It may be ended at any later step: the result must not depend on that.
             self.give_up(step, "crashed")
         self.events.update(parse_events(answer.events))
         if not answer.ok:
@@ -185,20 +184,20 @@ class Children:
         return answer
 
     def wait_for_session(self, step: str, timeout_s: float, *, agreed: bool) -> None:
-        """Wait until the session is gone. Raises StepFailedError unless it ended as agreed."""
+        """Wait until the session has ended. Raises StepFailedError unless it ended as agreed."""
         with self.named(step):
             status = self.child().wait_for_session(time.monotonic() + timeout_s)
         if agreed and status != GOODBYE:
             self.give_up(step, "crashed")
 
     def raise_error(self, step: str, error: Any) -> NoReturn:
-        """Raise StepFailedError for the exception that a child describes, in words of our own."""
+        """Raise StepFailedError for the exception that a child describes; only known error names are kept."""
         described: Mapping[str, Any] = error if isinstance(error, dict) else {}
         self.logs.append(str(described.get("traceback", ""))[:8000])
         code, kind, answer = (str(described.get(name)) for name in ("code", "type", "answer"))
         said = str(described.get("said", ""))[:2000]
         if described.get("full") is True and self._child is not None and self._child.cause() == "disk":
-            # The files that fill the disk stay there: the next step would fail, too.
+            # The files that fill the disk remain: the next step would also fail.
             self.give_up(step, "disk", said=said)
         raise StepFailedError(
             step,
@@ -209,8 +208,8 @@ class Children:
             said=said,
         )
 
-    def give_up(self, step: str, cause: str, *, answer: str | None = None, said: str = "") -> NoReturn:
-        """End a child that broke off, and raise StepFailedError with the cause that the sandbox knows."""
+    def give_up(self, step: str, cause: Cause, *, answer: str | None = None, said: str = "") -> NoReturn:
+        """End the child, and raise StepFailedError with the cause that the sandbox knows."""
         child = self._child
         known = child.cause() if child is not None else None
         tail = child.stderr_tail() if child is not None else ""
@@ -221,7 +220,7 @@ class Children:
 
 
 def parse_events(answered: Any) -> list[Event]:
-    """The events that a child without a sandbox noticed of itself; whatever is not an event is left out."""
+    """The events that a child without a sandbox reports about itself; invalid ones are left out."""
     lines = [line for line in answered if isinstance(line, list)] if isinstance(answered, list) else []
     return [
         Event(kind=line[0], action=line[1], target=line[2], refused=False)
@@ -231,7 +230,7 @@ def parse_events(answered: Any) -> list[Event]:
 
 
 class RemoteSession:
-    """One session: operations go in, values come out."""
+    """One session: requests operations and returns their values."""
 
     def __init__(self, children: Children, opened: SessionSocket, timeout_s: float) -> None:
         self._children = children
@@ -240,7 +239,7 @@ class RemoteSession:
         self._open = True
 
     def do(self, operation: str, *, step: str | None = None, timeout_s: float | None = None, **arguments: Any) -> Any:
-        """Ask for an operation. Raises StepFailedError."""
+        """Request an operation. Raises StepFailedError."""
         step = step or operation
         try:
             answer = self._ask(operation, arguments, step, timeout_s or self._timeout_s)
@@ -253,13 +252,13 @@ class RemoteSession:
             raise StepFailedError(step, answer="type", said=str(error)) from error
 
     def kill(self) -> None:
-        """End this session as a client that is killed. Raises StepFailedError."""
+        """Kill the process of this session, as a client may be killed. Raises StepFailedError."""
         self._open = False
         self._send("die", {}, KILLING, time.monotonic() + self._timeout_s)
         self._children.wait_for_session(KILLING, self._timeout_s, agreed=False)
 
     def end(self) -> None:
-        """End the session if it is open. Raises StepFailedError if it ends otherwise than as agreed."""
+        """End the session if it is open. Raises StepFailedError if it ends in another way than as agreed."""
         if self._open:
             self._open = False
             self._ask("end", {}, ENDING, self._timeout_s)

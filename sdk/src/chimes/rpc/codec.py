@@ -1,7 +1,7 @@
 """Values of the interfaces as JSON and Arrow IPC, the same in both processes.
 
-Only the types listed here exist: nothing is imported or constructed because of a name that was received. Data that
-is small on the wire and huge in memory is refused.
+Only the types listed here are supported: a received name never causes an import. Data that is small on the wire and
+huge in memory is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from chimes.errors import ChimesError, ConfigError
 from chimes.kinds.component import Value
 from chimes.kinds.descriptors import KINDS
+from chimes.kinds.schema import empty_batch
 from chimes.resources import Device
 from chimes.rpc.arrowsize import MOST_VALUES, count_values, has_compressed_body
 
@@ -42,7 +43,7 @@ def encode(value: Any, blobs: list[bytes]) -> Any:
         case pa.RecordBatch():
             return _blob("batch", batch_bytes(value), blobs)
         case pa.Table():
-            return {"$table": [encode(batch, blobs) for batch in value.to_batches()] or _empty(value, blobs)}
+            return {"$table": [encode(batch, blobs) for batch in value.to_batches() or [empty_batch(value.schema)]]}
         case dict():
             return {"$dict": [[str(key), encode(item, blobs)] for key, item in value.items()]}
         case list() | tuple():
@@ -51,13 +52,13 @@ def encode(value: Any, blobs: list[bytes]) -> Any:
 
 
 def decode(data: Any, blobs: list[bytes]) -> Any:
-    """The value that ``encode`` wrote. Raises ConfigError for anything else: it is not trusted."""
+    """The value that ``encode`` wrote. Raises ConfigError for any other data, because the sender is not trusted."""
     _check_depth(data)
     return _Decoder(blobs).value(data)
 
 
 class _Decoder:
-    """Decodes one value; every blob counts once, and all batches together have at most ``MOST_VALUES`` values."""
+    """Decodes one value; each blob is used once, and all batches together have at most ``MOST_VALUES`` values."""
 
     def __init__(self, blobs: list[bytes]) -> None:
         self._blobs: dict[int, bytes] = dict(enumerate(blobs))
@@ -83,20 +84,20 @@ class _Decoder:
                 return {str(key): self.value(item) for key, item in items}
             case None | bool() | int() | float() | str():
                 return data
-        raise ConfigError("what was received is not a value of the interface", fault="plugin")
+        raise ConfigError("the received data is not a value of the interface", fault="plugin")
 
     def batch(self, data: bytes) -> pa.RecordBatch:
         batch = read_batch(data)
         self._values += 1 + sum(map(count_values, batch.columns))
         if self._values > MOST_VALUES:
-            raise ConfigError(f"what was received has more than {MOST_VALUES} values", fault="plugin")
+            raise ConfigError(f"the received data has more than {MOST_VALUES} values", fault="plugin")
         return batch
 
     def table(self, items: list[Any]) -> pa.Table:
         try:
             return pa.Table.from_batches([self.value(item) for item in items])
         except (pa.ArrowException, TypeError, ValueError) as error:
-            raise ConfigError("what was received is not an Arrow table", fault="plugin") from error
+            raise ConfigError("the received data is not an Arrow table", fault="plugin") from error
 
 
 def batch_bytes(batch: pa.RecordBatch) -> bytes:
@@ -109,15 +110,15 @@ def batch_bytes(batch: pa.RecordBatch) -> bytes:
 
 
 def read_batch(data: bytes) -> pa.RecordBatch:
-    """The one batch in an Arrow IPC stream, validated in full, never compressed. Raises ConfigError."""
+    """The first batch of an Arrow IPC stream, fully validated. Raises ConfigError, also for compressed data."""
     try:
         if has_compressed_body(data):
-            raise ConfigError("what was received is compressed", fault="plugin")
+            raise ConfigError("the received data is compressed", fault="plugin")
         with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
             batch = reader.read_next_batch()
         batch.validate(full=True)
     except ARROW_ERRORS as error:
-        raise ConfigError("what was received is not an Arrow record batch", fault="plugin") from error
+        raise ConfigError("the received data is not an Arrow record batch", fault="plugin") from error
     return batch
 
 
@@ -126,16 +127,12 @@ def _blob(tag: str, data: bytes, blobs: list[bytes]) -> dict[str, int]:
     return {f"${tag}": len(blobs) - 1}
 
 
-def _empty(table: pa.Table, blobs: list[bytes]) -> list[Any]:
-    return [encode(pa.RecordBatch.from_pylist([], schema=table.schema), blobs)]
-
-
 def _validated(kind: type[Any], body: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_json(json.dumps(body))
     except (*ARROW_ERRORS, ChimesError) as error:
-        # A ValidationError is a ValueError; a schema's bytes are read by Arrow on the way.
-        raise ConfigError(f"what was received is not a valid {kind.__name__}", fault="plugin") from error
+        # pydantic's ValidationError is a ValueError; validating a schema may raise errors of Arrow.
+        raise ConfigError(f"the received data is not a valid {kind.__name__}", fault="plugin") from error
 
 
 def _check_depth(data: Any) -> None:
@@ -143,7 +140,7 @@ def _check_depth(data: Any) -> None:
     while layer:
         depth += 1
         if depth > DEEPEST:
-            raise ConfigError(f"what was received is more than {DEEPEST} layers deep", fault="plugin")
+            raise ConfigError(f"the received data is nested more than {DEEPEST} levels deep", fault="plugin")
         layer = [
             inner
             for item in layer

@@ -1,4 +1,4 @@
-"""A session's side in the child: makes components of one distribution, and calls their methods."""
+"""Serves one session in the child: constructs components of one distribution, and calls their methods."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ METHODS: dict[str, tuple[str, ...]] = {kind.name: kind.operations for kind in KI
 
 
 class Dispatcher:
-    """The objects that one session made. ``OPERATIONS`` names the methods that may be asked for."""
+    """The objects that one session constructed. ``OPERATIONS``: the methods that requests may name."""
 
     OPERATIONS: ClassVar[frozenset[str]] = frozenset({"call", "construct", "die", "inspect", "schema"})
 
@@ -44,7 +44,7 @@ class Dispatcher:
         self.echoed: list[Any] = []
 
     def serve(self, connection: Connection) -> None:
-        """Answer requests until one says ``end``."""
+        """Answer requests until the operation ``end``."""
         while True:
             request, received = connection.receive()
             if request["op"] == "end":
@@ -60,20 +60,20 @@ class Dispatcher:
     def operation(self, name: str) -> Callable[..., Any]:
         """The operation of this name. Raises NotFoundError for any other."""
         if name not in self.OPERATIONS:
-            raise NotFoundError(f"{name!r} is no operation")
+            raise NotFoundError(f"{name!r} is not an operation")
         operation: Callable[..., Any] = getattr(self, name)
         return operation
 
     def construct(self, *, kind: str, name: str, config: dict[str, Any], label: str) -> None:
-        """Import the component's class, validate the configuration, make the object ``label``."""
+        """Import the component's class, validate the configuration, construct the object ``label``."""
         target = self.target(kind, name)
         self.objects[label] = (kind, target(parse_config(target, config), self.context))
 
     def call(self, *, label: str, method: str, args: list[Any], kwargs: dict[str, Any], echo: bool = False) -> Any:
-        """Call a method of the interface. With ``echo`` its arguments come back, after those of earlier such calls."""
+        """Call a method of the interface. ``echo``: also return the arguments of all such calls so far."""
         kind, component = self.objects[label]
         if method not in METHODS[kind]:
-            raise NotFoundError(f"{method!r} is no method of a {kind}")
+            raise NotFoundError(f"{method!r} is not a method of a {kind}")
         function = getattr(component, method)
         result = function(component.config, *args) if method == "describe" else function(*args, **kwargs)
         plain = self.plain(result)
@@ -99,7 +99,7 @@ class Dispatcher:
         }
 
     def die(self) -> None:
-        """End this process as one that is killed."""
+        """Kill this process."""
         os.kill(os.getpid(), signal.SIGKILL)
 
     def registration(self, kind: str, name: str) -> Registration:
@@ -111,7 +111,7 @@ class Dispatcher:
         raise PluginLoadError(f"no {kind} {name!r} is registered")
 
     def find(self) -> Distribution:
-        """The distribution. Raises PluginLoadError where it has no entry points."""
+        """The distribution. Raises PluginLoadError if it has no entry points."""
         return find_distribution(self.distribution, self.site)
 
     def target(self, kind: str, name: str) -> type[Component[Any]]:
@@ -120,7 +120,7 @@ class Dispatcher:
         return target
 
     def plain(self, result: Any) -> Any:
-        """A result as values of the interface: iterators become lists, foreign Arrow data record batches."""
+        """A result as values of the interface: iterators become lists, Arrow data of other libraries record batches."""
         if isinstance(result, types.GeneratorType) or hasattr(result, "__next__"):
             items = list(itertools.islice(result, BLOBS + 1))
             if len(items) > BLOBS:
@@ -134,14 +134,14 @@ class Dispatcher:
 
 
 def _missing(target: type, interface: type) -> list[str]:
-    """The required methods that a class lacks, or has as something that cannot be called like them."""
+    """The required methods that a class lacks, or defines so that they cannot be called in the same way."""
     return sorted(
         name for name, wanted in vars(interface).items() if _is_required(wanted) and _lacks(target, name, wanted)
     )
 
 
 def _is_required(attribute: object) -> bool:
-    """Whether an attribute of an interface is a method that must be written."""
+    """Whether an attribute of an interface is a method that every component must define."""
     return bool(getattr(attribute, "__isabstractmethod__", False))
 
 

@@ -1,8 +1,8 @@
-"""Frames over a stream socket: a JSON header and binary blobs, every length checked before memory is spent on it.
+"""Frames over a stream socket: a JSON header and binary blobs. Lengths are checked before memory is allocated.
 
 Layout: 4 bytes magic, 4 bytes header length, 4 bytes number of blobs, 8 bytes length of each blob (all
-big endian), header, blobs. Only the standard library: a child process without the SDK loads this file, too.
-Descriptors that the other side sends along are never received: the kernel closes them.
+big endian), header, blobs. This file needs only the standard library, because child processes without
+the SDK also load it. File descriptors that the other side sends are never received: the kernel closes them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ClosedError(Exception):
 
 
 class BrokenFrameError(Exception):
-    """What came, or was to be sent, is not a frame, or it is larger than allowed."""
+    """The data that was received, or that should be sent, is not a frame, or is larger than allowed."""
 
 
 class TimedOutError(Exception):
@@ -46,8 +46,8 @@ def write_frame(
 ) -> None:
     """Write one frame before ``deadline`` (``time.monotonic()`` seconds). ``ended`` as in ``read_frame``.
 
-    Raises ClosedError, TimedOutError; before anything is written BrokenFrameError for a frame that is too large,
-    ValueError, TypeError or RecursionError for a header that JSON cannot hold.
+    Raises ClosedError and TimedOutError; before anything is written BrokenFrameError for a frame that is too large, and
+    ValueError, TypeError or RecursionError for a header that JSON cannot represent.
     """
     body = json.dumps(header, allow_nan=False).encode("utf-8")
     if len(body) > HEADER_BYTES or len(blobs) > BLOBS or sum(map(len, blobs)) > TOTAL_BYTES:
@@ -71,7 +71,7 @@ def read_frame(
     """Read one frame before ``deadline`` (``time.monotonic()`` seconds).
 
     ``ended``: a socket that becomes readable when the process on the other side has ended. The end of
-    ``connection`` does not tell: a process that the other side left running may hold it open.
+    ``connection`` is not enough: a process that the other side left running may hold it open.
     Raises ClosedError, BrokenFrameError, TimedOutError.
     """
 
@@ -134,7 +134,7 @@ def _read_some(connection: socket.socket, size: int, deadline: float | None, end
 def _wait(connection: socket.socket, wanted: int, deadline: float | None, ended: socket.socket | None) -> None:
     if connection.fileno() < 0:
         raise ClosedError("closed on this side")
-    # Not select: it knows only the first 1,024 descriptors.
+    # select supports only the first 1,024 descriptors.
     poll = select.poll()
     poll.register(connection, wanted)
     if ended is not None:
@@ -143,5 +143,5 @@ def _wait(connection: socket.socket, wanted: int, deadline: float | None, ended:
     if not ready:
         raise TimedOutError
     if connection.fileno() not in ready:
-        # A process writes before it ends: all that it wrote would be readable by now.
+        # All that the process wrote before its end would be readable now.
         raise ClosedError("the process has ended")

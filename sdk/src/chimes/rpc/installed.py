@@ -12,7 +12,7 @@ __all__ = ["add_site", "find_distribution"]
 
 
 def add_site(folder: str) -> None:
-    """Make what is installed in ``folder`` importable, before everything else."""
+    """Put ``folder`` first on the import path."""
     if folder not in sys.path:
         site.addsitedir(folder)
         sys.path.insert(0, folder)

@@ -1,4 +1,4 @@
-"""A child process without a sandbox: for code of the user's own."""
+"""A child process without a sandbox, for the user's own code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK = 4096
 
 
 class PlainProcess:
-    """One such process with a socket as its standard input; the last lines of its output are kept."""
+    """A process with a socket as its standard input; the last lines of its output are kept."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], control: socket.socket) -> None:
         reader, writer = os.pipe()
@@ -40,7 +40,7 @@ class PlainProcess:
     def kill(self) -> None:
         """End the process and all that it started."""
         self._process.kill()
-        # A process that left the tree may hold the other end open: the thread is not waited for any longer.
+        # A process that left the tree may hold the other end open, so the wait for the thread is limited.
         self._thread.join(1)
 
     def stderr_tail(self) -> str:

@@ -1,4 +1,4 @@
-"""A child process from its parent's side: starts it, and hands it a socket for each session.
+"""The parent's side of a child process: starts it, and sends it a socket for each session.
 
 The child runs ``bootstrap.py``; its standard input is the other end of the control socket. Only the child's first
 process holds that end: it receives the sessions' sockets and reports how each session ended.
@@ -24,18 +24,18 @@ from chimes.sandbox import Cause, Event, Limits, Mount, Sandbox
 __all__ = ["Answer", "ChildProcess", "Place", "SessionSocket"]
 
 INSIDE = "/chimes"
-"""Where the files of the child lie in a sandbox."""
+"""The folder of the child's files in a sandbox."""
 FILES = (Path(bootstrap.__file__), Path(frames.__file__))
 MESSAGE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where child processes run: ``environment`` is mounted as /env in a sandbox, or None for this interpreter.
+    """Where child processes run. ``environment``: mounted as /env in a sandbox; None for this interpreter.
 
     ``program`` serves the sessions: a module of the environment by its dotted name, or a file that needs only the
-    standard library. ``distribution`` has the components; ``site`` is the folder where it is installed (inside the
-    sandbox, where there is one).
+    standard library. ``distribution`` has the components; ``site`` is the folder where it is installed, as the
+    child sees it.
     """
 
     program: str | Path
@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer to one request, not trusted: ``error`` describes an exception; ``events`` are the child's own words."""
+    """An answer to one request, not trusted. ``error``: an exception. ``events``: those that the child reports."""
 
     ok: bool
     value: Any
@@ -100,7 +100,7 @@ class SessionSocket:
         )
 
     def close(self) -> None:
-        """Close it: nothing that the session left behind can be read any more."""
+        """Close it: what the session's processes write from now on is lost."""
         self._socket.close()
 
 
@@ -119,7 +119,7 @@ class ChildProcess:
                 raise
 
     def ask(self, operation: Literal["prepare", "clean"], deadline: float) -> Answer:
-        """Let the first process do something. Raises ClosedError, TimedOutError, BrokenFrameError."""
+        """Send a message to the first process; its answer. Raises ClosedError, TimedOutError, BrokenFrameError."""
         self._send(operation, deadline)
         return self._receive(deadline)
 
@@ -132,7 +132,7 @@ class ChildProcess:
         return self._hand_over("run", function, arguments, deadline, None)
 
     def wait_for_session(self, deadline: float) -> int | None:
-        """Wait until the present session has ended; its exit status, or None where it could not be started.
+        """Wait until the current session has ended; its exit status, or None if it could not be started.
 
         Raises ClosedError, TimedOutError, BrokenFrameError.
         """
@@ -140,31 +140,31 @@ class ChildProcess:
         return answer.value if answer.ok and isinstance(answer.value, int) else None
 
     def has_message(self) -> bool:
-        """Whether the first process sent a message to which no request belongs."""
+        """Whether the first process sent a message that answers no request."""
         self._control.settimeout(0)
         with contextlib.suppress(OSError):
             return bool(self._control.recv(1, socket.MSG_PEEK))
         return False
 
     def cause(self) -> Cause | None:
-        """Why it ended or will end, as the sandbox knows it; None without a sandbox."""
+        """The cause of its end, as the sandbox knows it; None without a sandbox."""
         return self._process.cause() if isinstance(self._process, Sandbox) else None
 
     def events(self) -> tuple[Event, ...]:
-        """What the sandbox saw; empty without one."""
+        """The events that the sandbox observed; empty without a sandbox."""
         return self._process.events() if isinstance(self._process, Sandbox) else ()
 
     def stderr_tail(self) -> str:
-        """The last of what it printed."""
+        """The end of its output."""
         return self._process.stderr_tail()
 
     def wait(self, timeout_s: float) -> None:
-        """Give a sandbox that is about to end the time to do so: then its cause is complete."""
+        """Wait for a sandbox that is about to end, so that its cause is known."""
         if isinstance(self._process, Sandbox):
             self._process.wait(timeout_s)
 
     def kill(self) -> None:
-        """End it with everything it started."""
+        """End it and every process that it started."""
         self._control.close()
         self._process.kill()
 

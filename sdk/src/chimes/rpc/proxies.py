@@ -1,4 +1,4 @@
-"""Components in another process: objects with the methods of the interface, which check the type of every answer."""
+"""Components in another process: proxies with the methods of the interface, which check the type of every answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["BackendProxy", "ConnectorProxy", "ModelProxy", "Proxy", "expect", "e
 
 T = TypeVar("T")
 PARTITIONS = 100
-"""The suite wants three at most, of less than a hundred rows."""
+"""The suite requests at most four partitions of less than a hundred rows."""
 
 
 class Proxy:
@@ -57,7 +57,7 @@ class ModelProxy(Proxy):
         return expect("predict", self.call("predict", batch), pa.RecordBatch)
 
     def predict_with_echo(self, batch: pa.RecordBatch) -> list[pa.RecordBatch]:
-        """Predict; the inputs of all such calls so far, this one included, as they are after the call."""
+        """Predict; return the inputs of all such calls so far, this one included, as they are after the call."""
         self.echoes += 1
         answer = expect("predict", self.call("predict", batch, echo=True), dict)
         expect("predict", answer.get("result"), pa.RecordBatch)
@@ -88,7 +88,7 @@ class ConnectorProxy(Proxy):
         return expect_all("read", self.call("read", request, partition), pa.RecordBatch)
 
     def read_table(self, request: ReadRequest, plan: ReadPlan) -> pa.Table:
-        """All rows of all partitions, columns as the batches have them; the planned schema where there are none."""
+        """All rows of all partitions, with the schema of the batches; with the planned schema if there are none."""
         batches = [batch for partition in plan.partitions for batch in self.read(request, partition)]
         return to_table(batches, plan.arrow_schema)
 
@@ -110,7 +110,7 @@ class BackendProxy(Proxy):
         return found
 
     def cancel(self, handle: JobHandle, grace_s: float) -> None:
-        """Ask for the end."""
+        """Cancel a job."""
         self.call("cancel", handle, grace_s=grace_s)
 
     def logs(self, handle: JobHandle) -> LogChunk:

@@ -1,4 +1,4 @@
-"""One command in a bubblewrap sandbox, watched from outside: the same at home and on a lane."""
+"""Runs one command in a bubblewrap sandbox and observes it from outside; the same on a laptop and on a lane."""
 
 from __future__ import annotations
 

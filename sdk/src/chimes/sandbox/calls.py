@@ -1,7 +1,7 @@
-"""Reads the lines that strace writes: a process, a system call, its arguments, its result.
+"""Parses the lines that strace writes: a process, a system call, its arguments, its result.
 
-Whatever the traced code chose (names, data) stands in quotes or angle brackets and is escaped there, so
-that it cannot be taken for anything else.
+Names and data that the traced code chose are quoted and escaped by strace, so that they cannot be confused with other
+parts of the line.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ LOCAL = re.compile(r'sa_family=AF_(?:UNIX|LOCAL), sun_path=("[^"\\]*(?:\\.[^"\\]
 FAMILY = re.compile(r"sa_family=(AF_\w+)")
 PORT = re.compile(r"sin6?_port=htons\((\d+)\)")
 HOST = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
-FIRST_CHANCE_PORT = 32_768
+FIRST_EPHEMERAL_PORT = 32_768
 
 
 @dataclass(frozen=True)
 class Call:
-    """One system call. ``error`` is a name (``EROFS``) or empty; ``path`` what a returned descriptor stands for.
+    """One system call. ``error`` is a name (``EROFS``) or empty; ``path`` the file of a returned descriptor.
 
-    ``result`` is as printed, ``?`` where the call never returned.
+    ``result`` is as printed; ``?`` if the call never returned.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Number:
-    """A process or descriptor, as the traced code sees it; ``path`` is what a descriptor stands for."""
+    """The number of a process or descriptor, as the traced code sees it; ``path`` is the file of a descriptor."""
 
     value: int
     path: str | None
@@ -85,25 +85,25 @@ def parse_number(text: str) -> Number | None:
 
 
 def parse_path(text: str) -> str | None:
-    """A path from a quoted argument; None where it could not be read."""
+    """A path from a quoted argument; None if strace could not read it."""
     return unquote(text[1 : text.rindex('"')]) if text.startswith('"') and text.count('"') > 1 else None
 
 
 @functools.lru_cache(maxsize=1024)
 def unquote(text: str) -> str:
-    """Escaped text as it was, made printable."""
+    """The text of an escaped string, made printable."""
     if "\\" in text:
         text = codecs.decode(text, "unicode_escape").encode("latin-1").decode("utf-8", "backslashreplace")
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def join(folder: str, path: str) -> str:
-    """A path made absolute, without looking at the file system."""
+    """An absolute path, computed without reading the file system."""
     return "/" + posixpath.normpath(posixpath.join(folder, path)).lstrip("/")
 
 
 def address(text: str) -> str | None:
-    """The first address in an argument, as text; None for one on this machine alone (a Unix socket, netlink)."""
+    """The first address in an argument, as text; None for a local one (a Unix socket, netlink)."""
     family = FAMILY.search(text)
     if family is None or family[1] in ("AF_UNIX", "AF_LOCAL", "AF_NETLINK", "AF_UNSPEC"):
         return None
@@ -111,8 +111,8 @@ def address(text: str) -> str | None:
     if port is None or host is None:
         return family[1]
     name = host[1] or f"[{host[2]}]"
-    is_chance = int(port[1]) >= FIRST_CHANCE_PORT and (name.startswith("127.") or name == "[::1]")
-    return f"{name}:{'*' if is_chance else port[1]}"
+    is_ephemeral = int(port[1]) >= FIRST_EPHEMERAL_PORT and (name.startswith("127.") or name == "[::1]")
+    return f"{name}:{'*' if is_ephemeral else port[1]}"
 
 
 def local_path(text: str) -> str | None:

@@ -1,7 +1,7 @@
 """The command line of a sandbox: its namespaces, mounts, limits and user.
 
-Two variants. If root starts it, root makes the mounts (so that folders that only root can read can be
-mounted) and the user is dropped inside; for any other user everything happens in a user namespace.
+There are two variants. If root starts the sandbox, root makes the mounts (so that folders that only root can read can
+be mounted), and the command runs as another user. For any other user everything happens in a user namespace.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 FIX = "apt-get install bubblewrap strace util-linux"
-# By full path: what stands first on PATH inside may come from an upload, and these two run before the user is dropped.
+# By full path, because PATH inside may begin with uploaded programs, and these run before the user is changed.
 PRLIMIT, SETPRIV, ENV = "/usr/bin/prlimit", "/usr/bin/setpriv", "/usr/bin/env"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a sandbox may use. ``memory_bytes`` counts the whole tree and what it keeps in its folders."""
+    """The limits of a sandbox. ``memory_bytes`` counts the whole process tree and the files in its folders."""
 
     wall_s: float = 300
     cpu_s: int = 300
@@ -58,7 +58,7 @@ class Mount:
 
 
 def find_tools() -> Mapping[str, str]:
-    """The programs that a sandbox is made of, by name. Raises InfrastructureError, with the fix, if one is missing."""
+    """The programs that a sandbox needs, by name. Raises InfrastructureError, with the fix, if one is missing."""
     if platform.system() != "Linux":
         raise InfrastructureError(
             f"a sandbox cannot be made on {platform.system()!r}", hint="run it on Linux, or check without a sandbox"
@@ -72,11 +72,11 @@ def find_tools() -> Mapping[str, str]:
 
 
 def traced(strace: str, output: str, calls: Iterable[str], raw: Iterable[str]) -> list[str]:
-    """The start of a command line that reports ``calls`` to the file ``output``; of those in ``raw`` numbers only."""
+    """The start of a command line that reports ``calls`` to the file ``output``; those in ``raw`` without decoding."""
     return [
         *(strace, "-q", "-f", "--seccomp-bpf", "-y", "-s", "64"),
         *("-e", "signal=SIGXCPU,SIGXFSZ,SIGSYS"),
-        # The question mark: a call that this architecture lacks is no error.
+        # With the question mark, a call that this architecture lacks is not an error.
         *("-e", "trace=" + ",".join(f"?{name}" for name in calls)),
         *("-e", "raw=" + ",".join(f"?{name}" for name in raw)),
         *("-o", output, "--"),
@@ -101,13 +101,13 @@ def bubblewrap(
     command += [*_system(), *_private(limits.disk_bytes)]
     for mount in mounts:
         command += _mount(mount)
-    # Last: until then these two are writable and without a size.
+    # Last, because mount points are created in these two before.
     command += ["--remount-ro", "/", "--remount-ro", "/dev", "--chdir", "/work", "--"]
     command += [PRLIMIT, *_limits(limits), "--"]
     if uid is not None:
         command += [SETPRIV, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--no-new-privs"]
         command += ["--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all", "--"]
-    # The environment comes last, too: a loader's variable must not reach what runs before the user is dropped.
+    # The environment is set last, so that no variable of the dynamic loader affects the programs before.
     variables = ENVIRONMENT | dict(env)
     return [*command, ENV, "-i", "--", *(f"{name}={value}" for name, value in variables.items()), *argv]
 
@@ -144,7 +144,7 @@ def _mount(mount: Mount) -> list[str]:
     source, target = mount.source.absolute(), PurePosixPath(mount.target)
     if not source.exists():
         raise InfrastructureError(
-            f"cannot mount {str(source)!r} in the sandbox: it does not exist", hint="make it before, or leave it out"
+            f"cannot mount {str(source)!r} in the sandbox: it does not exist", hint="make it first, or do not mount it"
         )
     if not target.is_absolute() or ".." in target.parts:
         raise InfrastructureError(
@@ -162,7 +162,7 @@ def _limits(limits: Limits) -> list[str]:
         "as": (resource.RLIMIT_AS, limits.address_bytes),
     }
     words = [f"--{name}={_allowed(number, value)}" for name, (number, value) in asked.items() if value is not None]
-    # Between the two the kernel tells the process, and the trace, what is about to happen.
+    # Between the soft and the hard limit the kernel sends SIGXCPU, which the trace reports.
     return [*words, f"--cpu={limits.cpu_s}:{limits.cpu_s + 5}", "--core=0"]
 
 

@@ -1,7 +1,7 @@
-"""Keeps what was seen of a sandbox: a set of events, bounded whatever happens inside.
+"""Keeps the events of a sandbox: a set of bounded size.
 
-What is kept does not depend on the order in which it was seen: of too many events of one kind in one place
-the most telling remain (refused before done).
+The result does not depend on the order of the events: of too many events of one kind in one place the most
+important remain (refused ones first).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ PLACES = frozenset(
     | {"root", "run", "sbin", "srv", "sys", "tmp", "usr", "var", "work"}
 )
 KEPT = {False: 32, True: 4096}
-"""How many events of one kind are kept for a place: in the sandbox's own folders (True) a plugin may write much."""
+"""How many events of one kind are kept for a place; more (True) for the sandbox's folders, which are written often."""
 TARGET_LENGTH = 240
 
 
 def place_of(path: str) -> str:
-    """The part of the system that a path lies in (``/etc``, ``/dev/shm``); ``/`` for what has no name beforehand."""
+    """The top-level folder of a path (``/etc``, ``/dev/shm``); ``/`` for other, unknown folders."""
     first, second = (*path.split("/", 3), "", "")[1:3]
     if f"/{first}/{second}" in PRIVATE:
         return f"/{first}/{second}"
@@ -36,11 +36,11 @@ def place_of(path: str) -> str:
 
 @dataclass(frozen=True, order=True)
 class Event:
-    """Something that code in a sandbox did or tried to do.
+    """An action of code in a sandbox, or an attempt at one.
 
     ``action`` is a verb (``open``, ``connect``, ``fork`` ...), the same for all system calls that do it. ``target``
-    is a path (absolute, printable, at most 240 characters), an address (``192.0.2.1:80``, a local port that
-    was drawn by chance as ``127.0.0.1:*``), a kind of socket, an error's name, or for signals ``1`` and ``2``
+    is a path (absolute, printable, at most 240 characters), an address (``192.0.2.1:80``, a random local
+    port as ``127.0.0.1:*``), a kind of socket, an error's name, or for signals ``1`` and ``2``
     (the sandbox's first process and the one it was made for), ``0``, ``-1``, ``self`` or ``other``.
     """
 
@@ -51,7 +51,7 @@ class Event:
 
 
 class EventLog:
-    """The events so far, each once, at most so many of one kind in one place."""
+    """The distinct events so far, a bounded number of each kind in each place."""
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, bool, str], set[Event]] = {}
@@ -63,15 +63,15 @@ class EventLog:
         events = self._groups.setdefault(key, set())
         events.add(Event(kind, action, target[:TARGET_LENGTH], refused))
         if len(events) > 2 * KEPT[is_private]:
-            self._groups[key] = _most_telling(is_private, events)
+            self._groups[key] = _most_important(is_private, events)
 
     def sorted(self) -> tuple[Event, ...]:
-        """The events that are kept."""
-        groups = (_most_telling(is_private, events) for (_, is_private, _), events in self._groups.items())
+        """The kept events, sorted."""
+        groups = (_most_important(is_private, events) for (_, is_private, _), events in self._groups.items())
         return tuple(sorted(set().union(*groups)))
 
 
-def _most_telling(is_private: bool, events: set[Event]) -> set[Event]:
+def _most_important(is_private: bool, events: set[Event]) -> set[Event]:
     if len(events) <= KEPT[is_private]:
         return events
     return set(heapq.nsmallest(KEPT[is_private], events, key=lambda event: (not event.refused, event)))

@@ -1,15 +1,14 @@
-"""A seccomp program that refuses system calls which neither the trace sees nor the limits count.
+"""A seccomp program that refuses system calls which the trace cannot observe or the limits cannot count.
 
-Refused are ``io_uring`` (the trace does not see its operations), new user namespaces (they can mount memory without
-a size limit), memory files, System V memory and semaphores and pages given to a pipe (this memory belongs to no
-process), calls of a foreign architecture (they have other numbers), filters with a listener (they let calls pass
-the trace), and copies of another process's descriptors. All of them answer as on a kernel without them, and
-libraries fall back.
+It refuses ``io_uring`` (its operations are not traced), new user namespaces (they can mount memory without a size
+limit), memory files, System V memory and semaphores and pages given to a pipe (this memory belongs to no process),
+calls of another architecture (they have other numbers), filters with a listener (they hide calls from the trace), and
+copies of another process's descriptors. The answer is that of a kernel without these calls: libraries have a fallback.
 
-Larger buffers are refused because their memory is not counted: sockets keep the default size without an error, as
-the kernel does for too large requests; for pipes the call fails. The owner of a descriptor's signals cannot be set:
-the trace could not tell who sent such a signal. Sockets of a family that network namespaces do not isolate (vsock)
-reach the machine: the call is answered with a signal, because the trace sees signals but not refusals.
+Larger buffers are refused because their memory is not counted: for sockets the call has no effect, as for too large
+requests; for pipes it fails. The owner of a descriptor's signals cannot be set, because the trace does not show the
+sender of such a signal. Sockets of a family that network namespaces do not isolate (vsock) would reach the machine:
+the process gets a signal, because the trace shows signals and not refused calls.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ ALLOW, ERROR, TRAP = 0x7FFF0000, 0x00050000, 0x00030000
 CLONE_NEWUSER = 0x10000000
 X32 = 0x40000000
 FAMILIES = (0, 1, 2, 10, 16, 17)
-"""Unspecified, Unix, IPv4, IPv6, netlink, packet: what stays inside a network namespace, and is seen."""
+"""Unspecified, Unix, IPv4, IPv6, netlink, packet: the families that a network namespace isolates."""
 SOL_SOCKET, BUFFERS = 1, (7, 8, 32, 33)
 """SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE."""
 OWNERS, OWNERS_BY_IOCTL = (8, 15), (0x8901, 0x8902)
@@ -41,7 +40,7 @@ F_SETPIPE_SZ = 1031
 
 @dataclass(frozen=True, kw_only=True)
 class _Machine:
-    """What the kernel calls an architecture, and its numbers of the calls in question; ``sockets``: one, and a pair."""
+    """An architecture: its audit number, and the numbers of its system calls. ``sockets``: socket and socketpair."""
 
     audit: int
     absent: tuple[int, ...]
@@ -82,7 +81,7 @@ MACHINES = {
 
 
 def build_filter(machine: str | None = None) -> bytes:
-    """The program, as bubblewrap reads it. Raises InfrastructureError on an architecture that it does not know."""
+    """The program in bubblewrap's format. Raises InfrastructureError for an unknown architecture."""
     name = machine or platform.machine()
     known = MACHINES.get(name)
     if known is None:
@@ -112,7 +111,7 @@ def build_filter(machine: str | None = None) -> bytes:
 
 
 def _call(number: int, *body: Instruction) -> list[Instruction]:
-    """What is said of one call; ``body`` always comes to a return."""
+    """The instructions for one system call; ``body`` must end with a return on every path."""
     return [(EQUAL, 0, len(body), number), *body]
 
 

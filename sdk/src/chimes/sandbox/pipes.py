@@ -1,4 +1,4 @@
-"""The pipes of one sandbox: three that reach the process inside, and those on which bubblewrap and strace report."""
+"""The pipes of one sandbox: three for the command, and those for the reports of bubblewrap and strace."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Pipes:
         return self._ends[name, "write"]
 
     def take(self, name: str, end: str) -> int:
-        """An end that the caller closes from now on."""
+        """An end that the caller must close from now on."""
         return self._ends.pop((name, end))
 
     def close(self, *ends: tuple[str, str]) -> None:
-        """Close these ends, all that are left if none is named."""
+        """Close these ends; without arguments all open ends."""
         for key in ends or tuple(self._ends):
             with contextlib.suppress(KeyError):
                 os.close(self._ends.pop(key))

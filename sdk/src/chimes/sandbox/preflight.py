@@ -17,5 +17,5 @@ def preflight() -> None:
         if status != 0:
             raise InfrastructureError(
                 f"a sandbox around 'true' ended with {status} ({sandbox.cause()}): {sandbox.stderr_tail().strip()!r}",
-                hint="see what the kernel's log says of bwrap and strace",
+                hint="look for bwrap and strace in the kernel's log",
             )

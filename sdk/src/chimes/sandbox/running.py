@@ -1,4 +1,4 @@
-"""Runs one command in a sandbox: starts it, watches it, ends it, and knows why it ended."""
+"""Runs one command in a sandbox: starts it, observes it, ends it, and reports the cause of its end."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from chimes.sandbox.users import take_user
 __all__ = ["Cause", "Sandbox"]
 
 Cause = Literal["own", "memory", "time", "processes", "disk", "killed", "crashed", "infra"]
-"""Why code ended. A sandbox names all but ``own`` and ``crashed``, which its caller concludes."""
+"""Why code ended. A sandbox reports all causes except ``own`` and ``crashed``, which its caller determines."""
 
-# Where several limits are reached at once, the cause must not depend on which is noticed first.
+# If several limits are reached, the cause must not depend on which is noticed first.
 PRECEDENCE: tuple[Cause, ...] = ("processes", "memory", "disk", "time", "killed", "infra")
 INTERVAL_S = 0.05
 SETTLE_S = 1.0
@@ -45,21 +45,20 @@ CHUNK = 1 << 16
 
 
 class Sandbox:
-    """A command in a sandbox: own processes, no network, read-only system, limits; pipes or a socket connect it.
+    """A command in a sandbox: with its own processes, no network, a read-only system and limits.
 
     Inside, ``/work`` (home and working folder, with ``/work/tmp``), ``/tmp`` and ``/dev/shm`` can be written;
-    ``env`` is the whole environment beside PATH, HOME, LANG and PYTHONDONTWRITEBYTECODE, which it may replace.
-    When ``wall_s`` or ``memory_bytes`` is passed, a folder holds more files than ``disk_bytes`` has pages, or
-    processes were refused a second ago, the whole tree is ended.
-    It also ends with the process that started it, however that one ends.
+    ``env`` is the whole environment besides PATH, HOME, LANG and PYTHONDONTWRITEBYTECODE, which it may replace.
+    The whole tree is ended when it exceeds ``wall_s`` or ``memory_bytes``, when a folder contains more files than
+    ``disk_bytes`` has pages, one second after new processes were refused, and when the starting process ends.
     """
 
     stdin: io.FileIO
-    """Unbuffered, to the command where it has no ``control`` socket; closed by ``kill``."""
+    """Unbuffered, the command's standard input unless it has a ``control`` socket; closed by ``kill``."""
     stdout: io.FileIO
-    """Unbuffered, from the command where it has no ``control`` socket, not trusted; closed by ``kill``."""
+    """Unbuffered, the command's standard output unless it has a ``control`` socket; closed by ``kill``."""
     pid: int
-    """The sandbox's first process, seen from outside: everything inside is below it."""
+    """The sandbox's first process, as seen from outside: the parent of all processes inside."""
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class Sandbox:
     ) -> None:
         """Start it. Without ``trace`` there are no events, and a missing command is an exit status of 127.
 
-        ``control`` becomes the command's standard input; its standard output then goes where its errors go.
+        ``control`` becomes the command's standard input; its standard output is then merged into standard error.
 
         Raises InfrastructureError if the sandbox or the command cannot be started.
         """
@@ -102,7 +101,7 @@ class Sandbox:
             undo.pop_all()
         self.stdin = io.FileIO(self._pipes.take("stdin", "write"), "w")
         self.stdout = io.FileIO(self._pipes.take("stdout", "read"), "r")
-        # The thread that starts the sandbox is the one that stays: at the end of its parent's thread it is killed.
+        # The thread that starts the sandbox must not end before it: the kernel kills the sandbox with that thread.
         self._thread = threading.Thread(target=self._supervise, args=(command,), name="chimes-sandbox", daemon=True)
         self._thread.start()
         self._await_start()
@@ -112,7 +111,7 @@ class Sandbox:
     ) -> list[str]:
         command = [tools["setpriv"], "--pdeathsig", "KILL", "--"]
         if self._trace is not None:
-            # By this path strace opens the pipe itself, and nothing inside inherits it.
+            # strace opens the pipe by this path, so that no process inside inherits it.
             output = f"/proc/{os.getpid()}/fd/{self._pipes.writer('trace')}"
             command += traced(tools["strace"], output, TRACED, RAW)
         return command + bubblewrap(
@@ -143,16 +142,16 @@ class Sandbox:
         self.kill()
 
     def poll(self) -> int | None:
-        """The exit status as a shell tells it (128 + signal), None while anything runs. Code inside may choose it."""
+        """The exit status as in a shell (128 + signal); None while a process runs. Code inside can choose it."""
         return self._status if self._ended.is_set() else None
 
     def wait(self, timeout_s: float | None = None) -> int | None:
-        """Wait for the end; None if it still runs after ``timeout_s``. Then events, cause and tail are complete."""
+        """Wait for the end, then events, cause and tail are complete; None if it still runs after ``timeout_s``."""
         self._ended.wait(timeout_s)
         return self.poll()
 
     def kill(self) -> None:
-        """End all of it at once and close the pipes; does nothing the second time."""
+        """End all processes at once and close the pipes; a second call does nothing."""
         if not self._ended.is_set():
             self._end()
         self._ended.wait()
@@ -161,7 +160,7 @@ class Sandbox:
         self.stdout.close()
 
     def events(self) -> tuple[Event, ...]:
-        """What was done or tried inside so far, sorted; empty without a trace."""
+        """The events so far, sorted; empty without a trace."""
         if self._trace is None:
             return ()
         self._drain()
@@ -169,13 +168,13 @@ class Sandbox:
             return self._trace.events.sorted()
 
     def cause(self) -> Cause | None:
-        """Why it ended or is about to end, as the kernel shows it; None if it ended by itself.
+        """Why it ended or is about to end, as the kernel reports it; None if it ended by itself.
 
-        ``killed``: something inside signalled the first or the main process, wrote to its memory, or tried to.
+        ``killed``: a process inside sent a signal to the first or the main process, wrote to its memory, or tried to.
         """
         self._drain()
         if self._trace is not None and self._trace.main is not None and is_exiting(self._trace.main):
-            # A process that was killed is gone before strace writes the line that names the sender.
+            # strace writes the line that names the sender only after the killed process has ended.
             self._ended.wait(STOP_S)
             self._drain()
         seen = self._seen | (self._trace.seen if self._trace else set())
@@ -186,7 +185,7 @@ class Sandbox:
         return self._tail.decode("utf-8", "replace")
 
     def _drain(self) -> None:
-        """Take what strace has written by now: whatever code inside did before it answered is part of that."""
+        """Read what strace has written so far, which includes all that the code did before its answer."""
         with self._lock:
             if self._ended.is_set() or self._trace is None:
                 return
@@ -203,7 +202,7 @@ class Sandbox:
         except InfrastructureError as error:
             self._failure = error
         finally:
-            # Whatever failed here: nothing may run unwatched, and no thread may wait without end.
+            # After any failure no process may run unobserved, and no thread may wait forever.
             try:
                 if self._process is not None and self._status is None:
                     self._status = self._process.kill()
@@ -286,19 +285,19 @@ class Sandbox:
             refused_at = self._trace.exhausted_at
             has_too_many = refused_at is not None and now - refused_at > SETTLE_S
         else:
-            # The first process counts for the limit only where it belongs to the same user.
+            # The first process counts for the limit only if it has the same user.
             has_too_many = usage.tasks - (self._lease is not None) >= self._limits.processes
         if has_too_many:
             return "processes"
         if usage.memory_bytes > self._limits.memory_bytes:
             return "memory"
         if usage.is_crowded:
-            self._tell_full_disk()
+            self._add_full_disk()
             return "disk"
         return "time" if now - self._began > self._limits.wall_s else None
 
-    def _tell_full_disk(self) -> None:
-        # No call was refused for it: a folder in memory has room for as many empty files as there is memory.
+    def _add_full_disk(self) -> None:
+        # No call was refused: a folder in memory can hold empty files until the memory is full.
         if self._trace is not None:
             with self._lock:
                 self._trace.events.add("disk", "write", "ENOSPC", refused=True)
@@ -308,7 +307,7 @@ class Sandbox:
             self._seen.add(cause)
         self._stopped_at = self._stopped_at or time.monotonic()
         if self.pid:
-            # The kernel ends the rest of the namespace with it; strace reports that, and ends.
+            # The kernel also ends the other processes of the namespace; then strace ends.
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
         elif self._process is not None:
@@ -337,6 +336,6 @@ def _failure(output: str) -> InfrastructureError:
     elif "namespace" in output or "uid map" in output or "NEWNS" in output:
         hint = "allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0), or start it as root"
     else:
-        hint = "correct what it names, or check without a sandbox"
+        hint = "correct the reported problem, or check without a sandbox"
     last = " ".join(output.split())[-500:] or "it printed nothing"
     return InfrastructureError(f"the sandbox did not start: {last}", hint=hint)

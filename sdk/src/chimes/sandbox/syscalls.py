@@ -1,4 +1,4 @@
-"""The system calls that are traced, by what they do, and where in their arguments the telling ones stand."""
+"""The traced system calls by their effect, with the positions of the arguments that the trace needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns the lines of strace into events, and into causes for the end of a sandbox."""
+"""Derives the events of a sandbox, and the causes of its end, from the lines of strace."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from chimes.sandbox.syscalls import ADDRESSES, CHANGES, CONTROLS, FORKS, OPENS, 
 __all__ = ["Trace"]
 
 FIRST, MAIN = 1, 2
-"""Process numbers inside: bubblewrap's own, and the one that the sandbox was made for."""
+"""Process numbers inside: bubblewrap, and the command of the sandbox."""
 
 WATCHERS = ("0", "1", "2", "-1")
-"""Targets of a signal that mean these two, or all processes."""
+"""Targets of a signal that include these two processes: the group, each of them, all processes."""
 HARMLESS_SIGNALS = ("SIGCHLD", "SIGCONT", "SIGWINCH", "SIGURG")
 OUT_OF_DISK = ("ENOSPC", "EFBIG", "EDQUOT")
 PENDING = ("EINPROGRESS", "EALREADY", "EISCONN")
 QUIET = re.compile(
     r"/dev/(?:null|zero|full|u?random|tty|ptmx|pts/\w+|std\w+|fd/[012])|/proc/[\w-]+/fd/[012]"
-    r"|/dev/shm/sem\.[\w.-]+"  # a named semaphore: a lock between processes, as joblib makes one when it is imported
+    r"|/dev/shm/sem\.[\w.-]+"  # a named semaphore: a lock between processes; joblib makes one when it is imported
 )
 MEMORY = re.compile(r"/proc/([\w-]+)(?:/task/\d+)?/mem")
 PROCESS = re.compile(r"/proc/(\d+)")
@@ -38,12 +38,12 @@ LINE_LENGTH = 1 << 16
 
 
 class Trace:
-    """Understands a trace, piece by piece. Nothing is kept from before the command itself is executed.
+    """Reads a trace piece by piece. Events before the execution of the command are ignored.
 
-    ``started``: it is executed. ``main``: its process, seen from outside. ``seen``: causes of an end that
-    the trace shows (``processes``, ``disk``, ``time``, ``killed``). ``exhausted_at``: when the first process was
-    refused for their number (``time.monotonic()``), else None. A path relative to a folder that no
-    traced call entered is taken as relative to the command's own.
+    ``started``: the command is executed. ``main``: its process, as seen from outside. ``seen``: causes of an end that
+    the trace shows (``processes``, ``disk``, ``time``, ``killed``). ``exhausted_at``: when a new process was first
+    refused because of the limit (``time.monotonic()``), else None. A relative path of a process whose folder is unknown
+    is resolved in the command's folder.
     """
 
     def __init__(self, read_namespace_pids: Callable[[int], NamespacePids | None] = read_namespace_pids) -> None:
@@ -77,7 +77,7 @@ class Trace:
         }
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece, which may end anywhere."""
+        """Read the next piece, which may end inside a line."""
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             if not self._overlong:
@@ -87,7 +87,7 @@ class Trace:
             self._partial, self._overlong = b"", True
 
     def finish(self) -> None:
-        """Take the end: calls that never returned count as done."""
+        """Read the end: calls that never returned count as done."""
         for pid in list(self._unfinished):
             self._exit(pid)
 
@@ -98,7 +98,7 @@ class Trace:
             return
         pid = int(number)
         if self.started and pid not in self._identities:
-            # Now, while it is alive: it may be gone when its identity is needed.
+            # Read now: the process may have ended when its identity is needed.
             self._identities[pid] = self._identify(pid)
         if text[0] == "<":
             text = self._unfinished.pop(pid, "") + text.partition(" resumed>")[2]
@@ -191,7 +191,7 @@ class Trace:
                 self._write(pid, verb, path, call.error)
 
     def _write(self, pid: int, verb: str, path: str, error: str) -> None:
-        # What it wanted to make was there already: nothing would have changed anywhere.
+        # The file or address existed already, so the call would have changed nothing.
         if error in ("EEXIST", "EADDRINUSE") or not path.startswith("/") or QUIET.fullmatch(path):
             return
         if memory := MEMORY.fullmatch(path):
@@ -200,7 +200,7 @@ class Trace:
         if error in OUT_OF_DISK:
             self._out_of_disk(error)
         if error == "EROFS" and path.startswith(OWN):
-            # What can be written is never read-only: a link led away from there.
+            # These folders are never read-only, so the path led through a link to another place.
             path = "/"
         self.events.add("write", verb, path, refused=bool(error))
 
@@ -237,7 +237,7 @@ class Trace:
             self.events.add("process", "execve", path, refused=bool(call.error))
 
     def _ask(self, pid: int, call: Call) -> None:
-        # A call that is permitted, as for a descriptor table of its own, changes nothing outside the process.
+        # A permitted call, such as unsharing the descriptor table, changes nothing outside the process.
         if call.error == "EPERM":
             self.events.add("system", call.name, "", refused=True)
 
@@ -251,7 +251,7 @@ class Trace:
 
     def _describe(self, pid: int, call: Call) -> None:
         whom, descriptor = parse_number(call.arg(0)), parse_number(call.result)
-        # Two processes may have a descriptor of one number: the one that could be an attack is believed.
+        # Two processes may have a descriptor with the same number: the one that could be an attack is kept.
         if whom is not None and descriptor is not None and self._descriptors.get(descriptor.value) not in (FIRST, MAIN):
             self._descriptors[descriptor.value] = whom.value
 
@@ -273,7 +273,7 @@ class Trace:
         own = self._identities.get(pid)
         is_main = own is not None and own.outside == self.main
         if name in ("tkill", "tgkill") and (target == "self" or (own is None and signal == "SIGABRT")):
-            # A process ends itself by these two in abort(); one that is gone before it was identified did that, too.
+            # abort() ends the calling process by these; so does one that ended before it was identified.
             return False
         # "All" never means the sender.
         return target in ("0", "1", "2") or (target == "self" and is_main) or (target == "-1" and not is_main)
@@ -287,7 +287,7 @@ class Trace:
         if target not in WATCHERS or (target == "0" and not sort.endswith("_PGRP")):
             return
         if verb == "limit":
-            # Its end is the attack's doing, not a limit's, whichever is seen first.
+            # The attack is the cause of its end, not a limit, whichever is seen first.
             self._has_foreign_limits = True
             self.seen.discard("time")
         self.seen.add("killed")

@@ -1,4 +1,4 @@
-"""Measures what a sandbox uses: memory, processes, room in its folders."""
+"""Measures the memory, the processes and the folders of a sandbox."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from chimes.sandbox.command import PRIVATE, Limits
 __all__ = ["Usage", "measure"]
 
 INODE_BYTES = 1024
-"""What the kernel needs for a file, however small."""
+"""The kernel's memory for one file, in addition to its content."""
 FREE_DESCRIPTORS = 4096
-"""Descriptors whose pipes are not counted."""
+"""This many descriptors are not counted as pipes."""
 PIPE_BYTES = 8 << 10
-"""What the kernel lets a pipe hold when its user has more than a thousand of them (``fs.pipe-user-pages-soft``)."""
+"""The capacity of a pipe whose user has more than a thousand of them (``fs.pipe-user-pages-soft``)."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Of a whole sandbox: ``tasks`` are processes and threads.
+    """The usage of a whole sandbox: ``tasks`` are processes and threads.
 
-    ``is_full``: one of its folders has no room. ``is_crowded``: one holds more files than pages, so that its size
-    says nothing any more.
+    ``is_full``: one of its folders has no free space. ``is_crowded``: one contains more files than pages, so that its
+    size no longer limits its memory.
     """
 
     memory_bytes: int
@@ -39,10 +39,10 @@ class Usage:
 
 
 def measure(first: int, limits: Limits) -> Usage:
-    """What the tree from process ``first`` on uses; shared pages are counted once where it would pass the limit."""
+    """The usage of ``first`` and its descendants; shared pages are counted once if the sum exceeds the limit."""
     threads = count_threads(first)
     folders, is_full, is_crowded = _folders(first, limits.disk_bytes)
-    # The most that pipes can hold, if all descriptors are of pipes.
+    # The most that pipes can hold, if all descriptors belong to pipes.
     pipes = max(0, sum(map(count_descriptors, threads)) - FREE_DESCRIPTORS) * PIPE_BYTES
     memory = memory_bytes(threads, limit=limits.memory_bytes, beside=folders + socket_bytes(first) + pipes)
     return Usage(memory, sum(threads.values()), is_full, is_crowded)

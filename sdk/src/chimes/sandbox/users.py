@@ -1,4 +1,4 @@
-"""Gives each sandbox that root starts a user of its own: the kernel counts processes per user."""
+"""Gives each sandbox that root starts its own user, because the kernel counts processes per user."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Lease:
     lock: FileLock
 
     def release(self) -> None:
-        """Give it back; nothing may run as this user any more."""
+        """Release the user; no process may run as this user any more."""
         self.lock.release()
 
 
 def take_user(folder: Path = FOLDER, users: int = USERS) -> Lease:
-    """The first user that is free. Raises InfrastructureError if none is, or if their locks cannot be written."""
+    """The first free user. Raises InfrastructureError if all are taken, or if their locks cannot be written."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for uid in range(FIRST_UID, FIRST_UID + users):

@@ -1,4 +1,4 @@
-"""Each file keeps its own metadata and type; before, only the release had those of its newest upload."""
+"""Each file gets its own metadata and type; before, only the release had those of its newest upload."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add them, with the release's for files that are there."""
+    """Add the columns; existing files get the values of their release."""
     op.add_column("file", sa.Column("type", sa.String(), nullable=True))
     op.add_column("file", sa.Column("about", sa.JSON(), nullable=False, server_default=sa.text("'{}'")))
     of_release = "(SELECT {} FROM release WHERE release.id = file.release_id)"

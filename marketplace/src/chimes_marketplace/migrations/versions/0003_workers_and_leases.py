@@ -13,12 +13,12 @@ branch_labels = None
 depends_on = None
 
 RETRY_NOTE = "tried again: it was never run, for want of a sound lane"
-"""How the automatic retry of a submission was recorded before, in its timeline."""
+"""The note in the timeline that marked an automatic retry before this migration."""
 JSON = sa.JSON(none_as_null=True)
 
 
 def upgrade() -> None:
-    """Add the columns and the table, fill them from what there is, and drop what they replace."""
+    """Add the columns and the table, fill them from existing values, and drop the columns that they replace."""
     add_leases()
     split_jobs()
     op.execute("ALTER TABLE run DROP COLUMN job")
@@ -54,7 +54,7 @@ def add_leases() -> None:
 
 
 def split_jobs() -> None:
-    """``job`` held the specification and the handle together. A run that was admitted had one holder."""
+    """Split ``job``, which contained both specification and handle. An admitted run had one holder."""
     run: Any = sa.table(
         "run",
         sa.column("id", sa.Integer()),
@@ -76,7 +76,7 @@ def split_jobs() -> None:
 
 
 def add_retries() -> None:
-    """Submissions that were retried automatically, by the note in their timelines."""
+    """Mark the submissions that were retried automatically, by the note in their timelines."""
     column: Any = sa.Column("is_auto_retried", sa.Boolean(), nullable=False, server_default=sa.false())
     op.add_column("submission", column)
     submission: Any = sa.table("submission", sa.column("id", sa.Integer()), sa.column("is_auto_retried", sa.Boolean()))
@@ -86,5 +86,5 @@ def add_retries() -> None:
 
 
 def downgrade() -> None:
-    """There is no way back: restore the backup from before."""
+    """This migration cannot be undone: restore the backup from before."""
     raise NotImplementedError("restore the backup from before the migration")

@@ -1,4 +1,4 @@
-"""The formats, by name: how each tells its schema and gives its rows."""
+"""The file formats, by name."""
 
 from __future__ import annotations
 

@@ -1,25 +1,34 @@
-"""CSV: the header row, types as configured or guessed, rows in stripes."""
+"""CSV: the header row, types that are declared or guessed from samples, rows in stripes.
+
+A column with a guessed type is read as text and converted by its form, so that no value is changed. A column with
+a declared type is converted by Arrow.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
-from chimes.errors import SchemaMismatchError
+from chimes.errors import ChimesError, SchemaMismatchError
 
 from chimes_files.batches import every_nth
-from chimes_files.formats.format import STRIPE_ROWS, Source, Want
+from chimes_files.config import CsvOptions
+from chimes_files.formats.format import STRIPE_ROWS, Source, Want, choose_samples
+from chimes_files.guessing.candidates import guess_form
+from chimes_files.guessing.forms import Form, find_form, find_misfit, with_form
 from chimes_files.schemas import check_columns
-from chimes_files.types import parse_type
 
 __all__ = ["CsvFormat"]
 
 _COLUMN = re.compile(r"In CSV column #(\d+): (.*)", re.DOTALL)
+_VALUE = re.compile(r"invalid value '(.*)'", re.DOTALL)
+_HINT = 'declare its type, for example "string", in `schema`, or correct the file'
 
 
 class CsvFormat:
@@ -28,17 +37,20 @@ class CsvFormat:
     label = "CSV"
     has_units = False
 
-    def schema(self, source: Source) -> pa.Schema:
-        """The columns of the header row, with configured types, or those guessed from the first block."""
-        options = source.config.csv
-        names, has_rows = _header(source)
+    def schema(self, sources: Sequence[Source]) -> pa.Schema:
+        """The columns of the first file's header row, with declared types or types guessed from samples."""
+        source = sources[0]
+        names, _ = _header(source)
         check_columns(source.path, names, names)
-        specs = {**options.types, **options.streams.get(source.stream, {})}
-        given = {name: parse_type(specs[name]) for name in names if name in specs}
-        if not options.infer or len(given) == len(names) or not has_rows:
-            return pa.schema([(name, given.get(name, pa.string())) for name in names])
-        with _open(source, given, names) as reader:
-            return reader.schema
+        declared = source.config.types_of(source.stream, "csv")
+        guessed = [name for name in names if name not in declared] if source.config.csv.infer else []
+        texts = _samples(sources, guessed) if guessed else pa.table({})
+        return pa.schema(
+            [
+                _guess(name, texts.column(name)) if name in guessed else pa.field(name, declared.get(name, pa.string()))
+                for name in names
+            ]
+        )
 
     def unit_rows(self, source: Source) -> None:
         """There are no units."""
@@ -50,10 +62,75 @@ class CsvFormat:
         check_columns(source.path, want.schema.names, names)
         if not has_rows:
             return
-        types = {name: want.schema.field(name).type for name in want.columns}
+        forms = {name: find_form(want.schema.field(name)) for name in want.columns}
+        types = {name: pa.string() if form else want.schema.field(name).type for name, form in forms.items()}
         start, stop, total = want.units or (0, 1, 1)
         with _open(source, types, names, want.columns) as reader:
-            yield from every_nth(iter(reader), start=start, stop=stop, total=total, stripe=STRIPE_ROWS)
+            for batch in every_nth(iter(reader), start=start, stop=stop, total=total, stripe=STRIPE_ROWS):
+                columns = [
+                    _converted(source, name, batch.column(name), form) if form else batch.column(name)
+                    for name, form in forms.items()
+                ]
+                yield pa.RecordBatch.from_arrays(columns, names=list(forms))
+
+
+def _samples(sources: Sequence[Source], columns: list[str]) -> pa.Table:
+    """Rows of some files as bytes. An error in any but the first file is left to the read, which names it."""
+    chosen, size_bytes = choose_samples(sources)
+    batches = _sample(chosen[0], columns, size_bytes)
+    for source in chosen[1:]:
+        with suppress(ChimesError, pa.ArrowException, OSError, ValueError):
+            batches += _sample(source, columns, size_bytes)
+    return pa.Table.from_batches(batches, pa.schema([(name, pa.binary()) for name in columns]))
+
+
+def _sample(source: Source, columns: list[str], size_bytes: int) -> list[pa.RecordBatch]:
+    names, has_rows = _header(source)
+    if not has_rows or not set(columns) <= set(names):
+        return []
+    batches: list[pa.RecordBatch] = []
+    with _open(source, dict.fromkeys(columns, pa.binary()), names, tuple(columns)) as reader:
+        for batch in reader:
+            batches.append(batch)
+            size_bytes -= batch.nbytes
+            if size_bytes <= 0:
+                break
+    return batches
+
+
+def _guess(name: str, column: pa.ChunkedArray) -> pa.Field:
+    try:
+        texts = column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.field(name, pa.binary())
+    form = guess_form(texts)
+    return with_form(pa.field(name, pa.string()), form) if form else pa.field(name, pa.string())
+
+
+def _converted(source: Source, name: str, texts: pa.Array, form: Form) -> pa.Array:
+    try:
+        return form.read(texts)
+    except pa.ArrowInvalid as error:
+        value = texts[find_misfit(texts, form.read)].as_py()
+        raise SchemaMismatchError(
+            f"column {name!r} of {source.path}{_row(source, name, value)}: {value!r} cannot be read as {form.dtype} "
+            f"without changing it; that type was guessed from the first rows",
+            hint=_HINT,
+        ) from error
+
+
+def _row(source: Source, column: str, value: str) -> str:
+    """Where ``value`` is first found in ``column``, for a message; empty if that cannot be told."""
+    rows = 0
+    with suppress(ChimesError, pa.ArrowException):
+        names, _ = _header(source)
+        with _open(source, {column: pa.string()}, names, (column,)) as reader:
+            for batch in reader:
+                index = pc.index(batch.column(0), value).as_py()
+                if index >= 0:
+                    return f", row {rows + index + 1}"
+                rows += batch.num_rows
+    return ""
 
 
 def _header(source: Source) -> tuple[tuple[str, ...], bool]:
@@ -62,7 +139,7 @@ def _header(source: Source) -> tuple[tuple[str, ...], bool]:
     encoding = "utf-8-sig" if options.encoding == "utf-8" else options.encoding
     with (
         source.storage.open_text(source.path) as raw,
-        # Bad bytes are left for Arrow to find: here they would be blamed on the header.
+        # Arrow reports invalid bytes with their column; an error here would name the header.
         io.TextIOWrapper(raw, encoding=encoding, errors="surrogateescape", newline="") as text,
     ):
         rows = csv.reader(
@@ -75,32 +152,18 @@ def _header(source: Source) -> tuple[tuple[str, ...], bool]:
         try:
             names = options.names or tuple(next(rows, ()))
         except csv.Error as error:
-            hint = "is the delimiter as said, and the file CSV?"
-            raise SchemaMismatchError(f"{source.path} has a bad header row: {error}", hint=hint) from error
+            hint = "correct `csv.delimiter` or `csv.quote`, or the file"
+            raise SchemaMismatchError(f"{source.path} has an invalid header row: {error}", hint=hint) from error
         if not names:
-            raise SchemaMismatchError(f"{source.path} has no header row", hint="write one, or set `csv.names`")
+            raise SchemaMismatchError(f"{source.path} has no header row", hint="add one, or set `csv.names`")
         return names, bool(text.read(1))
 
 
 @contextmanager
 def _open(
-    source: Source, types: dict[str, pa.DataType], names: tuple[str, ...], columns: tuple[str, ...] = ()
+    source: Source, types: dict[str, pa.DataType], names: tuple[str, ...], columns: tuple[str, ...]
 ) -> Iterator[pa.RecordBatchReader]:
     options = source.config.csv
-    read = pacsv.ReadOptions(
-        block_size=source.config.block_bytes,
-        encoding="utf8" if options.encoding == "utf-8" else options.encoding,
-        column_names=options.names,
-    )
-    parse = pacsv.ParseOptions(
-        delimiter=options.delimiter,
-        quote_char=options.quote or False,
-        double_quote=options.quote is not None,
-        escape_char=options.escape or False,
-        newlines_in_values=True,
-        # An empty line is a row with one null where there is one column; else it is nothing.
-        ignore_empty_lines=len(names) > 1,
-    )
     convert = pacsv.ConvertOptions(
         column_types=types,
         include_columns=list(columns),
@@ -108,6 +171,12 @@ def _open(
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )
+    read = pacsv.ReadOptions(
+        block_size=source.config.block_bytes,
+        encoding="utf8" if options.encoding == "utf-8" else options.encoding,
+        column_names=options.names,
+    )
+    parse = _parse_options(options, has_one_column=len(names) == 1)
     try:
         with (
             source.storage.open_text(source.path) as text,
@@ -115,14 +184,29 @@ def _open(
         ):
             yield reader
     except pa.ArrowInvalid as error:
-        raise _named(error, source.path, names) from error
+        raise _named(error, source, names) from error
 
 
-def _named(error: pa.ArrowInvalid, path: str, names: tuple[str, ...]) -> SchemaMismatchError:
-    match = _COLUMN.search(str(error))
-    if match and int(match[1]) < len(names):
-        message = f"column {names[int(match[1])]!r} of {path}: {match[2].strip()}"
-        return SchemaMismatchError(message, hint="give its type in `csv.types`, or mend the file")
-    return SchemaMismatchError(
-        f"{path} is not valid CSV: {error}", hint="is the delimiter as said, and no row longer than `block_bytes`?"
+def _parse_options(options: CsvOptions, *, has_one_column: bool) -> pacsv.ParseOptions:
+    return pacsv.ParseOptions(
+        delimiter=options.delimiter,
+        quote_char=options.quote or False,
+        double_quote=options.quote is not None,
+        escape_char=options.escape or False,
+        newlines_in_values=True,
+        # In a file of one column an empty line is a null.
+        ignore_empty_lines=not has_one_column,
     )
+
+
+def _named(error: pa.ArrowInvalid, source: Source, names: tuple[str, ...]) -> SchemaMismatchError:
+    match = _COLUMN.search(str(error))
+    if match is None or int(match[1]) >= len(names):
+        return SchemaMismatchError(
+            f"{source.path} is not valid CSV: {error}",
+            hint="correct `csv.delimiter`, raise `block_bytes` above the longest row, or correct the file",
+        )
+    name, reason = names[int(match[1])], match[2].strip()
+    value = _VALUE.search(reason)
+    row = _row(source, name, value[1]) if value else ""
+    return SchemaMismatchError(f"column {name!r} of {source.path}{row}: {reason}", hint=_HINT)

@@ -1,4 +1,4 @@
-"""What every format can do, and the values that it is asked with."""
+"""The interface of a file format, and the values that are passed to it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,32 @@ from chimes.errors import InvalidStateError
 from chimes_files.config import FilesConfig
 from chimes_files.storage import Storage
 
-__all__ = ["STRIPE_ROWS", "Format", "Source", "Want", "unit_range"]
+__all__ = ["STRIPE_ROWS", "Format", "Source", "Want", "choose_samples", "unit_range"]
 
 STRIPE_ROWS = 32
-"""How many rows of a text file go to one part before the next part has its turn."""
+"""How many consecutive rows of a text file belong to one part before the next part gets as many."""
 
+_MOST_SAMPLES = 16
 Units = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file to be read, of the stream that is called ``stream``."""
+    """One file of the stream called ``stream``; ``keys`` are the columns that its folders' names give."""
 
     storage: Storage
     config: FilesConfig
     path: str
     stream: str
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Want:
-    """What is wanted of a file that should have ``schema``: ``columns`` (at least one), and which ``units``.
+    """The ``columns`` (at least one) and ``units`` to read of a file that should have ``schema``.
 
-    ``prune`` is true of every row wanted and safe to decide by statistics; a format may use it to leave rows out.
+    Fields with guessed types have their form in their metadata. ``prune`` is true of every row wanted and safe to
+    decide by statistics; a format may use it to leave rows out.
     """
 
     schema: pa.Schema
@@ -52,14 +55,24 @@ class Format(Protocol):
     label: str
     has_units: bool
 
-    def schema(self, source: Source) -> pa.Schema:
-        """The columns of a file, from its metadata; of text, from its first block."""
+    def schema(self, sources: Sequence[Source]) -> pa.Schema:
+        """The columns of a stream: from the metadata of its first file, or guessed from samples of text.
+
+        A guessed field has its form in its metadata.
+        """
 
     def unit_rows(self, source: Source) -> Sequence[int] | None:
         """Rows of each unit, from metadata alone; None where the format has no units."""
 
     def read(self, source: Source, want: Want) -> Iterator[pa.RecordBatch]:
         """Batches with at least the columns wanted. Raises SchemaMismatchError unless the file has the schema."""
+
+
+def choose_samples(sources: Sequence[Source]) -> tuple[Sequence[Source], int]:
+    """The files to examine for types, the first one included and evenly spaced, and how many bytes of each."""
+    count = min(len(sources), _MOST_SAMPLES)
+    chosen = [sources[number * (len(sources) - 1) // max(1, count - 1)] for number in range(count)]
+    return chosen, max(1, sources[0].config.guess_bytes // count)
 
 
 def unit_range(path: str, units: Units | None, total: int) -> range:

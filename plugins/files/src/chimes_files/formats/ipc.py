@@ -18,13 +18,14 @@ class IpcFormat:
     label = "Arrow IPC"
     has_units = True
 
-    def schema(self, source: Source) -> pa.Schema:
-        """The schema in the footer."""
+    def schema(self, sources: Sequence[Source]) -> pa.Schema:
+        """The schema in the first file's footer."""
+        source = sources[0]
         with source.storage.open_file(source.path) as file, pa.ipc.open_file(file) as reader:
             return reader.schema
 
     def unit_rows(self, source: Source) -> Sequence[int]:
-        """The number of stored batches; how many rows each has stands only in the batch: they count as one."""
+        """One for each stored batch: its number of rows is not in the footer."""
         with source.storage.open_file(source.path) as file, pa.ipc.open_file(file) as reader:
             return [1] * reader.num_record_batches
 

@@ -1,31 +1,28 @@
-"""JSON Lines: fields as configured or found in the first block, rows in stripes.
+"""JSON Lines: fields that are declared or guessed from samples, rows in stripes.
 
 Decimals, dates and timestamps are written as text (ISO 8601); times and durations as whole numbers of their unit.
+Each block is parsed by Arrow, or value by value where Arrow refuses it or could change a number.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import pyarrow as pa
-import pyarrow.json as pajson
+import pyarrow.compute as pc
 import pyarrow.types as pt
 from chimes.errors import SchemaMismatchError
 
 from chimes_files.batches import every_nth
 from chimes_files.formats.format import STRIPE_ROWS, Source, Want
-from chimes_files.types import parse_type
+from chimes_files.formats.jsonblocks import Block, read_blocks
+from chimes_files.formats.jsonexact import read_exactly, written_type
+from chimes_files.formats.jsonfast import keeps_digits, parse
+from chimes_files.formats.jsonguess import guess_fields
+from chimes_files.guessing.forms import find_form, find_misfit, holds_numerals
 
 __all__ = ["JsonlFormat"]
-
-_BLOCK_BYTES = 1 << 16
-_DEEPEST = 64
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-"""Each bracket, and each text as a whole, so that the brackets in it are passed over."""
 
 
 class JsonlFormat:
@@ -34,17 +31,18 @@ class JsonlFormat:
     label = "JSON Lines"
     has_units = False
 
-    def schema(self, source: Source) -> pa.Schema:
-        """The stream's configured fields; if it has none, those found in the first block."""
-        options = source.config.jsonl
-        types = options.streams.get(source.stream, options.types)
-        given = pa.schema([(name, parse_type(spec)) for name, spec in types.items()])
-        if source.stream in options.streams or _is_empty(source):
-            return given
-        _check_depth(source)
-        with _open(source, given, "infer") as reader:
-            found = reader.schema
-        return pa.schema([given.field(field.name) if field.name in given.names else field for field in found])
+    def schema(self, sources: Sequence[Source]) -> pa.Schema:
+        """The declared fields, and those guessed from samples; only the former where `jsonl.streams` has the stream."""
+        source = sources[0]
+        types = source.config.types_of(source.stream, "jsonl")
+        declared = {name: pa.field(name, dtype) for name, dtype in types.items() if name not in source.keys}
+        named = [*source.config.jsonl.streams.get(source.stream, {}), *source.config.declared.get(source.stream, {})]
+        found: list[pa.Field] = []
+        if source.stream not in source.config.jsonl.streams:
+            found = guess_fields(sources, frozenset(declared))
+            named = named if found else list(declared)
+        fields = {field.name: declared.get(field.name, field) for field in found}
+        return pa.schema((fields | {name: declared[name] for name in named if name in declared}).values())
 
     def unit_rows(self, source: Source) -> None:
         """There are no units."""
@@ -52,88 +50,55 @@ class JsonlFormat:
 
     def read(self, source: Source, want: Want) -> Iterator[pa.RecordBatch]:
         """All rows, or those of some stripes."""
-        if _is_empty(source):
-            return
+        declared = frozenset(source.config.types_of(source.stream, "jsonl"))
         start, stop, total = want.units or (0, 1, 1)
-        with _open(source, want.schema, "error") as reader:
-            batches = (_typed(batch, want, source.path) for batch in reader)
-            yield from every_nth(batches, start=start, stop=stop, total=total, stripe=STRIPE_ROWS)
+        batches = (_typed(block, _parsed(block, want.schema, declared), want) for block in read_blocks(source))
+        yield from every_nth(batches, start=start, stop=stop, total=total, stripe=STRIPE_ROWS)
 
 
-@contextmanager
-def _open(source: Source, schema: pa.Schema, unexpected: str) -> Iterator[pa.RecordBatchReader]:
-    written = pa.schema([(field.name, _written(field.type)) for field in schema])
-    read = pajson.ReadOptions(block_size=source.config.block_bytes)
-    parse = pajson.ParseOptions(explicit_schema=written, unexpected_field_behavior=unexpected)
+def _parsed(block: Block, schema: pa.Schema, declared: frozenset[str]) -> dict[str, pa.Array]:
+    """All columns, in the types that they are written in."""
+    fast = [field for field in schema if not _has_numerals(field)]
+    written = pa.schema([(field.name, written_type(field.type)) for field in fast])
     try:
-        with (
-            source.storage.open_text(source.path) as text,
-            pajson.open_json(text, read_options=read, parse_options=parse) as reader,
-        ):
-            yield reader
-    except pa.ArrowInvalid as error:
-        raise _named(error, source, schema) from error
+        batch = parse(block.text, written, "error" if len(fast) == len(schema) else "ignore")
+    except pa.ArrowInvalid:
+        return read_exactly(block, schema, declared, schema.names)
+    if not keeps_digits(block.text, batch, [name for name in batch.schema.names if name not in declared]):
+        return read_exactly(block, schema, declared, schema.names)
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    slow = [name for name in schema.names if name not in columns]
+    return columns | read_exactly(block, schema, declared, slow) if slow else columns
 
 
-def _written(dtype: pa.DataType) -> pa.DataType:
-    # Arrow reads a date from a number of days; people write it as text.
-    return pa.string() if pt.is_date(dtype) else dtype
+def _has_numerals(field: pa.Field) -> bool:
+    if pt.is_struct(field.type):
+        return any(map(_has_numerals, field.type.fields))
+    return holds_numerals(field) or (pt.is_list(field.type) and _has_numerals(field.type.value_field))
 
 
-def _typed(batch: pa.RecordBatch, want: Want, path: str) -> pa.RecordBatch:
+def _typed(block: Block, columns: Mapping[str, pa.Array], want: Want) -> pa.RecordBatch:
+    """The columns wanted, in their own types instead of those that they are written in."""
     arrays = []
     for name in want.columns:
-        field, array = want.schema.field(name), batch.column(name)
-        try:
-            arrays.append(array.cast(field.type) if pt.is_date(field.type) else array)
-        except pa.ArrowInvalid as error:
-            raise SchemaMismatchError(
-                f"column {name!r} of {path}: {error}", hint="write dates as 2026-01-31, or give another type"
-            ) from error
+        array, field = columns[name], want.schema.field(name)
+        form = None if holds_numerals(field) else find_form(field)
+        if form:
+            arrays.append(_converted(block, name, array, form.read, f"{form.dtype}, which was guessed"))
+        elif array.type != field.type:
+            arrays.append(_converted(block, name, array, partial(pc.cast, target_type=field.type), str(field.type)))
+        else:
+            arrays.append(array)
     return pa.RecordBatch.from_arrays(arrays, names=list(want.columns))
 
 
-def _is_empty(source: Source) -> bool:
-    with source.storage.open_text(source.path) as text:
-        while block := text.read(_BLOCK_BYTES):
-            if block.strip():
-                return False
-    return True
-
-
-def _check_depth(source: Source) -> None:
-    # Arrow's parser works by recursion: what nests deep enough would end this whole process.
-    depth = 0
-    with source.storage.open_text(source.path) as text:
-        for match in _BRACKETS.finditer(text.read(source.config.block_bytes)):
-            bracket = match[0][:1]
-            depth += (bracket in b"[{") - (bracket in b"]}")
-            if depth > _DEEPEST:
-                raise SchemaMismatchError(
-                    f"{source.path} nests values more than {_DEEPEST} deep", hint="flatten it, or leave that field out"
-                )
-
-
-def _named(error: pa.ArrowInvalid, source: Source, schema: pa.Schema) -> SchemaMismatchError:
-    message = str(error)
-    if "unexpected field" in message and (name := _unplanned(source, schema)) is not None:
-        return SchemaMismatchError(
-            f"{source.path} has a field {name!r}, which was not planned", hint="name it and its type in `jsonl.types`"
-        )
-    return SchemaMismatchError(
-        f"{source.path} is not valid JSON Lines of the planned types: {message}",
-        hint="give types in `jsonl.types`; is no row longer than `block_bytes`?",
-    )
-
-
-def _unplanned(source: Source, schema: pa.Schema) -> str | None:
-    with source.storage.open_text(source.path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig") as lines:
-        for line in lines:
-            try:
-                row = json.loads(line) if line.strip() else {}
-            except RecursionError:
-                return None
-            for name in row:
-                if name not in schema.names:
-                    return str(name)
-    return None
+def _converted(block: Block, name: str, array: pa.Array, convert: Callable[[pa.Array], pa.Array], to: str) -> pa.Array:
+    try:
+        return convert(array)
+    except pa.ArrowInvalid as error:
+        index = find_misfit(array, convert)
+        line, _ = list(block.lines())[index]
+        raise SchemaMismatchError(
+            f"column {name!r} of {block.source.path}, line {line}: {array[index].as_py()!r} cannot be read as {to}",
+            hint='declare its type, for example "string", in `schema`, or correct the file',
+        ) from error

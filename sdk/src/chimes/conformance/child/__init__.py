@@ -1,1 +1,1 @@
-"""The process in which a plugin runs while it is judged, and the judge's connection to it."""
+"""The programs of the child processes in which untrusted code runs while it is judged."""

@@ -1,4 +1,4 @@
-"""What Python itself reports of a process's side effects, for children without a sandbox; native code is not seen."""
+"""Records side effects with Python's audit events, for children without a sandbox; native code is not observed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AUDITED = {
 
 
 def watch() -> list[list[str]]:
-    """A list to which every side effect from now on is added: kind, event, target."""
+    """Start to record side effects; return the list to which each is added: kind, event, target."""
     events: list[list[str]] = []
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
@@ -57,14 +57,14 @@ def _writes(path: Any, mode: Any, flags: Any) -> bool:
 
 
 def _is_local(event: str, args: tuple[Any, ...]) -> bool:
-    # A socket pair or a path connects processes of one machine, as asyncio does with itself. 1 is AF_UNIX.
+    # A socket pair or a Unix socket stays on this machine; asyncio uses one. 1 is AF_UNIX.
     if event == "socket.__new__":
         return bool(args[1] == 1)
     return event in ("socket.connect", "socket.bind", "socket.sendto") and isinstance(args[1], (str, bytes))
 
 
 def _is_below_descriptor(event: str, args: tuple[Any, ...]) -> bool:
-    # A name relative to an open folder (shutil.rmtree) says nothing about where it is.
+    # The path of a name relative to an open folder (shutil.rmtree) is not known.
     return event in ("os.remove", "os.rename", "os.mkdir", "os.chmod") and args[-1] != -1 and isinstance(args[-1], int)
 
 

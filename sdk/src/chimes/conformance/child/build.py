@@ -1,6 +1,6 @@
 """The program of a child in which a build backend runs (PEP 517; see ``chimes.rpc.bootstrap``).
 
-Only the standard library: the environment of a build has what the project asks for, and not the SDK.
+It needs only the standard library: the environment of a build contains the build requirements, and not the SDK.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def build(
 ) -> None:
     """Build a copy of ``source`` once, in the folder ``work``.
 
-    The answer is ``{"wheel": name}`` with the bytes, or ``{"requires": [...]}`` where the backend wants more than is
-    installed. ``staged``: what it wants is installed by now.
+    The answer is ``{"wheel": name}`` with the bytes, or ``{"requires": [...]}`` if the backend needs more requirements.
+    ``staged``: these are installed.
     """
     copy, dist = Path(work, "source"), Path(work, "dist")
     shutil.copytree(source, copy, symlinks=True)

@@ -1,7 +1,7 @@
-"""Imports modules, and tells what that changed in this process; the program of a child that imports a library.
+"""The program of a child that imports a library: imports modules, and reports what that changed in the process.
 
-Only the standard library: the environment of a library has what the library declares, and the SDK only where it is
-declared. What a child answers is not trusted.
+It needs only the standard library: the environment contains the library's declared dependencies, and the SDK only if
+it is one of them. The answers of a child are not trusted.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 
 
 def entry(connection: Connection, *, modules: list[str], first: list[str]) -> None:
-    """Import ``modules``; answer which of them failed, what that changed in this process, and what else came in.
+    """Import ``modules``; answer which failed, what changed in this process, and which other modules were imported.
 
-    The modules in ``first`` are imported before: what they change is not the library's doing.
+    The modules in ``first`` are imported before, so that their changes are not attributed to the library.
     """
     for name in first:
         _failure(name)
@@ -78,7 +78,7 @@ def state_with_filters() -> dict[str, Any]:
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """The names of what differs, sorted."""
+    """The sorted names of the parts that differ."""
     return sorted(name for name in after if after[name] != before[name])
 
 
@@ -97,7 +97,7 @@ def _is_of_others(name: str, modules: list[str]) -> bool:
 
 
 def _variables() -> list[bytes]:
-    """The environment of the C library: ``os.putenv`` changes only that."""
+    """The environment of the C library, which ``os.putenv`` changes without changing ``os.environ``."""
     found = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
     variables = (found[index] for index in itertools.count())
     return sorted(variable for variable in itertools.takewhile(bool, variables) if variable)

@@ -1,6 +1,6 @@
 """The program of a child that serves one plugin while it is judged (see ``chimes.rpc.bootstrap``).
 
-Light until a session is prepared, so that what an entry module imports can be seen.
+It imports no heavy module before a session is prepared, so that the imports of an entry module can be observed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["entry", "prepare", "session"]
 
 
 def prepare() -> None:
-    """Import what every session needs, once before the forks."""
+    """Import the modules that every session needs, once before the forks."""
     import chimes.conformance.child.session  # noqa: F401, PLC0415 - loads pydantic and pyarrow
 
 
 def entry(connection: Connection, *, distribution: str, site: str, watched: bool) -> None:
-    """Import the entry modules; answer what they registered and what the import changed in this process."""
+    """Import the entry modules; answer with their registrations and the changes in this process."""
     add_site(site)
     if watched:
         connection.events = watch()
@@ -35,7 +35,7 @@ def entry(connection: Connection, *, distribution: str, site: str, watched: bool
 
 
 def session(connection: Connection, *, distribution: str, site: str, root: str, watched: bool) -> None:
-    """Serve one session. ``watched``: Python itself reports the side effects."""
+    """Serve one session. ``watched``: record side effects with audit events."""
     from chimes.conformance.child.session import Session  # noqa: PLC0415 - loads pydantic and pyarrow
 
     add_site(site)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from chimes.conformance.harness import Case
 from chimes.context import Context
+from chimes.kinds.schema import empty_batch
 from chimes.processes.proc import has_exited
 from chimes.registry import import_target
 from chimes.rpc.bootstrap import describe
@@ -29,12 +30,12 @@ class Session(Dispatcher):
     }
 
     def move(self, *, name: str) -> None:
-        """Give what is constructed from now on new, empty folders."""
+        """Give new, empty folders to the components that are constructed from now on."""
         self.context = Context.under(self.root / "tmp" / name)
         os.environ["TMPDIR"] = str(self.context.tmp)
 
     def cases(self, *, kind: str, name: str) -> list[dict[str, Any]]:
-        """The cases that the harness wants to be tried; one empty case where there is no harness."""
+        """The cases of the harness; one empty case without a harness."""
         harness = self.harness(kind, name)
         found = [Case()] if harness is None else list(harness.cases(self.context))
         return [{"name": case.name, "config": dict(case.config), "device": case.device} for case in found]
@@ -52,14 +53,14 @@ class Session(Dispatcher):
     def types(self, *, kind: str, name: str, case: dict[str, Any]) -> Any:
         """The Arrow types that the harness claims, as an empty batch with one column each."""
         claimed = self.harness(kind, name).types(Case(**case))
-        return pa.RecordBatch.from_pylist([], schema=pa.schema([(f"c{i}", t) for i, t in enumerate(claimed)]))
+        return empty_batch(pa.schema([(f"c{i}", t) for i, t in enumerate(claimed)]))
 
     def seed(self, *, kind: str, name: str, case: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
         """Let the harness fill its source; the configuration that reads it."""
         return dict(self.harness(kind, name).seed(Case(**case), tables, self.context))
 
     def parallel(self, *, count: int, calls: list[dict[str, Any]]) -> list[Any]:
-        """Do the same calls in ``count`` forked processes at once; the last call's value of each, or its error."""
+        """Make the same calls in ``count`` forked processes at once; each process's last value, or its error."""
         gate_read, gate_write = os.pipe()
         branches = [self.branch(calls, gate_read) for _ in range(count)]
         os.close(gate_read)
@@ -97,15 +98,15 @@ class Session(Dispatcher):
         return str(path)
 
     def read(self, *, name: str) -> str | None:
-        """A file's text from the same folder, None where it is absent."""
+        """The text of a file in the same folder; None if it does not exist."""
         path = self.context.tmp / name
         return path.read_text("utf-8", "replace")[: 1 << 20] if path.exists() else None
 
     def alive(self, *, pids: list[int]) -> list[int]:
-        """The processes of these that still run."""
+        """Those of the processes that still run."""
         return [pid for pid in pids if not has_exited(pid)]
 
     def harness(self, kind: str, name: str) -> Any:
-        """The component's harness, None where it has none."""
+        """The component's harness; None if it has none."""
         target = self.registration(kind, name).harness
         return None if target is None else import_target(target)()

@@ -1,4 +1,4 @@
-"""The mutation gate: every check kills a mutant of its own, and no strict plugin fails.
+"""The mutation gate: every check must fail its own mutant, and no strict plugin may fail.
 
 ``python -m chimes.conformance.gate.matrix [--json]`` prints the matrix; exit status 0 only if it is whole.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from chimes.conformance.catalogue import CHECKS
 from chimes.conformance.gate.mutants import MUTANTS, Mutant, strict_wheel
 from chimes.conformance.run import Options, check_path
 from chimes.kinds.descriptors import KINDS, Kind
+from chimes.processes import scratch_folder
 
 __all__ = ["Matrix", "Row", "run_matrix"]
 
@@ -65,8 +65,7 @@ class Matrix:
 
 def run_matrix(mutants: Sequence[Mutant] = MUTANTS, kinds: Sequence[Kind] = tuple(KINDS)) -> Matrix:
     """Check the strict plugins and all mutants in the sandbox, two at a time."""
-    with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(2) as pool:
-        folder = Path(name)
+    with scratch_folder("chimes-gate-") as folder, ThreadPoolExecutor(2) as pool:
         strict = pool.map(lambda kind: _failed(_packed(folder / "strict" / kind, kind)), kinds)
         rows = pool.map(lambda mutant: _row(folder, mutant), mutants)
         failures = [f"{kind}: {code}" for kind, codes in zip(kinds, strict, strict=True) for code in sorted(codes)]

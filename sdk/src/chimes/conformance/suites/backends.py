@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from chimes.conformance.data.programs import (
+from chimes.conformance.subject import ComponentSubject
+from chimes.conformance.suites.check import ComponentCheck, code_of_error
+from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
+from chimes.conformance.testdata.programs import (
     COUNT,
     ENV,
     LINES,
@@ -20,13 +24,9 @@ from chimes.conformance.data.programs import (
     digest_lines,
     job,
 )
-from chimes.conformance.subject import ComponentSubject
-from chimes.conformance.suites.check import ComponentCheck
-from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.kinds.backend import JobHandle, JobSpec, JobState
-from chimes.rpc.failure import StepFailedError
 from chimes.rpc.proxies import BackendProxy, expect
 
 __all__ = ["B02", "B03", "B05", "B09", "B12", "B13"]
@@ -55,7 +55,6 @@ class B02(BackendCheck):
     source = "PSI/J: the state model"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The states seen, exit code and log."""
         token = subject.token("B02")
         with subject.backend(self.timeout_s) as backend:
             session = backend.session
@@ -75,7 +74,6 @@ class B02(BackendCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """The end, the way there, and the log."""
         if facts["early"]:
             yield self.finding("a job is final while it still runs", "report a final state when all has ended")
         if (facts["state"], facts["exit_code"]) != ("succeeded", 0):
@@ -99,7 +97,7 @@ class B03(BackendCheck):
     def look(self, subject: ComponentSubject) -> Facts:
         """The last status of a job that exits 3, and of one that exits with a random number."""
         # Numbers with a meaning in sysexits.h or in a shell are left out.
-        codes = (3, subject.nonce.rng(*subject.rng_labels("B03")).randrange(4, 64))
+        codes = (3, subject.rng("B03").randrange(4, 64))
         with subject.backend(self.timeout_s) as backend:
             jobs = [job("import sys; sys.exit(int(sys.argv[1]))", str(code)) for code in codes]
             keys = [f"b03-{number}-{subject.token('B03')}" for number in range(len(codes))]
@@ -111,7 +109,6 @@ class B03(BackendCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """A finding for the first job whose status is not failed, the number, exit_code, user."""
         for number, code, end in zip(("3", "with another number"), facts["codes"], facts["ends"], strict=True):
             if end != ["failed", code, "exit_code", "user"]:
                 state, exit_code, reason, fault = end
@@ -150,7 +147,6 @@ class B05(BackendCheck):
         return {"before": before.state.is_final, "state": last.state.value, "log": log == digest_line(token)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """The job ended with its client, or its output cannot be read."""
         if facts["before"] or facts["state"] != "succeeded":
             yield self.finding(
                 "a new process does not see a job run and succeed whose client was killed",
@@ -172,14 +168,13 @@ class B09(BackendCheck):
     source = "Ray: submission_id"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Handles, executions, and the errors."""
         token = subject.token("B09")
         rounds = range(1, ROUNDS + 1)
         with subject.backend(self.timeout_s) as backend:
             jobs = [job(COUNT, write(backend.session, f"count-{n}-{token}")) for n in range(ROUNDS + 1)]
             groups = [[backend.submit(jobs[0], key=f"b09-{token}") for _ in range(2)]]
             others = (job("pass"), jobs[0].model_copy(update={"env": {**ENV, "OTHER": token}}))
-            conflicts = [self.conflict(backend, other, f"b09-{token}") for other in others]
+            conflicts = [code_of_error(partial(backend.submit, other, key=f"b09-{token}")) for other in others]
             groups += [self.at_once(backend, subject, jobs[n], f"b09-{n}-{token}") for n in rounds]
             for handle in [handle for group in groups for handle in group if isinstance(handle, JobHandle)]:
                 follow(backend, handle)
@@ -197,16 +192,6 @@ class B09(BackendCheck):
             "conflicts": conflicts,
         }
 
-    def conflict(self, backend: BackendProxy, spec: JobSpec, key: str) -> str | None:
-        """The code of the error for another specification under a known key."""
-        try:
-            backend.submit(spec, key=key)
-        except StepFailedError as failure:
-            if failure.cause != "own":
-                raise
-            return failure.code or "other"
-        return None
-
     def at_once(self, backend: BackendProxy, subject: ComponentSubject, spec: JobSpec, key: str) -> list[Any]:
         """What some processes get that submit the same at the same moment."""
         make = {"kind": "backend", "name": subject.name, "config": subject.config, "label": "own"}
@@ -215,7 +200,6 @@ class B09(BackendCheck):
         return expect("submit", backend.session.do("parallel", step="submit", count=AT_ONCE, calls=calls), list)
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Two jobs, or no conflict."""
         said = f"executions: {facts['counts']}"
         if not facts["same"][0] or facts["counts"][0] != 1:
             yield self.finding(
@@ -291,7 +275,6 @@ class B12(BackendCheck):
         return ends, [name, *(f"{name}{n}" for n in range(3))]
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each wrong state."""
         if facts["finished"] != "succeeded":
             yield self.finding(
                 "cancelling an ended job changes its state", "do not change a final state", said=facts["finished"]
@@ -338,7 +321,6 @@ class B13(BackendCheck):
         return {"started": len(pids), "alive": len(alive), "state": state}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Processes that are left."""
         if facts["started"] < 2:
             yield self.finding("a job that starts processes did not run", "run the command as it is given")
         elif facts["alive"]:

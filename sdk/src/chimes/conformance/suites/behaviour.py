@@ -1,4 +1,4 @@
-"""The checks of side effects (S09, S22), judged by the events that were observed from outside the process."""
+"""The checks of side effects (S09, S22): they judge the events that were observed from outside the process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chimes.conformance.suites.plugins import HEAVY
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.rpc.children import INSIDE_ROOT
-from chimes.rpc.failure import StepFailedError
-from chimes.rpc.proxies import ModelProxy, Proxy
+from chimes.rpc.failure import StepFailedError, failure_facts
+from chimes.sandbox import Event
 from chimes.sandbox.events import place_of
 
 __all__ = ["BUILD", "S09", "S22"]
@@ -22,7 +22,6 @@ SHOWN = 10
 FOLDERS = ("tmp", "cache", "artifacts")
 BUILD_FOLDERS = ("/work", "/tmp")
 WATCHED = ("write", "network", "signal", "memory", "disk", "system")
-THREAD = ("process", "thread")
 FILTERS = "the filters for warnings"
 SUPERVISORS = ("0", "1", "2", "-1")
 """Targets of a signal that mean the processes that run the plugin, or all processes."""
@@ -32,13 +31,11 @@ FIXES = {
     "the library": "do it in the functions that are called, not at import",
     BUILD: "let the build backend only make the wheel",
 }
-Observed = tuple[str, str, str]
-"""Kind, action and target of an event."""
 IPV6_PROBES = (
     {("network", "socket", "AF_INET6 SOCK_STREAM"), ("network", "bind", "[::1]:0")},
     {("network", "socket.__new__", repr(int(socket.AF_INET6))), ("network", "socket.bind", "('::1', 0)")},
 )
-"""How urllib3 tests at import whether IPv6 works, in the terms of the trace and of Python: nothing is sent."""
+"""The events of urllib3's test for IPv6 at import, as the trace and as Python report them: nothing is sent."""
 
 
 class S09(EntryCheck):
@@ -54,24 +51,16 @@ class S09(EntryCheck):
     source = "napari pull request 4015: plugins that act when they are listed"
 
     def look(self, subject: EntrySubject) -> Facts:
-        """Events and changes, and how the import failed if it did."""
         events = _without_probe(subject.events)
         changed = list(subject.entry.changed)
         is_heavy = any(name.partition(".")[0] in HEAVY for name in subject.entry.modules)
         if is_heavy or subject.what != EntrySubject.what:
             # Numeric libraries start threads at import. A library may need one, and in a plugin S08 reports it.
-            events = [event for event in events if event[:2] != THREAD]
-            changed = [what for what in changed if what != FILTERS]
-        facts = {
-            "what": subject.what,
-            "events": [list(event) for event in events],
-            "changed": changed,
-            **_cause(events),
-        }
-        return facts if subject.failure is None else {**facts, "failed": subject.failure.to_json()}
+            events = [event for event in events if (event.kind, event.action) != ("process", "thread")]
+            changed = [name for name in changed if name != FILTERS]
+        return {"what": subject.what, "changed": changed, **_event_facts(events), **failure_facts(subject.failure)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each sort of side effect."""
         importing = f"importing {facts['what']}"
         for action, targets in _by_action(facts["events"]).items():
             yield self.finding(f"{importing} {action}", "do it when it is used, not at import", said=targets)
@@ -93,92 +82,77 @@ class S22(ConformanceCheck):
     source = "the sandbox's own rule"
 
     def look(self, subject: ComponentSubject | EntrySubject) -> Facts:
-        """What was observed; a component is constructed once more first."""
         if isinstance(subject, ComponentSubject):
             return _observe_component(subject, self.timeout_s)
         folders = BUILD_FOLDERS if subject.what == BUILD else ()
-        facts = _violations(subject.events, INSIDE_ROOT, folders, has_network=False)
-        failed = {} if subject.failure is None else {"failed": subject.failure.to_json()}
-        return {"what": subject.what, **facts, **failed}
+        events = _violations(subject.events, INSIDE_ROOT, folders, has_network=False)
+        return {"what": subject.what, **_event_facts(events), **failure_facts(subject.failure)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each sort of violation."""
         for action, targets in _by_action(facts["events"]).items():
             yield self.finding(f"{facts['what']} {action}", FIXES[facts["what"]], said=targets)
 
 
 def _observe_component(subject: ComponentSubject, timeout_s: float) -> Facts:
-    failed: Facts = {}
+    """The component's events in all sessions; it is constructed (a model also described) once more before."""
+    failure = None
     try:
-        with subject.session(timeout_s) as session:
-            proxy: Proxy = _PROXIES[subject.kind](session, subject.name, subject.config)
-            if isinstance(proxy, ModelProxy):
-                proxy.describe()
-    except StepFailedError as failure:
-        failed = {"failed": failure.to_json()}
-    subject.children.stop()
-    seen = ((event.kind, event.action, event.target) for event in subject.children.events)
-    declared = subject.registration
-    facts = _violations(seen, subject.children.root, declared.files, has_network=bool(declared.network))
-    return {"what": "the component", **facts, **failed}
+        if subject.kind == "model":
+            with subject.model(timeout_s):
+                pass
+        else:
+            with subject.session(timeout_s) as session:
+                subject.construct(session)
+    except StepFailedError as error:
+        failure = error
+    if subject.children.place.sandboxed:
+        # The events of a sandbox are complete when it has ended.
+        subject.children.stop()
+    declared, children = subject.registration, subject.children
+    events = _violations(children.events, children.root, declared.files, has_network=bool(declared.network))
+    return {"what": "the component", **_event_facts(events), **failure_facts(failure)}
 
 
-def _violations(seen: Iterable[Observed], root: str, files: Iterable[str], *, has_network: bool) -> Facts:
-    """The events that are not allowed, sorted, and the cause of the process's end if they show it."""
-    allowed = [*(f"{root}/{name}" for name in FOLDERS), *files]
-    kept = sorted(
-        (kind, action, target)
-        for kind, action, target in _without_probe(seen)
-        if kind in WATCHED and target != root and not _is_allowed(kind, target, allowed, has_network)
-    )
-    return {"events": [list(event) for event in kept], **_cause(kept)}
+def _violations(events: Iterable[Event], root: str, files: Iterable[str], *, has_network: bool) -> list[Event]:
+    """The events that are not allowed."""
+    folders = [*(f"{root}/{name}" for name in FOLDERS), *files]
+    return [
+        event
+        for event in _without_probe(events)
+        if event.kind in WATCHED and event.target != root and not _is_allowed(event, folders, has_network)
+    ]
 
 
-class _Constructed(Proxy):
-    """A component that is only constructed."""
+def _without_probe(events: Iterable[Event]) -> list[Event]:
+    found = list(events)
+    network = {(event.kind, event.action, event.target) for event in found if event.kind == "network"}
+    return [event for event in found if event.kind != "network"] if network in IPV6_PROBES else found
 
 
-def _proxy(name: str) -> type[Proxy]:
-    return type(f"_{name}", (_Constructed,), {"kind": name})
+def _is_allowed(event: Event, folders: list[str], has_network: bool) -> bool:
+    match event.kind:
+        case "network":
+            return has_network
+        case "signal":
+            return event.target not in SUPERVISORS
+        case "write":
+            path = event.target
+            return any(path == f or path.startswith(f"{f}/") or fnmatch.fnmatchcase(path, f) for f in folders)
+    return False
 
 
-_PROXIES: dict[str, type[Proxy]] = {
-    "model": ModelProxy,
-    "connector": _proxy("connector"),
-    "backend": _proxy("backend"),
-}
-
-
-def _without_probe(seen: Iterable[Observed]) -> list[Observed]:
-    events = list(seen)
-    network = {event for event in events if event[0] == "network"}
-    return [event for event in events if event not in network] if network in IPV6_PROBES else events
-
-
-def _is_allowed(kind: str, target: str, folders: list[str], has_network: bool) -> bool:
-    if kind == "network":
-        return has_network
-    if kind == "signal":
-        return target not in SUPERVISORS
-    if kind != "write":
-        return False
-    return any(
-        target == folder or target.startswith(f"{folder}/") or fnmatch.fnmatchcase(target, folder) for folder in folders
-    )
-
-
-def _cause(events: Iterable[Observed]) -> Facts:
-    """The fact ``cause`` where the events show what ends the process; otherwise nothing."""
-    seen = list(events)
-    if any(kind == "disk" for kind, _, _ in seen):
-        return {"cause": "disk"}
-    attacks = (target in SUPERVISORS for kind, _, target in seen if kind == "signal")
-    reaches = ("/self/" not in target and target != "self" for kind, _, target in seen if kind == "memory")
-    return {"cause": "killed"} if any(attacks) or any(reaches) else {}
+def _event_facts(events: list[Event]) -> Facts:
+    """The events as facts, and the cause of the end of the process if they show it."""
+    facts: Facts = {"events": [list(each) for each in sorted({(e.kind, e.action, e.target) for e in events})]}
+    attacks = (e.target in SUPERVISORS for e in events if e.kind == "signal")
+    intrusions = ("/self/" not in e.target and e.target != "self" for e in events if e.kind == "memory")
+    if any(event.kind == "disk" for event in events):
+        return {**facts, "cause": "disk"}
+    return {**facts, "cause": "killed"} if any(attacks) or any(intrusions) else facts
 
 
 def _by_action(events: Iterable[Iterable[str]]) -> dict[str, str]:
-    """What was done, described the same in every run, with some of the targets, which may vary."""
+    """For each sort of event a description, the same in every run, and some targets, which may vary."""
     found: dict[str, list[str]] = {}
     for kind, action, target in events:
         found.setdefault(_action(kind, action, target), []).append(f"{action} {target}")
@@ -192,7 +166,7 @@ def _action(kind: str, action: str, target: str) -> str:
         case "write":
             return f"writes in {place_of(target)}"
         case "process":
-            return "starts a thread" if action == THREAD[1] else "starts a process"
+            return "starts a thread" if action == "thread" else "starts a process"
         case "signal" if action in ("limit", "schedule"):
             return "sets limits or priorities of a process that it did not start"
         case "signal":

@@ -23,13 +23,12 @@ class _CardCheck(EntryCheck):
     parts: ClassVar[tuple[str, ...]]
 
     def look(self, subject: EntrySubject) -> Facts:
-        """The parts that are missing or empty, by component; of the plugin as a whole where no component is known."""
+        """The missing or empty parts of each component's card; of one card for the plugin if no component is known."""
         names = [item.registration.name for item in subject.entry.components]
         cards = cards_of(subject.readme, names or [""])
         return {"missing": [[name, [part for part in self.parts if part not in card]] for name, card in cards.items()]}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each incomplete card."""
         several = len(facts["missing"]) > 1
         for name, missing in facts["missing"]:
             if missing:
@@ -86,6 +85,6 @@ def cards_of(readme: str, names: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def _owner(title: str, names: Sequence[str]) -> str | None:
-    """The one component that a heading names."""
+    """The component that a heading names; None unless it names exactly one."""
     found = [name for name in names if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", title, re.IGNORECASE)]
     return found[0] if len(found) == 1 else None

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from chimes.conformance.data.compare import count_rows, same_table
-from chimes.conformance.data.questions import Question, questions, with_odd_rows, with_planted_rows
 from chimes.conformance.subject import ComponentSubject
 from chimes.conformance.suites.check import ComponentCheck
+from chimes.conformance.testdata.compare import count_rows, same_table
+from chimes.conformance.testdata.filters import FilterCase, filter_cases, with_filter_rows, with_special_floats
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.kinds.connector import ReadRequest
@@ -42,7 +42,6 @@ class D02(ConnectorCheck):
     source = "Singer discovery"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """What is discovered, twice in all and once for each pattern."""
         names = [f"{prefix}_{subject.token('stream', prefix)[:8]}" for prefix in ("alpha", "beta", "gamma")]
         patterns = {sort: pattern.replace("NAME", names[1]) for sort, pattern in PATTERNS.items()}
         with subject.session(self.timeout_s) as session:
@@ -60,7 +59,6 @@ class D02(ConnectorCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Missing, repeated, unsorted, changing, wrongly described or wrongly matched streams."""
         first, second = facts["streams"]
         seeded = [name for name in first if name in facts["seeded"]]
         if first != second:
@@ -119,7 +117,6 @@ class D04(ConnectorCheck):
         return found
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """At most one finding for each sort of read."""
         for what, read in facts.items():
             if not read["asked"]:
                 yield self.finding(
@@ -163,7 +160,7 @@ class D05(ConnectorCheck):
             ReadRequest(stream="ledger", batch_rows=10, partitions=3),
         )
         with subject.session(self.timeout_s) as session:
-            connector, tables, _ = subject.seeded(session, {"ledger": 83}, change=with_odd_rows)
+            connector, tables, _ = subject.seeded(session, {"ledger": 83}, change=with_special_floats)
             found = [
                 _compared(tables["ledger"], connector.read_table(request, connector.plan(request)))
                 for request in requests
@@ -171,7 +168,6 @@ class D05(ConnectorCheck):
         return {"reads": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Columns, rows, or values of the first read that is wrong."""
         for what, read in zip(("a full read", "a full read in small batches"), facts["reads"], strict=True):
             if found := self.difference(what, read):
                 return [found]
@@ -231,14 +227,13 @@ class D09(ConnectorCheck):
     def look(self, subject: ComponentSubject) -> Facts:
         """For each question: rows lost, rows that an exact filter left in, rows that are not in the source."""
         with subject.session(self.timeout_s) as session:
-            connector, tables, _ = subject.seeded(session, {"events": 51}, change=with_planted_rows)
+            connector, tables, _ = subject.seeded(session, {"events": 51}, change=with_filter_rows)
             table = tables["events"]
-            found = [_asked(connector, table, question) for question in questions(table)]
-        return {"questions": found}
+            found = [_compare_filter(connector, table, case) for case in filter_cases(table)]
+        return {"filter_cases": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Lost rows, foreign rows, wrong claims."""
-        asked = facts["questions"]
+        asked = facts["filter_cases"]
         if lost := [item for item in asked if item["lost"]]:
             yield self.finding(
                 f"filters lose rows for which they are true: {_names(lost)}", "keep every such row, or do not filter"
@@ -269,22 +264,22 @@ def _names(items: list[dict[str, Any]]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _asked(connector: ConnectorProxy, table: pa.Table, question: Question) -> Facts:
-    request = ReadRequest(stream="events", columns=question.columns, filters=question.filters, batch_rows=16)
+def _compare_filter(connector: ConnectorProxy, table: pa.Table, case: FilterCase) -> Facts:
+    request = ReadRequest(stream="events", columns=case.columns, filters=case.filters, batch_rows=16)
     plan = connector.plan(request)
     got = count_rows(connector.read_table(request, plan))
     batch = table.to_batches()[0]
-    for predicate in question.filters:
+    for predicate in case.filters:
         batch = filter_batch(batch, predicate)
-    columns = list(question.columns or table.column_names)
+    columns = list(case.columns or table.column_names)
     want = count_rows(pa.Table.from_batches([batch]).select(columns))
-    types = {_family(str(table.schema.field(name).type)) for name in question.looked_at}
+    types = {_family(str(table.schema.field(name).type)) for name in case.filter_columns}
     return {
-        "name": question.name,
+        "name": case.name,
         "type": " and ".join(sorted(types)),
-        "filters": len(question.filters),
+        "filters": len(case.filters),
         "claims": len(plan.exact),
-        "exact": plan.exact == (True,) * len(question.filters),
+        "exact": plan.exact == (True,) * len(case.filters),
         "lost": _size(want - got),
         "extra": _size(got - want),
         "foreign": _size(got - count_rows(table.select(columns))),
@@ -320,7 +315,6 @@ class D12(ConnectorCheck):
         return {"lost": _size(seeded - got), "extra": _size(got - seeded)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Rows lost or repeated."""
         if facts["lost"] or facts["extra"]:
             what = [verb for verb, key in (("lose rows", "lost"), ("repeat or add rows", "extra")) if facts[key]]
             yield self.finding(

@@ -1,4 +1,4 @@
-"""Polls jobs: their states, their output, the files and processes of their programs."""
+"""Polls jobs: their states, output, files and processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write(session: RemoteSession, name: str) -> str:
 
 
 def read(session: RemoteSession, name: str) -> str:
-    """The text of a file in the context's folder, empty where there is none."""
+    """The text of a file in the context's folder, empty if there is none."""
     return expect("read", session.do("read", name=name) or "", str)
 
 
@@ -40,7 +40,7 @@ def follow(backend: BackendProxy, handle: JobHandle) -> list[JobStatus]:
 
 
 def end_states(backend: BackendProxy, handles: Sequence[JobHandle]) -> list[str]:
-    """The last states of some jobs, each asked for on its own, at most for half a minute in all."""
+    """The last states of some jobs, requested one by one, at most for half a minute in total."""
     states = [backend.status([handle])[0].state for handle in handles]
 
     def look() -> bool:
@@ -54,9 +54,9 @@ def end_states(backend: BackendProxy, handles: Sequence[JobHandle]) -> list[str]
 
 
 def read_log(backend: BackendProxy, handle: JobHandle) -> bytes:
-    """An ended job's whole standard output, in as many pieces as the backend gives; at most for half a minute.
+    """The whole standard output of an ended job, read in pieces for at most half a minute.
 
-    Where the log never ends, what was read until no more came for five seconds.
+    If the backend never reports the end of the log, reading stops after five seconds without new data.
     """
     found, grown = b"", time.monotonic()
 
@@ -82,7 +82,7 @@ def until(condition: Callable[[], Any], wait_s: float = WAIT_S) -> bool:
 
 
 def alive_of(session: RemoteSession, names: list[str]) -> list[int]:
-    """Of the processes whose numbers are in these files, those that still run."""
+    """Those of the processes with the numbers in these files that still run."""
     texts = [read(session, name) for name in names]
     return running(session, [int(text) for text in texts if text.isascii() and text.isdigit()])
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as pt
 
-from chimes.conformance.data.rows import agree, changed_columns, cuts, joined, take
 from chimes.conformance.subject import ComponentSubject
-from chimes.conformance.suites.check import ComponentCheck
+from chimes.conformance.suites.check import ComponentCheck, code_of_error
+from chimes.conformance.testdata.rows import agree, changed_columns, cuts, joined, take
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
+from chimes.kinds.schema import empty_batch
 from chimes.resources import Device
-from chimes.rpc.failure import StepFailedError
 
 __all__ = ["M02", "M04", "M07", "M08", "M09", "M11", "M14"]
 
 MANY = 1000
 CALLS = 12
-"""The least number of predictions after which M11 assumes that a model keeps no state."""
+"""M11 assumes that a model keeps no state after this number of predictions."""
 
 
 class ModelCheck(ComponentCheck):
@@ -42,7 +43,6 @@ class M02(ModelCheck):
     source = "MLflow: signatures that say nothing (issue 25593)"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The signature's parts."""
         with subject.model(self.timeout_s) as (_, info):
             signature = info.signature
         return {
@@ -54,7 +54,6 @@ class M02(ModelCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each defect."""
         for side in ("inputs", "outputs"):
             names = facts[side]
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -90,9 +89,9 @@ def _has_loose_tensor(dtype: pa.DataType) -> bool:
 class M04(ModelCheck):
     """Does loading on an absent device raise, instead of using another one?
 
-    The devices asked for are ones that this machine does not have: number 97 of each kind, and the first
-    one where the kernel knows no such card. A model that loads nevertheless has silently fallen back to the CPU:
-    the user pays for a card that is idle.
+    The model is loaded on devices that this machine does not have: number 97 of each kind, and the first
+    one if the kernel knows no such card. A model that loads nevertheless has silently fallen back to the CPU:
+    the user pays for an idle card.
     """
 
     code = "M04"
@@ -100,16 +99,14 @@ class M04(ModelCheck):
     timeout_s = 30
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The error of each impossible load."""
         kinds = sorted({*subject.registration.devices, *CARDS} - {"cpu"})
         found = {}
         for device in [absent for kind in kinds for absent in _absent(kind)]:
             with subject.model(self.timeout_s) as (model, _):
-                found[str(device)] = _load_code(model, device)
+                found[str(device)] = code_of_error(partial(model.load, device))
         return {"codes": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each device."""
         for device, code in facts["codes"].items():
             if code == "device-unavailable":
                 continue
@@ -120,7 +117,7 @@ class M04(ModelCheck):
 
 
 CARDS = {"cuda": ("nvidiactl", "nvidia0", "nvhost-gpu", "dxg"), "npu": ("davinci_manager", "davinci0", "devmm_svm")}
-"""The files in /dev by which a machine's kernel shows that it has a card of a kind."""
+"""The files in /dev that exist if the kernel knows a card of a kind."""
 
 
 def _absent(kind: str) -> list[Device]:
@@ -129,32 +126,21 @@ def _absent(kind: str) -> list[Device]:
     return [*([Device(kind, 0)] if is_known else []), Device(kind, 97)]
 
 
-def _load_code(model: Any, device: Device) -> str | None:
-    try:
-        model.load(device)
-    except StepFailedError as failure:
-        if failure.cause != "own":
-            raise
-        return failure.code or "other"
-    return None
-
-
 def _device(subject: ComponentSubject) -> Device:
     return Device.parse(subject.case.device)
 
 
 class M07(ModelCheck):
-    """Has the output exactly the signature's schema?
+    """Does the output have exactly the signature's schema?
 
-    Names, order, types and nullability, on batches of several sizes up to the preferred one (at most 1000
-    rows); and no null where none is allowed, in nested fields neither.
+    Names, order, types and nullability are compared, for batches of several sizes up to the preferred one (at most
+    1000 rows). A field that is not nullable, nested or not, must not contain a null.
     """
 
     code = "M07"
     source = "MLflow schema enforcement; array-api"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Signature and outputs as text."""
         found: dict[int, Facts] = {}
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             declared = info.signature.outputs
@@ -165,15 +151,13 @@ class M07(ModelCheck):
         return {"declared": _fields(declared), "outputs": [[rows, output] for rows, output in found.items()]}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """The first output that differs, and nulls."""
         wrong = [(rows, output) for rows, output in facts["outputs"] if not output["same"]]
         if wrong:
             rows, output = wrong[0]
-            got, want = "; ".join(output["fields"]), "; ".join(facts["declared"])
             yield self.finding(
-                f"the output of {rows} rows has another schema than the signature says",
+                f"the output of {rows} rows differs from the signature's schema",
                 "return exactly the signature's columns, or correct the signature",
-                said=f"output: ({got}); signature: ({want})"[:2000],
+                said=_difference(output, facts["declared"]),
             )
         elif nulls := [name for _, output in facts["outputs"] for name in output["nulls"]]:
             yield self.finding(
@@ -192,6 +176,10 @@ def _output_facts(output: pa.RecordBatch, declared: pa.Schema) -> Facts:
     }
 
 
+def _difference(output: Facts, declared: list[str]) -> str:
+    return f"output: ({'; '.join(output['fields'])}); signature: ({'; '.join(declared)})"[:2000]
+
+
 def _fields(schema: pa.Schema) -> list[str]:
     return [f"{f.name}: {f.type}{'' if f.nullable else ' not null'}" for f in schema]
 
@@ -202,7 +190,7 @@ def _has_wrong_null(field: pa.Field, column: pa.Array) -> bool:
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
     if pt.is_struct(column.type):
-        # Where the whole struct is null, so are its parts.
+        # The parts of a null struct are null.
         present = column.filter(column.is_valid())
         parts = [present.field(i) for i in range(column.type.num_fields)]
         return any(_has_wrong_null(column.type.field(i), part) for i, part in enumerate(parts))
@@ -212,21 +200,21 @@ def _has_wrong_null(field: pa.Field, column: pa.Array) -> bool:
 
 
 class M08(ModelCheck):
-    """Are the number of rows and their order kept?
+    """Does the output keep the number and the order of the input rows?
 
-    A batch is predicted as it is, with its rows shuffled, and with some rows twice: output row i must belong
-    to input row i, and rows with equal values are all kept.
+    A batch is predicted unchanged, with its rows shuffled, and with some rows repeated: output row i must belong
+    to input row i, and rows with equal values must all be kept.
     """
 
     code = "M08"
     source = "joins by position"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Counts, and whether shuffling before and after agree."""
+        """Row counts, and whether shuffling the input and shuffling the output agree."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             batch = subject.rows(model.session, info, 33, "M08")
             order = list(range(batch.num_rows))
-            subject.nonce.rng(*subject.rng_labels("M08", "order")).shuffle(order)
+            subject.rng("M08", "order").shuffle(order)
             shuffled = take(batch, order)
             repeated = take(batch, [row // 2 for row in order])
             subject.keep(shuffled, repeated)
@@ -236,64 +224,60 @@ class M08(ModelCheck):
         return {"counts": counts, "agree": is_kept}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """A wrong count, or a wrong order."""
         want, *got = facts["counts"]
         if got != [want, want, want]:
             yield self.finding(
-                "another number of rows comes out than went in",
-                "return one row for each input row, also for equal ones",
-                said=f"{want} rows went in; {got} came out, the last of rows that are there twice",
+                "the output has another number of rows than the input",
+                "return one row for each input row, also for equal rows",
+                said=f"input: {want} rows each; outputs: {got} rows, the last for a batch with repeated rows",
             )
         elif not facts["agree"]:
             yield self.finding("output rows do not follow their input rows", "keep the order of the rows")
 
 
 class M09(ModelCheck):
-    """Does a batch without rows give an output without rows, of the right schema?"""
+    """Does a batch without rows produce an output without rows and with the right schema?"""
 
     code = "M09"
     source = "ADBC: empty arrays"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The output of an empty batch."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             inputs, declared = info.signature.inputs, info.signature.outputs
-            output = model.predict(pa.RecordBatch.from_pylist([], schema=inputs))
+            output = model.predict(empty_batch(inputs))
         return {"rows": output.num_rows, "declared": _fields(declared), **_output_facts(output, declared)}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Rows, or another schema."""
         if facts["rows"]:
-            yield self.finding("a batch without rows gives rows", "return no rows for no rows")
+            yield self.finding("a batch without rows produces rows", "return no rows for no rows")
         elif not facts["same"]:
-            got, want = "; ".join(facts["fields"]), "; ".join(facts["declared"])
             yield self.finding(
-                "the output for no rows has another schema",
+                "the output for no rows differs from the signature's schema",
                 "build it from the signature",
-                said=f"output: ({got}); signature: ({want})"[:2000],
+                said=_difference(facts, facts["declared"]),
             )
 
 
 class M11(ModelCheck):
-    """Does a row's output not depend on what else is in its batch, or on earlier predictions?
+    """Is a row's output independent of the other rows in its batch, and of earlier predictions?
 
-    ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's
-    tolerance: the host chooses the batches. Where the batch limits allow no cut, the same rows are
-    predicted beside other rows. All of it is repeated, a dozen calls in total. The check does not apply to a model
-    that declares itself stochastic.
+    ``predict(a + b + c)`` must equal ``predict(a) + predict(b) + predict(c)`` within the signature's tolerance, because
+    the host chooses the batches. If the batch limits do not allow a split, the same rows are predicted beside other
+    rows. All predictions are repeated, a dozen calls in total. The check does not apply to a model that declares
+    itself stochastic.
     """
 
     code = "M11"
     source = "scikit-learn: check_methods_subset_invariance"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Whether both ways agree, and how the batch was cut."""
+        """Whether one batch and several batches give the same output, and the sizes of the batches."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             batch = subject.rows(model.session, info, 32, "M11")
             sizes = cuts(batch.num_rows, info.signature.batch)
             whole = model.predict(batch)
             if len(sizes) == 1:
-                # Every row but those of the first half, which stand beside themselves.
+                # The second half of the rows, twice: each row is predicted beside other rows.
                 order = [row for row in range(batch.num_rows) if row >= batch.num_rows // 2] * 2
                 order = order[: batch.num_rows]
                 want, parts = take(whole, order), [take(batch, order)]
@@ -306,30 +290,29 @@ class M11(ModelCheck):
         return {"agree": agreed[0], "again": all(agreed), "sizes": sizes}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """A difference."""
         if not facts["agree"]:
             *sizes, last = facts["sizes"]
             cut = f"in batches of {', '.join(map(str, sizes))} and {last}" if sizes else "beside other rows"
             yield self.finding(
-                f"{sum(facts['sizes'])} rows give other values in one batch than {cut}",
-                "compute each row without the others: no statistics over the batch, no state from call to call",
+                f"{sum(facts['sizes'])} rows get other values in one batch than {cut}",
+                "compute each row without the others: no statistics over the batch, no state between calls",
             )
         elif not facts["again"]:
-            yield self.finding("rows give other values on a second prediction", "keep no state from call to call")
+            yield self.finding("rows get other values in a second prediction", "keep no state between calls")
 
 
 class M14(ModelCheck):
-    """Are the inputs left as they are?
+    """Does predict leave its inputs unchanged?
 
-    The host may give the same memory to others. After a prediction, and again after the next, the input's
-    buffers are compared, byte by byte, with what was sent. Read back inside the process that predicts.
+    The host may share the same memory with other code. After a prediction, and again after the next one, the input's
+    values are read back in the process that predicts, and compared with the values that were sent.
     """
 
     code = "M14"
     source = "scikit-learn: check_readonly_memmap_input, check_dict_unchanged"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Whether two batches are the same afterwards, and the first one still after the second."""
+        """The columns of two batches that changed after their prediction, and those of the first after the second."""
         with subject.model(self.timeout_s, _device(subject)) as (model, info):
             batches = [subject.rows(model.session, info, count, "M14") for count in (50, 49)]
             first, second = [model.predict_with_echo(batch) for batch in batches]
@@ -339,7 +322,6 @@ class M14(ModelCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """The columns that changed."""
         if facts["changed"]:
             yield self.finding(
                 "predict changes its input in place",
@@ -349,6 +331,6 @@ class M14(ModelCheck):
         elif facts["later"]:
             yield self.finding(
                 "predict changes the input of an earlier call",
-                "do not keep a batch, or work on a copy",
+                "do not keep a reference to a batch, or work on a copy",
                 said=", ".join(facts["later"])[:2000],
             )

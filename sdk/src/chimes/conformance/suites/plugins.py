@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from chimes.checks.check import Check
-from chimes.conformance.data.unknownkeys import with_unknown_key
 from chimes.conformance.subject import ComponentSubject, EntrySubject
-from chimes.conformance.suites.check import ComponentCheck, EntryCheck
+from chimes.conformance.suites.check import ComponentCheck, EntryCheck, code_of_error
+from chimes.conformance.testdata.unknown_keys import with_unknown_key
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.registration import REGISTRATION_VERSION
@@ -30,7 +31,6 @@ class S01(EntryCheck):
     source = "ADBC driver manager: an unknown version is refused, not guessed"
 
     def look(self, subject: EntrySubject) -> Facts:
-        """The first import's failures."""
         if subject.failure is not None:
             raise subject.failure
         components = subject.entry.components
@@ -41,7 +41,6 @@ class S01(EntryCheck):
         }
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for a plugin that does not load, one for each unusable registration."""
         if facts["failure"]:
             yield self.finding(
                 "the plugin does not load: its entry module fails, or a hook returns something else than registrations",
@@ -77,11 +76,10 @@ class S02(ComponentCheck):
             schema = _schema(session, subject)
             key = f"x_{subject.token('unknown key')}"
             for sort, config in with_unknown_key(subject.config, schema, key):
-                codes.setdefault(sort, []).append(_refusal(session, subject, config))
+                codes.setdefault(sort, []).append(code_of_error(partial(subject.construct, session, config)))
         return {"accepted": [sort for sort, found in codes.items() if None in found], "codes": codes}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """Accepted, or refused with another error."""
         for sort in facts["accepted"]:
             yield self.finding(
                 f"a configuration with {sort} is accepted",
@@ -99,21 +97,10 @@ def _schema(session: RemoteSession, subject: ComponentSubject) -> Any:
     """The JSON Schema of the component's configuration; None where it fails."""
     try:
         return session.do("schema", kind=subject.kind, name=subject.name)
-    except StepFailedError as failure:
-        if failure.cause != "own":
+    except StepFailedError as error:
+        if error.failure.cause != "own":
             raise
         return None
-
-
-def _refusal(session: RemoteSession, subject: ComponentSubject, config: dict[str, Any]) -> str | None:
-    """The code of the error, None where a configuration is accepted."""
-    try:
-        session.do("construct", kind=subject.kind, name=subject.name, config=config, label="component")
-    except StepFailedError as failure:
-        if failure.cause != "own":
-            raise
-        return failure.code or "other"
-    return None
 
 
 class S05(ComponentCheck):
@@ -127,13 +114,11 @@ class S05(ComponentCheck):
     source = "npe2 validate: a manifest that drifted from the code"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """What target and harness resolve to."""
         with subject.session(self.timeout_s) as session:
             found = session.do("inspect", step="importing the target", kind=subject.kind, name=subject.name)
         return {**found, "kind": subject.kind, "declared": subject.registration.api}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each difference."""
         kind = facts["kind"]
         if not facts["is_component"]:
             yield self.finding(f"the target is no {kind} class", f"derive the target from the {kind} interface")
@@ -152,31 +137,9 @@ class S05(ComponentCheck):
 
 HEAVY = frozenset(
     {
-        "cv2",
-        "dask",
-        "duckdb",
-        "fsspec",
-        "grpc",
-        "jax",
-        "keras",
-        "matplotlib",
-        "mindspore",
-        "numba",
-        "numpy",
-        "onnx",
-        "onnxruntime",
-        "pandas",
-        "polars",
-        "pyarrow",
-        "pydantic",
-        "ray",
-        "requests",
-        "scipy",
-        "sklearn",
-        "tensorflow",
-        "torch",
-        "torch_npu",
-        "transformers",
+        *("cv2", "dask", "duckdb", "fsspec", "grpc", "jax", "keras", "matplotlib", "mindspore", "numba", "numpy"),
+        *("onnx", "onnxruntime", "pandas", "polars", "pyarrow", "pydantic", "ray", "requests", "scipy", "sklearn"),
+        *("tensorflow", "torch", "torch_npu", "transformers"),
     }
 )
 LIGHT = frozenset({"chimes", "pluggy", "click", "packaging", "typing_extensions", "importlib_metadata"})
@@ -202,7 +165,6 @@ class S08(EntryCheck):
         return {"heavy": sorted(foreign & HEAVY), "foreign": sorted(t for t in foreign - HEAVY if t.isidentifier())}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        """One finding for each heavy module, one for other packages."""
         for name in facts["heavy"]:
             yield self.finding(
                 f"importing the entry module imports {name}",

@@ -1,4 +1,4 @@
-"""Parses the multipart body of an upload while it arrives: text into fields, the file to disk, with its digests."""
+"""Parses the multipart body of an upload while it arrives: keeps fields, writes the file to disk, computes digests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.storage.blobstore import IncomingBlob
 from chimes_marketplace.submissions.form import DIGESTS, METADATA_FIELDS, UploadForm
 
-__all__ = ["Receiving", "boundary_of"]
+__all__ = ["UploadReader", "boundary_of"]
 
 CONTENT = "content"
 TEXT_BYTES = 1 << 20
@@ -47,11 +47,11 @@ def boundary_of(content_type: str) -> str:
     return boundary
 
 
-class Receiving:
-    """One body on its way into ``incoming``; ``filename`` is that of the file, None before it began.
+class UploadReader:
+    """Reads one body and writes its file to ``incoming``. ``filename`` is the name of the file, None before it begins.
 
-    From the moment in which name and version are known until ``close`` it is ``arriving``: what that gives for them,
-    in a thread, is entered.
+    When name and version are known, ``arriving`` is called with them in a thread. The context that it returns is
+    entered then and left at ``close``.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Receiving:
         await self._flush()
 
     def check_digests(self, form: UploadForm) -> None:
-        """Raises MarketplaceError ``bad-digest`` for the first digest that differs from that of the bytes."""
+        """Raise MarketplaceError ``bad-digest`` for the first digest that differs from the digest of the bytes."""
         found = {field: digest.hexdigest() for field, digest in self._digests.items()}
         found["sha256_digest"] = self._incoming.sha256
         for field in DIGESTS:

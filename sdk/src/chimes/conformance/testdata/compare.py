@@ -42,7 +42,7 @@ def _close(left: pa.Array, right: pa.Array, rtol: float, atol: float) -> bool:
 
 def _close_floats(left: pa.Array, right: pa.Array, rtol: float, atol: float) -> bool:
     bound = pc.add(atol, pc.multiply(rtol, pc.abs(right)))
-    # An infinite bound would make anything close to an infinite value.
+    # With an infinite value the bound would be infinite, and every value would be close.
     near = pc.and_(pc.is_finite(right), pc.less_equal(pc.abs(pc.subtract(left, right)), bound))
     nans = pc.and_(pc.is_nan(left), pc.is_nan(right))
     agreed = pc.or_(pc.or_(near, pc.equal(left, right)), nans)
@@ -71,7 +71,7 @@ def same_table(left: pa.Table, right: pa.Table) -> bool:
 
 
 def _exact(array: Any) -> list[Any]:
-    # Integers for what Python's datetime cannot hold (nanoseconds), bits for floats (NaN, minus zero).
+    # Times as integers, because Python's datetime has no nanoseconds; floats as bits, for NaN and minus zero.
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if isinstance(array, pa.ExtensionArray):

@@ -1,4 +1,4 @@
-"""The programs that jobs of the suite run, and what they print: digests of a random token."""
+"""The programs that the jobs of the suite run. They print digests of a random token."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def digest_line(token: str) -> str:
 
 
 def digest_lines(token: str) -> bytes:
-    """What the program ``PRINT_MUCH`` prints for a token: more than a pipe holds."""
+    """What the program ``PRINT_MUCH`` prints for a token: more than fits into a pipe."""
     return b"".join(hashlib.sha256(f"{token}{n}".encode()).hexdigest().encode() + b"\n" for n in range(LINES))

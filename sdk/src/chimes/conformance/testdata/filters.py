@@ -1,4 +1,4 @@
-"""The filters that a connector must apply, and rows that make every filter matter."""
+"""The filters that a connector must apply, and rows for which every filter keeps some rows and drops others."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from chimes.kinds.literals import to_scalar
 from chimes.kinds.predicates import All, Compare, In, IsNull, Not, Predicate, StartsWith, columns_of
 from chimes.kinds.predicates import Any as AnyOf
 
-__all__ = ["Question", "questions", "with_odd_rows", "with_planted_rows"]
+__all__ = ["FilterCase", "filter_cases", "with_filter_rows", "with_special_floats"]
 
 TEXTS = ("Wuhan", "wuhan", "Wuhan ", "W", "5% off", "57 off", "O'Brien", '"x", \\', "", None)
-"""Texts that filters often treat wrongly: letter case, blanks, wildcards, quotes, the empty text, null."""
+"""Texts that filters often treat incorrectly: letter case, blanks, wildcards, quotes, the empty text, null."""
 ODD = (math.nan, math.inf, -math.inf, -0.0)
 """Floats that readers often lose."""
 MOST = 2
@@ -28,21 +28,21 @@ FAMILIES = (pt.is_integer, pt.is_floating, pt.is_decimal, pt.is_timestamp, pt.is
 
 
 @dataclass(frozen=True)
-class Question:
-    """Filters of one read. ``columns``: the columns to read, None for all."""
+class FilterCase:
+    """The filters of one read. ``columns``: the columns to read, None for all."""
 
     filters: tuple[Predicate, ...]
     columns: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
-        """The operations, named the same for every nonce."""
+        """The names of the operations; the same for every nonce."""
         operations = " and ".join(_operation(predicate) for predicate in self.filters)
         return operations if self.columns is None else f"{operations}, its column not read"
 
     @property
-    def looked_at(self) -> frozenset[str]:
-        """The columns that the filters look at."""
+    def filter_columns(self) -> frozenset[str]:
+        """The columns that the filters use."""
         return frozenset().union(*(columns_of(predicate) for predicate in self.filters))
 
 
@@ -50,8 +50,8 @@ def _operation(predicate: Predicate) -> str:
     return f"not {_operation(predicate.arg)}" if isinstance(predicate, Not) else predicate.op
 
 
-def with_odd_rows(table: pa.Table) -> pa.Table:
-    """The table with more rows at its end: NaN, infinities and minus zero in floats, and the first row once more."""
+def with_special_floats(table: pa.Table) -> pa.Table:
+    """The table with NaN, infinities and minus zero added to float columns, and its first row repeated at the end."""
     columns = []
     for column in table.columns:
         first = column.combine_chunks()
@@ -60,8 +60,8 @@ def with_odd_rows(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=table.schema).combine_chunks()
 
 
-def with_planted_rows(table: pa.Table) -> pa.Table:
-    """The table with rows at its end in which texts are chosen, and every column is null once."""
+def with_filter_rows(table: pa.Table) -> pa.Table:
+    """The table with ``TEXTS`` added at the end of each text column, and a null at the end of each other column."""
     columns = []
     for column in table.columns:
         first = column.combine_chunks()
@@ -73,13 +73,13 @@ def with_planted_rows(table: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=table.schema).combine_chunks()
 
 
-def questions(table: pa.Table) -> list[Question]:
-    """Each operation on a column of each family of types, a few on the others, and some of them together."""
-    found: list[Question] = []
+def filter_cases(table: pa.Table) -> list[FilterCase]:
+    """Each operation on one column of each family of types, a few on the other columns, and some combined."""
+    found: list[FilterCase] = []
     families: set[str] = set()
     comparable: list[tuple[str, Any, Any]] = []
     for name in table.column_names:
-        asked: list[Predicate] = [IsNull(column=name)]
+        predicates: list[Predicate] = [IsNull(column=name)]
         literals = _literals(table, name)
         if literals is not None:
             low, middle = literals
@@ -87,11 +87,11 @@ def questions(table: pa.Table) -> list[Question]:
             family = _family(table.schema.field(name).type)
             is_first = family not in families
             families.add(family)
-            asked += _on_column(table.schema.field(name), low, middle)[: None if is_first else FEW]
-        found += [Question((predicate,)) for predicate in asked]
+            predicates += _on_column(table.schema.field(name), low, middle)[: None if is_first else FEW]
+        found += [FilterCase((predicate,)) for predicate in predicates]
     for name, low, middle in comparable[:MOST]:
-        found += [Question((predicate,)) for predicate in _nested(name, low, middle)]
-    return found + _together(table, comparable)
+        found += [FilterCase((predicate,)) for predicate in _nested(name, low, middle)]
+    return found + _combined(table, comparable)
 
 
 def _on_column(field: pa.Field, low: Any, middle: Any) -> list[Predicate]:
@@ -115,23 +115,23 @@ def _nested(name: str, low: Any, middle: Any) -> list[Predicate]:
     ]
 
 
-def _together(table: pa.Table, comparable: list[tuple[str, Any, Any]]) -> list[Question]:
+def _combined(table: pa.Table, comparable: list[tuple[str, Any, Any]]) -> list[FilterCase]:
     """Two filters at once, two columns in one filter, and a filter on a column that is not read."""
     found = []
     if len(comparable) >= 2:
         (name, low, middle), (other, _, value) = comparable[:2]
         first, second = Compare(op="ge", column=name, value=low), Compare(op="ne", column=other, value=value)
         either = AnyOf(args=(Compare(op="gt", column=name, value=middle), IsNull(column=other)))
-        found += [Question((first, second)), Question((second, first)), Question((either,))]
+        found += [FilterCase((first, second)), FilterCase((second, first)), FilterCase((either,))]
     for name, _, middle in comparable[:1]:
         rest = tuple(column for column in reversed(table.column_names) if column != name)
         if rest:
-            found.append(Question((Compare(op="lt", column=name, value=middle),), rest))
+            found.append(FilterCase((Compare(op="lt", column=name, value=middle),), rest))
     return found
 
 
 def _literals(table: pa.Table, name: str) -> tuple[Any, Any] | None:
-    """A low value and one in the middle as they are written in a filter; None where none can be written."""
+    """A low value and the middle value of a column as filters hold them; None for types that filters cannot hold."""
     try:
         column = table.column(name).drop_null().combine_chunks()
         ordered = column.take(pc.array_sort_indices(column))

@@ -21,9 +21,9 @@ BYTES_PER_VALUE = 64
 
 
 def random_batch(schema: pa.Schema, rows: int, rng: random.Random) -> pa.RecordBatch:
-    """``rows`` rows of ``schema``; nulls only in nullable fields. Raises UnsupportedError.
+    """``rows`` rows of ``schema``; nulls only in nullable fields.
 
-    That is for an exotic type, and for more than ten times ``MOST_VALUES`` values.
+    Raises UnsupportedError for an unsupported type, and for more than ten times ``MOST_VALUES`` values.
     """
     if rows * values_per_row(schema) > 10 * MOST_VALUES:
         raise UnsupportedError(
@@ -34,7 +34,7 @@ def random_batch(schema: pa.Schema, rows: int, rng: random.Random) -> pa.RecordB
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
     except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
         raise UnsupportedError(
-            f"the suite makes no random rows of this schema: {error}",
+            f"the suite cannot make random rows of this schema: {error}",
             hint="give the harness an inputs method",
             fault="plugin",
         ) from error
@@ -72,14 +72,14 @@ def random_array(dtype: pa.DataType, rows: int, rng: random.Random, *, nullable:
         counts = [_maybe(lambda: _count(dtype, rng), rng, nullable) for _ in range(rows)]
         return pa.array(counts, type=_integer(dtype)).cast(dtype)
     values = [_maybe(lambda: _value(dtype, rng), rng, nullable) for _ in range(rows)]
-    planted = _planted(dtype)[: rows // 2]
-    for place, value in zip(rng.sample(range(rows), len(planted)), planted, strict=True):
+    required = _required(dtype)[: rows // 2]
+    for place, value in zip(rng.sample(range(rows), len(required)), required, strict=True):
         values[place] = value
     return pa.array(values, type=dtype)
 
 
-def _planted(dtype: pa.DataType) -> tuple[Any, ...]:
-    """What must not be missing by chance among a few rows: who strips, folds, escapes or cuts text shows by it."""
+def _required(dtype: pa.DataType) -> tuple[Any, ...]:
+    """Values that every column must contain, because they show whether text is stripped, folded, escaped or cut."""
     if pt.is_string(dtype) or pt.is_large_string(dtype) or pt.is_string_view(dtype):
         return (" padded ", "", "Aa", "编鐘🔔é", "a,'b\"\\", "long text " * 30)
     if pt.is_binary(dtype) or pt.is_large_binary(dtype) or pt.is_binary_view(dtype):
@@ -100,7 +100,7 @@ def _integer(dtype: pa.DataType) -> pa.DataType:
 
 
 def _count(dtype: pa.DataType, rng: random.Random) -> int:
-    # Units since the epoch or midnight: written as integers, since Python's own types stop at microseconds.
+    # Units since the epoch or midnight, as integers: Python's own types have no nanoseconds.
     per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
     if pt.is_date32(dtype):
         return rng.randrange(-20_000, 40_000)
@@ -142,7 +142,7 @@ def _nested(dtype: pa.DataType, rng: random.Random) -> Any:
     if pt.is_null(dtype):
         return None
     raise UnsupportedError(
-        f"the suite makes no random values of type {dtype}", hint="give the harness an inputs method", fault="plugin"
+        f"the suite cannot make random values of type {dtype}", hint="give the harness an inputs method", fault="plugin"
     )
 
 

@@ -18,9 +18,9 @@ NEAREST, MOST_NESTED, DEEPEST = 4, 8, 4
 
 
 def with_unknown_key(config: Mapping[str, Any], schema: Any, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The sort of the key, and ``config`` with it; ``key`` is the random one.
+    """Configurations made from ``config`` with one unknown key each, as pairs of the sort of key and configuration.
 
-    Mappings whose keys the schema does not fix are skipped, and so are alternatives of which several may apply.
+    ``key`` is the random key. Mappings with free keys are skipped, and so are schemas with several alternatives.
     """
     yield UNKNOWN, {**config, key: 1}
     known = _properties(schema)
@@ -36,7 +36,7 @@ def with_unknown_key(config: Mapping[str, Any], schema: Any, key: str) -> Iterat
 def _below(
     known: Mapping[str, Any], values: Mapping[str, Any], key: str, root: Any, depth: int
 ) -> Iterator[dict[str, Any]]:
-    """Parts of ``values`` that have ``key`` in one of the mappings below them."""
+    """Changed entries of ``values``: each with ``key`` added to one mapping inside it."""
     for name, part in known.items():
         for value in _changed(part, values.get(name), key, root, depth + 1):
             yield {name: value}

@@ -1,11 +1,12 @@
-"""Rows of record batches: cut into batches, taken in another order, joined again, compared."""
+"""Splits, reorders, joins and compares the rows of record batches."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-from chimes.conformance.data.compare import close_values
+from chimes.conformance.testdata.compare import close_values
 from chimes.kinds.model import BatchLimits, Signature
+from chimes.kinds.schema import empty_batch
 
 __all__ = ["agree", "changed_columns", "cuts", "joined", "take"]
 
@@ -14,7 +15,7 @@ LOOSEST = 0.05
 
 
 def cuts(rows: int, limits: BatchLimits) -> list[int]:
-    """Sizes of batches that together have so many rows: some of one row and two large ones, or two, or only the one."""
+    """Sizes of batches with ``rows`` rows in total: four of one row and two large ones, else two, else one."""
     for sizes in ([1, 1, 1, 1, rows // 3, rows - rows // 3 - 4], [rows // 2, rows - rows // 2]):
         if min(sizes) >= max(1, limits.min_rows):
             return sizes
@@ -25,11 +26,11 @@ def joined(pieces: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
     """The pieces as one batch; those of another schema are left out."""
     same = [piece for piece in pieces if piece.schema.equals(schema)]
     table = pa.Table.from_batches(same, schema=schema).combine_chunks()
-    return next(iter(table.to_batches()), pa.RecordBatch.from_pylist([], schema=schema))
+    return next(iter(table.to_batches()), empty_batch(schema))
 
 
 def changed_columns(before: pa.RecordBatch, after: pa.RecordBatch) -> list[str]:
-    """The names of the columns that are not as they were, ``none`` where there are other columns."""
+    """The names of the columns whose values changed; all columns (or ``none``) if the schema changed."""
     if not after.schema.equals(before.schema):
         return list(before.schema.names) or ["none"]
     columns = zip(before.schema.names, before.columns, after.columns, strict=True)
@@ -50,12 +51,12 @@ def _taken(column: pa.Array, rows: list[int]) -> pa.Array:
     try:
         return column.take(pa.array(rows, pa.int64()))
     except pa.ArrowNotImplementedError:
-        # Views and run ends have no such kernel.
+        # pyarrow cannot take from views and run-end encoded arrays.
         return pa.concat_arrays([column.slice(0, 0), *(column.slice(row, 1) for row in rows)])
 
 
 def agree(left: pa.RecordBatch, right: pa.RecordBatch, signature: Signature) -> bool:
-    """Whether two outputs are as equal as the signature promises."""
+    """Whether two outputs are equal within the tolerance of the signature."""
     match signature.determinism:
         case "bitwise":
             return close_values(left, right, rtol=0, atol=0)

@@ -1,1 +1,0 @@
-"""The data that the suites ask with: generated rows, filters, programs, and their comparison."""

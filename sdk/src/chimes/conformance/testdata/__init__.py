@@ -1,0 +1,1 @@
+"""Test data of the suites: generated rows, filters, configurations and job programs, and comparisons of results."""
