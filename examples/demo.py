@@ -18,11 +18,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 from chimes.errors import ChimesError
-from own_market import Market, open_market
+from demo_commands import EXAMPLES, ROOT, CommandRunner, DemoError, as_json, shorten
+from demo_marketplace import Marketplace, open_marketplace
 from packaging.utils import parse_wheel_filename
 from rich.console import Console
 from rich.markup import escape
-from stage import EXAMPLES, ROOT, DemoError, Stage, as_json, shorten
 from wheels import third_parties
 
 PLUGIN = "my-model"
@@ -37,8 +37,8 @@ STEPS = 7
 class Demo:
     """The steps of the demo, and the values that one step passes to the next."""
 
-    def __init__(self, console: Console, market: Market, folder: Path, *, model: Path | None, stays: bool) -> None:
-        self.stage = Stage(console, {"CHIMES_URL": market.url})
+    def __init__(self, console: Console, market: Marketplace, folder: Path, *, model: Path | None, stays: bool) -> None:
+        self.commands = CommandRunner(console, {"CHIMES_URL": market.url})
         self.console = console
         self.market = market
         self.folder = folder
@@ -57,7 +57,7 @@ class Demo:
         good = auc >= EXPECTED_AUC
         self.summary(auc)
         if good and self.stays:
-            self.stage.say(f"the marketplace stays open at [bold]{self.market.url}[/] until Ctrl-C")
+            self.commands.say(f"the marketplace stays open at [bold]{self.market.url}[/] until Ctrl-C")
         self.console.print("\nThe model and its output are a demonstration: not for clinical use.")
         if not good:
             self.console.print(
@@ -70,22 +70,22 @@ class Demo:
 
     def step(self, number: int, text: str) -> None:
         """The heading of a step."""
-        self.stage.title(f"{number}/{STEPS}", text)
+        self.commands.title(f"{number}/{STEPS}", text)
 
     def join(self) -> None:
         """A member, a user who may publish under reserved names, and the user's token."""
         self.step(1, "A marketplace on this machine: SQLite, local files, local processes")
-        self.stage.say(f"it runs at {self.market.url}")
+        self.commands.say(f"it runs at {self.market.url}")
         self.step(2, "A member, a user, and a token to upload with")
         data = ("--data", self.market.data)
         operator = "chimes-marketplace"
         member = ("member", "add", "wuhan", "--name", "Wuhan Computing Centre", "--type", "research")
-        self.stage.expect_done(operator, *member, *data, what="adding a member")
+        self.commands.run_or_fail(operator, *member, *data, what="adding a member")
         user = ("user", "add", "lin", "--member", "wuhan", "--role", "admin")
-        self.stage.expect_done(operator, *user, *data, what="adding a user")
-        made = self.stage.expect_done(operator, "token", "create", "--user", "lin", *data, what="making a token")
+        self.commands.run_or_fail(operator, *user, *data, what="adding a user")
+        made = self.commands.run_or_fail(operator, "token", "create", "--user", "lin", *data, what="making a token")
         self.market.token = made.stdout.decode().strip()
-        self.stage.env |= {"CHIMES_TOKEN": self.market.token}
+        self.commands.env |= {"CHIMES_TOKEN": self.market.token}
 
     def publish_the_parts(self) -> None:
         """The SDK as a library, and the plugins of the pipeline, with plain twine."""
@@ -93,24 +93,24 @@ class Demo:
         dist = self.folder / "dist"
         for part in PARTS:
             build = ("build", "--wheel", "--no-build-isolation", "--quiet", "--python", sys.executable)
-            self.stage.expect_done("uv", *build, "--out-dir", dist, part, what=f"building {part}")
+            self.commands.run_or_fail("uv", *build, "--out-dir", dist, part, what=f"building {part}")
         self.wheels = sorted(dist.glob("*.whl"))
         where = ("--repository-url", f"{self.market.url}/legacy/")
         twine = {"TWINE_USERNAME": "__token__", "TWINE_PASSWORD": self.market.token}
         upload = ("twine", "upload", "--non-interactive", "--disable-progress-bar", *where)
-        self.stage.expect_done(*upload, *self.wheels, env=twine, what="uploading with twine")
-        self.stage.say("uploaded; each is validated when its upload ends")
+        self.commands.run_or_fail(*upload, *self.wheels, env=twine, what="uploading with twine")
+        self.commands.say("uploaded; each is validated when its upload ends")
 
     def publish_a_new_plugin(self) -> None:
         """Scaffold a model plugin, check it, publish it, and wait for its verdict."""
         self.step(4, "Write a plugin, check it, publish it")
         plugin = self.folder / PLUGIN
-        self.stage.expect_done("chimes", "new", "model", plugin, "--no-input", what="scaffolding a plugin")
-        self.stage.quote(self.stage.expect_done("chimes", "check", plugin, what="checking the new plugin"))
+        self.commands.run_or_fail("chimes", "new", "model", plugin, "--no-input", what="scaffolding a plugin")
+        self.commands.quote(self.commands.run_or_fail("chimes", "check", plugin, what="checking the new plugin"))
         build = ("build", "--wheel", "--no-build-isolation", "--quiet", "--python", sys.executable)
-        self.stage.expect_done("uv", *build, "--out-dir", plugin / "dist", plugin, what="building the plugin")
+        self.commands.run_or_fail("uv", *build, "--out-dir", plugin / "dist", plugin, what="building the plugin")
         wheel = next((plugin / "dist").glob("*.whl"))
-        self.stage.quote(self.stage.expect_done("chimes", "publish", wheel, what="publishing the plugin"))
+        self.commands.quote(self.commands.run_or_fail("chimes", "publish", wheel, what="publishing the plugin"))
         self.wheels.append(wheel)
 
     def watch_the_verdicts(self) -> None:
@@ -125,68 +125,68 @@ class Demo:
                 raise DemoError(f"{name} {version} was not listed: {found['state']}, see {found['report_url']}")
             self.levels[str(name)] = found["level"]
             components = ", ".join(f"{item['kind']} {item['name']}" for item in found["components"])
-            self.stage.say(f"[green]✓[/] {name} {version}  {found['type']}, {found['level']}  [dim]{components}[/]")
+            self.commands.say(f"[green]✓[/] {name} {version}  {found['type']}, {found['level']}  [dim]{components}[/]")
         self.refuse_a_bad_plugin()
 
     def refuse_a_bad_plugin(self) -> None:
         """Publish a plugin with several faults: show every finding with its fix; the plugin is not listed."""
         bad = ("chimes", "publish", EXAMPLES / "bad-plugin", "--skip-checks", "--json")
-        done = self.stage.command(*bad)
+        done = self.commands.run(*bad)
         if done.returncode != 1:
-            self.stage.quote(done)
+            self.commands.quote(done)
             raise DemoError(f"publishing a bad plugin should end with status 1, it ended with {done.returncode}")
         findings = [finding for finding in as_json(done)["findings"] if finding["severity"] == "error"]
         self.show_findings(findings)
         if len(findings) < EXPECTED_FINDINGS:
             raise DemoError(f"a bad plugin got {len(findings)} errors, at least {EXPECTED_FINDINGS} were expected")
-        self.stage.say(f"refused: {len(findings)} errors found at once, each with its fix")
+        self.commands.say(f"refused: {len(findings)} errors found at once, each with its fix")
 
     def show_findings(self, findings: list[dict[str, Any]]) -> None:
         """Each finding, then its fix."""
         for finding in findings:
-            self.stage.say(f"[red]✗ {finding['code']}[/] {escape(finding['message'])}")
-            self.stage.say(f"  [green]fix:[/] {escape(finding['fix'])}")
+            self.commands.say(f"[red]✗ {finding['code']}[/] {escape(finding['message'])}")
+            self.commands.say(f"  [green]fix:[/] {escape(finding['fix'])}")
 
     def install(self) -> Path:
         """Install the listed plugins into a new environment without this checkout. Returns the folder of its tools."""
         self.step(6, "Install what is listed into a fresh environment")
         venv = self.folder / "venv"
-        self.stage.expect_done(sys.executable, "-m", "venv", venv, what="making an environment")
+        self.commands.run_or_fail(sys.executable, "-m", "venv", venv, what="making an environment")
         python = venv / "bin" / "python"
         third = sorted(third_parties(self.wheels))
         into = ("pip", "install", "--quiet", "--python", python)
-        self.stage.expect_done("uv", *into, *third, what="installing third-party packages")
+        self.commands.run_or_fail("uv", *into, *third, what="installing third-party packages")
         index = ("--no-deps", "--index-url", f"{self.market.url}/simple/")
         names = [str(parse_wheel_filename(wheel.name)[0]) for wheel in self.wheels]
         # The machine's settings may add other indexes: then this would prove nothing.
         cleared = {name: None for name in os.environ if name.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
         pip = (python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        self.stage.expect_done(*pip, *index, *names, env=cleared, what="installing the listed plugins")
+        self.commands.run_or_fail(*pip, *index, *names, env=cleared, what="installing the listed plugins")
         return python.parent
 
     def run_a_pipeline(self, tools: Path) -> float:
         """Train a classifier, score the held-out rows with the installed plugins, return the AUC of the output file."""
         self.step(7, "Run a pipeline on real data: breast-cancer data, 569 rows, 30 columns")
         folder = self.folder / "wdbc"
-        trained = self.stage.expect_done(
+        trained = self.commands.run_or_fail(
             sys.executable, EXAMPLES / "train_wdbc.py", folder, what="training the classifier"
         )
-        self.stage.quote(trained)
+        self.commands.quote(trained)
         if self.model is not None:
             shutil.copyfile(self.model, folder / "wdbc.onnx")
-            self.stage.say(f"its model file is replaced by {escape(str(self.model))}")
+            self.commands.say(f"its model file is replaced by {escape(str(self.model))}")
         pipeline = Path(shutil.copy(EXAMPLES / "wdbc.toml", folder))
         chimes = tools / "chimes"
-        self.stage.quote(self.stage.expect_done(chimes, "list", what="listing what is installed"))
-        self.stage.quote(self.stage.expect_done(chimes, "run", pipeline, what="running the pipeline"))
+        self.commands.quote(self.commands.run_or_fail(chimes, "list", what="listing what is installed"))
+        self.commands.quote(self.commands.run_or_fail(chimes, "run", pipeline, what="running the pipeline"))
         return held_out_auc(folder / "risk.parquet")
 
     def summary(self, auc: float) -> None:
         """Print a summary."""
-        self.stage.title("Done", "")
-        self.stage.say(f"{len(self.levels)} distributions published, judged and listed: {', '.join(self.levels)}")
-        self.stage.say("1 bad plugin refused")
-        self.stage.say(f"installed from {self.market.url}/simple/ and run: held-out AUC {auc:.4f}")
+        self.commands.title("Done", "")
+        self.commands.say(f"{len(self.levels)} distributions published, validated and listed: {', '.join(self.levels)}")
+        self.commands.say("1 bad plugin refused")
+        self.commands.say(f"installed from {self.market.url}/simple/ and run: held-out AUC {auc:.4f}")
 
 
 def held_out_auc(output: Path) -> float:
@@ -222,7 +222,7 @@ def show(console: Console, options: argparse.Namespace) -> bool:
     folder: Path = options.folder.absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with open_market(Stage(console), folder / "market") as market:
+    with open_marketplace(CommandRunner(console), folder / "market") as market:
         good = Demo(console, market, folder, model=options.model, stays=not options.exit).play()
         if good and not options.exit:
             stay_open(console)
@@ -231,12 +231,18 @@ def show(console: Console, options: argparse.Namespace) -> bool:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description="The whole job on real data, step by step.")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file in place of the trained one")
-    parser.add_argument("--exit", action="store_true", help="end after the last step; else a marketplace stays open")
+    parser = argparse.ArgumentParser(description="The whole workflow on real data, step by step.")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="an ONNX file to use instead of the trained one")
+    parser.add_argument(
+        "--exit", action="store_true", help="end after the last step; without it the marketplace keeps running"
+    )
     folder = ROOT / ".demo"
     parser.add_argument(
-        "--folder", type=Path, default=folder, metavar="DIR", help="replaced by a new one for all output"
+        "--folder",
+        type=Path,
+        default=folder,
+        metavar="DIR",
+        help="the folder for all output; its old content is removed",
     )
     options = parser.parse_args()
     console = Console()
@@ -249,7 +255,7 @@ def main() -> int:
     except DemoError as error:
         console.print(f"[red]✗[/] {escape(str(error))}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
-        console.print("[red]✗[/] ended before the last step", highlight=False)
+        console.print("[red]✗[/] interrupted before the last step", highlight=False)
     return 1
 
 

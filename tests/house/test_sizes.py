@@ -12,10 +12,7 @@ MODULES = 12
 
 LONG_FUNCTIONS: dict[str, str] = {}
 """Exceptions: ``file:function`` and the reason."""
-LARGE_FOLDERS: dict[str, str] = {
-    "tests/journeys": "to be split",
-    "marketplace/src/chimes_marketplace/validation": "to be split",
-}
+LARGE_FOLDERS: dict[str, str] = {}
 """Exceptions: folder and the reason."""
 
 

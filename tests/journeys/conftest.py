@@ -1,4 +1,4 @@
-"""Makes the helper modules of the journeys importable as ``journeys.<name>``."""
+"""Makes the helper modules of the journeys importable as ``journeys.<folder>.<name>``."""
 
 from __future__ import annotations
 

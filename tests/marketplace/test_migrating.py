@@ -66,7 +66,7 @@ def test_a_command_that_may_not_migrate_does_not_change_an_empty_database(tmp_pa
     database.close()
 
 
-NOTE = "tried again: it was never run, for want of a sound lane"
+NOTE = "tried again: it was never run, because the lane failed"
 SPEC = {"command": ["chimes", "check"], "workdir": "/data/runs/2-1/work"}
 HANDLE = {
     "backend": "chimes-local:local",

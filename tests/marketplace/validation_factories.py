@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,19 @@ from chimes_marketplace.web.state import Marketplace
 from market_factories import add_author, make_market
 from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
-__all__ = ["Bench", "Seen"]
+__all__ = ["Bench", "Clock", "Seen"]
 
 STEP_S = 0.01
+
+
+class Clock:
+    """A clock that a test advances."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return now() + self.ahead
 
 
 @dataclass(frozen=True)

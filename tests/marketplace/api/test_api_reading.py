@@ -18,16 +18,6 @@ RELEASE = "/api/v1/projects/acme-tools/releases/1.0"
 
 
 @pytest.fixture
-def market(tmp_path: Path) -> Marketplace:
-    return make_market(tmp_path)
-
-
-@pytest.fixture
-def alice(market: Marketplace) -> dict[str, str]:
-    return basic(add_author(market))
-
-
-@pytest.fixture
 def stranger(market: Marketplace) -> dict[str, str]:
     return basic(add_author(market, member="bella", user="bob"))
 

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from chimes_marketplace.app import create_app
 from chimes_marketplace.web.state import Marketplace
 from litestar import Litestar
 from litestar.testing import TestClient
-from market_factories import add_author, basic, make_market
+from market_factories import add_author, basic
 from release_factories import make_release, verdict
 
 WOKEN: list[str] = []
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Marketplace:
-    return make_market(tmp_path)
-
-
-@pytest.fixture
-def alice(market: Marketplace) -> dict[str, str]:
-    return basic(add_author(market))
 
 
 @pytest.fixture

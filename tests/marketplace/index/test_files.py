@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +10,11 @@ import pytest
 from chimes_marketplace.index.ranges import parse_range
 from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
-from market_factories import add_author, basic, make_market, make_wheel
-from uploads import client_of, move, send
+from market_factories import basic, make_wheel
+from uploads import move, send
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 STATES = ["staged", "validating", "held", "listed", "rejected", "cancelled", "infra"]
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Marketplace]:
-    made = make_market(tmp_path)
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def token(market: Marketplace) -> str:
-    return add_author(market)
-
-
-@pytest.fixture
-def client(market: Marketplace) -> Iterator[TestClient[Any]]:
-    with client_of(market) as made:
-        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from backports import zstd
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
-from market_factories import add_author, basic, make_market, make_sdist, make_wheel
-from uploads import client_of, move, send
+from market_factories import add_author, basic, make_sdist, make_wheel
+from uploads import move, send
 
 PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
 UV = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
@@ -43,24 +42,6 @@ class Anchors(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
             self.found.append(dict(attrs))
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Marketplace]:
-    made = make_market(tmp_path)
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def token(market: Marketplace) -> str:
-    return add_author(market)
-
-
-@pytest.fixture
-def client(market: Marketplace) -> Iterator[TestClient[Any]]:
-    with client_of(market) as made:
-        yield made
 
 
 @pytest.fixture

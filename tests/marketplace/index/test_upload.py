@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +12,8 @@ from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.storage.local import LocalBlobs
 from chimes_marketplace.web.state import Marketplace
 from litestar.testing import TestClient
-from market_factories import add_author, basic, make_market, make_sdist, make_wheel
+from market_factories import add_author, basic, make_sdist, make_wheel
 from uploads import BOUNDARY, body_of, client_of, form_of, list_all_files, move, send
-
-
-@pytest.fixture
-def market(tmp_path: Path) -> Iterator[Marketplace]:
-    made = make_market(tmp_path, upload_bytes=1 << 20)
-    yield made
-    made.database.close()
-
-
-@pytest.fixture
-def token(market: Marketplace) -> str:
-    return add_author(market)
-
-
-@pytest.fixture
-def client(market: Marketplace) -> Iterator[TestClient[Any]]:
-    with client_of(market) as made:
-        yield made
 
 
 def left_over(market: Marketplace) -> list[Path]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from litestar.testing import TestClient
-from market_factories import add_author, make_market, make_wheel
-from uploads import client_of, send
+from market_factories import make_wheel
+from uploads import send
 
 DEEP = "a; " + "(" * 900 + "os_name=='x'" + ")" * 900
 
@@ -18,15 +17,6 @@ DEEP = "a; " + "(" * 900 + "os_name=='x'" + ")" * 900
 def digests_of(path: Path) -> dict[str, str | None]:
     """The digest fields for a file other than the one from which the other fields were made."""
     return {"sha256_digest": hashlib.sha256(path.read_bytes()).hexdigest(), "blake2_256_digest": None}
-
-
-@pytest.fixture
-def sender(tmp_path: Path) -> Iterator[tuple[TestClient[Any], str]]:
-    market = make_market(tmp_path)
-    token = add_author(market)
-    with client_of(market) as client:
-        yield client, token
-    market.database.close()
 
 
 @pytest.mark.parametrize(
@@ -40,15 +30,15 @@ def sender(tmp_path: Path) -> Iterator[tuple[TestClient[Any], str]]:
     ],
 )
 def test_an_invalid_field_of_the_form_is_refused_by_name(
-    sender: tuple[TestClient[Any], str], tmp_path: Path, more: list[tuple[str, str]], word: str
+    client: TestClient[Any], token: str, tmp_path: Path, more: list[tuple[str, str]], word: str
 ) -> None:
-    answer = send(*sender, make_wheel(tmp_path), more=more)
+    answer = send(client, token, make_wheel(tmp_path), more=more)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad-form")
     assert word in answer.json()["message"]
 
 
-def test_a_deep_requirement_is_compared_as_text(sender: tuple[TestClient[Any], str], tmp_path: Path) -> None:
-    answer = send(*sender, make_wheel(tmp_path), more=[("requires_dist", DEEP)])
+def test_a_deep_requirement_is_compared_as_text(client: TestClient[Any], token: str, tmp_path: Path) -> None:
+    answer = send(client, token, make_wheel(tmp_path), more=[("requires_dist", DEEP)])
     assert (answer.status_code, answer.json()["code"]) == (400, "form-differs")
 
 
@@ -64,11 +54,16 @@ def test_a_deep_requirement_is_compared_as_text(sender: tuple[TestClient[Any], s
     ids=["deep", "long", "many", "very many", "without order"],
 )
 def test_unreadable_metadata_is_refused_with_a_finding(
-    sender: tuple[TestClient[Any], str], tmp_path: Path, lines: list[str]
+    client: TestClient[Any], token: str, tmp_path: Path, lines: list[str]
 ) -> None:
     wheel = make_wheel(tmp_path, metadata=lines)
     answer = send(
-        *sender, make_wheel(tmp_path / "form"), filename=wheel.name, data=wheel.read_bytes(), change=digests_of(wheel)
+        client,
+        token,
+        make_wheel(tmp_path / "form"),
+        filename=wheel.name,
+        data=wheel.read_bytes(),
+        change=digests_of(wheel),
     )
     assert (answer.status_code, answer.json()["code"]) == (400, "checks-failed")
     assert "A04" in {each["code"] for each in answer.json()["findings"]}

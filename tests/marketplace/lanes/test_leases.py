@@ -17,19 +17,9 @@ from chimes_marketplace.validation.reconciler import Reconciler
 from market_factories import make_wheel
 from scripted_lane import ScriptedLane
 from sqlmodel import select
-from validation_factories import Bench
+from validation_factories import Bench, Clock
 
 LEASE_S = 10.0
-
-
-class Clock:
-    """A clock that a test advances."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return now() + self.ahead
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_all_pages_exist_in_chinese(client: TestClient[Litestar], market: Market
     rejected = make_release(market, version="2.0", state="rejected", findings=[FINDING])
     client.headers["accept-language"] = "zh"
     for path, text in {
-        "/": "先运行，后上架",
+        "/": "先运行，再上架",
         "/plugins/acme-tools/": "已验证",
         f"/stage/{rejected.secret}/report": "未上架",
         "/plugins/nothing/": "这里没有内容",

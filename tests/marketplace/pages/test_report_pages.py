@@ -19,7 +19,7 @@ def test_the_report_of_a_listed_release_is_public(client: TestClient[Litestar], 
     answer = client.get(f"/reports/{made.id}/")
     assert answer.status_code == 200
     assert answer.headers["cache-control"] == "no-cache"
-    for text in ("Listed: it was run", "A01", "pass", "warning", "not run", "acme-tools:answer", "cpu-local"):
+    for text in ("Listed: the release was run", "A01", "pass", "warning", "not run", "acme-tools:answer", "cpu-local"):
         assert text in answer.text, text
     assert f"chimes check --sandbox {made.filename}" in answer.text
     assert "Is the archive safe to unpack" in answer.text

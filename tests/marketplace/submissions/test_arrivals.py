@@ -7,21 +7,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from chimes_marketplace.database import Database, now
+from chimes_marketplace.database import Database
 from chimes_marketplace.submissions.arrivals import LONGEST_S, Arrivals
 from chimes_marketplace.submissions.tables import Arrival
 from market_factories import make_market
 from sqlmodel import select
-
-
-class Clock:
-    """A clock that a test advances."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return now() + self.ahead
+from validation_factories import Clock
 
 
 @pytest.fixture

@@ -152,7 +152,8 @@ def test_an_unknown_submission_is_not_found(tmp_path: Path) -> None:
             with pytest.raises(MarketplaceError, match="there is no submission 7") as caught:
                 act(session, id=7, actor="alice")
             assert caught.value.status == 404
-        assert states.find_by_secret(session, secret="x") is None
+        with pytest.raises(MarketplaceError, match="no such stage"):
+            states.get_by_secret(session, secret="x")
         with pytest.raises(MarketplaceError, match="no submission"):
             states.release_state(session, release_id=1)
 
@@ -162,6 +163,4 @@ def test_the_secret_finds_the_submission(tmp_path: Path) -> None:
     id = bench.stage(make_wheel(tmp_path))
     with bench.market.database.reading() as session:
         secret = states.get_submission(session, id=id).secret
-        found = states.find_by_secret(session, secret=secret)
-        assert found is not None
-        assert found.id == id
+        assert states.get_by_secret(session, secret=secret).id == id

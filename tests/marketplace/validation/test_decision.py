@@ -61,7 +61,7 @@ def test_an_error_rejects_and_is_shown_with_its_file(blocks: str | None) -> None
 def test_a_finding_that_blocks_review_holds_the_submission_with_its_components() -> None:
     decision = decide([wheel(found(finding("P09", blocks="review")))])
     assert (decision.state, decision.level) == ("held", "verified")
-    assert decision.reason == "a person has to look at it: P09, m"
+    assert decision.reason == "an administrator must decide: P09, m"
     assert len(decision.components) == 1
 
 

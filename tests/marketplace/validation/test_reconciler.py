@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from chimes.kinds.backend import JobState
 from chimes_marketplace.catalog.files import list_files
-from chimes_marketplace.database import now
 from chimes_marketplace.lanes.documents import read_lock, read_log, read_record, read_verdict
 from chimes_marketplace.lanes.runs import find_position, list_runs
 from chimes_marketplace.lanes.tables import Run
@@ -22,7 +21,7 @@ from chimes_marketplace.validation.submissions import RETRY_NOTE, decide_one
 from market_factories import add_author, make_sdist, make_wheel
 from scripted_lane import Script, ScriptedLane, ended, finding
 from sqlmodel import select
-from validation_factories import Bench
+from validation_factories import Bench, Clock
 
 CRASH: Script = lambda _, __: (ended(JobState.FAILED, 2), None)  # noqa: E731
 LOST: Script = lambda _, __: (ended(JobState.LOST, None), None)  # noqa: E731
@@ -32,16 +31,6 @@ LATE: Script = lambda _, __: (ended(JobState.TIMED_OUT, None), None)  # noqa: E7
 def bad(_: str, verdict: dict[str, Any]) -> Any:
     verdict["checks"][0] |= {"verdict": "fail", "findings": [finding("S08")]}
     return ended(JobState.FAILED, 1), verdict
-
-
-class Clock:
-    """A clock that a test advances."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def __call__(self) -> datetime:
-        return now() + self.ahead
 
 
 @pytest.fixture

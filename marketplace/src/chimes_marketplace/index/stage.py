@@ -14,13 +14,12 @@ from chimes_marketplace.catalog.projects import list_listed
 from chimes_marketplace.catalog.releases import get_project_of
 from chimes_marketplace.catalog.tables import File, Project
 from chimes_marketplace.database import Session
-from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.index.documents import project_html, project_json, root_html, root_json
 from chimes_marketplace.index.entries import list_staged_entries
 from chimes_marketplace.index.files import METADATA, absent, digest_of, send
 from chimes_marketplace.index.representation import PRIVATE, represent
 from chimes_marketplace.index.simple import canonical_address, listed_page
-from chimes_marketplace.submissions.states import find_by_secret
+from chimes_marketplace.submissions.states import get_by_secret
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.web.state import Marketplace
 
@@ -82,11 +81,7 @@ def send_staged_file(
 
 
 def _staged(session: Session, secret: str) -> tuple[Submission, Project]:
-    submission = find_by_secret(session, secret=secret)
-    if submission is None:
-        raise MarketplaceError(
-            "not-found", "there is no such stage", fix="use the stage URL in the response to the upload"
-        )
+    submission = get_by_secret(session, secret=secret)
     return submission, get_project_of(session, release_id=submission.release_id)
 
 

@@ -24,7 +24,7 @@ __all__ = [
 
 
 def N_(text: str) -> str:  # noqa: N802
-    """Mark a text for translation; the template that shows it translates it."""
+    """Mark a text for translation; the template translates it."""
     return text
 
 
@@ -50,27 +50,31 @@ STATES = MappingProxyType(
 SENTENCES = MappingProxyType(
     {
         "staged": N_("The upload is open: more files of this release may follow."),
-        "validating": N_("Being validated: no verdict yet."),
-        "listed": N_("Listed: it was run, and every required check passed."),
+        "validating": N_("In validation: there is no verdict yet."),
+        "listed": N_("Listed: the release was run and passed every required check."),
         "rejected": N_("Not listed: findings block the listing."),
         "held": N_("Held: an administrator decides whether it is listed."),
         "cancelled": N_("Cancelled before there was a verdict."),
-        "infra": N_("Not judged: the marketplace failed. This says nothing about the plugin."),
+        "infra": N_("Not judged: the marketplace failed. The plugin is not the cause."),
     }
 )
 NEXT = MappingProxyType(
     {
-        "staged": Next(N_("The upload ends when no further file arrives for some seconds. To end it now:"), "close"),
-        "validating": Next(N_("Nothing. Reload this page to see the progress. To cancel it:"), "cancel"),
+        "staged": Next(N_("The upload ends when no new file arrives for some seconds. To end it now:"), "close"),
+        "validating": Next(
+            N_("You do not need to do anything. Reload this page to see the progress. To cancel the submission:"),
+            "cancel",
+        ),
         "listed": Next(N_("Anyone can install it. A listed version never changes; publish changes as a new version.")),
         "rejected": Next(
             N_(
-                "Fix what the findings name and upload again. You can keep the version, because it was never listed. "
-                "The command at the end of this page runs the same checks locally."
+                "Correct the faults that the findings name, and upload again. You can keep the version, because it was "
+                "never listed. The command at the end of this page runs the same checks locally."
             )
         ),
         "held": Next(
-            N_("Wait for an administrator of this marketplace. The reason will be shown here. To cancel it:"), "cancel"
+            N_("Wait for the decision of an administrator. The reason will be shown here. To cancel the submission:"),
+            "cancel",
         ),
         "cancelled": Next(N_("Upload the files again, or validate these files again:"), "retry"),
         "infra": Next(N_("You can keep the version. To validate it again:"), "retry"),
@@ -109,7 +113,7 @@ GLYPHS = MappingProxyType(
         "info": "i",
     }
 )
-"""A state is shown as a colour, a glyph and a word."""
+"""The glyph of each state, verdict and severity, shown beside its colour and word."""
 
 SEVERITIES = MappingProxyType({"error": N_("error"), "warning": N_("warning"), "info": N_("note")})
 BLOCKS = MappingProxyType(
@@ -117,7 +121,7 @@ BLOCKS = MappingProxyType(
         "upload": N_("blocks the upload"),
         "review": N_("needs an administrator's approval"),
         "verified": N_("blocks the listing"),
-        "certified": N_("blocks the level certified"),
+        "certified": N_("blocks certification"),
     }
 )
 LEVELS = MappingProxyType({"verified": N_("verified"), "certified": N_("certified")})

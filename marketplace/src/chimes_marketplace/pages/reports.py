@@ -17,7 +17,7 @@ from chimes_marketplace.pages.findings import group, printable
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.pages.runs import DOCUMENTS, make_run_view
 from chimes_marketplace.submissions.gate import read_findings
-from chimes_marketplace.submissions.states import MARKETPLACE, find_by_secret
+from chimes_marketplace.submissions.states import MARKETPLACE, get_by_secret
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
 from chimes_marketplace.web.access import submission_object
 from chimes_marketplace.web.authentication import authenticate_request
@@ -81,12 +81,7 @@ def _admitted(request: Request[Any, Any, Any], session: Session, id: int) -> tup
 
 
 def _staged(session: Session, secret: str) -> SubmissionReport:
-    submission = find_by_secret(session, secret=secret)
-    if submission is None or submission.id is None:
-        raise MarketplaceError(
-            "not-found", "there is no such stage", fix="use the stage URL in the response to the upload"
-        )
-    return read_submission(session, id=submission.id)
+    return read_submission(session, id=get_by_secret(session, secret=secret).id or 0)
 
 
 def _page(

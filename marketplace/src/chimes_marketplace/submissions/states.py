@@ -24,8 +24,8 @@ __all__ = [
     "cancel",
     "close",
     "decide",
-    "find_by_secret",
     "find_staged",
+    "get_by_secret",
     "get_submission",
     "list_submissions",
     "lock_submission",
@@ -92,9 +92,14 @@ def find_staged(session: Session, *, release_id: int) -> Submission | None:
     return session.exec(query.with_for_update()).first()
 
 
-def find_by_secret(session: Session, *, secret: str) -> Submission | None:
-    """The submission whose stage URL has that secret."""
-    return session.exec(select(Submission).where(Submission.secret == secret)).first()
+def get_by_secret(session: Session, *, secret: str) -> Submission:
+    """The submission whose stage URL has that secret. Raises MarketplaceError ``not-found``."""
+    submission = session.exec(select(Submission).where(Submission.secret == secret)).first()
+    if submission is None:
+        raise MarketplaceError(
+            "not-found", "there is no such stage", fix="use the stage URL in the response to the upload"
+        )
+    return submission
 
 
 def steps(session: Session, *, id: int) -> list[Step]:

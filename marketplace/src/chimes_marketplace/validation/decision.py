@@ -62,7 +62,7 @@ def decide(files: Sequence[JudgedFile], *, listed_level: Level | None = None) ->
     level: Level | None = "verified" if wheels else listed_level
     held = [each for each in findings if each.blocks == "review"]
     if held:
-        reason = f"a person has to look at it: {held[0].code}, {held[0].message}"
+        reason = f"an administrator must decide: {held[0].code}, {held[0].message}"
         return Decision(state="held", findings=findings, reason=reason, components=components, level=level)
     return Decision(state="listed", findings=findings, components=components, level=level)
 

@@ -36,6 +36,10 @@ def check_params(schema: Mapping[str, Any], params: Mapping[str, JsonValue]) -> 
         return (_bad_schema(error.message),)
     except (Unresolvable, RecursionError) as error:
         return (_bad_schema(str(error) or "it refers to itself endlessly"),)
+    except Exception as error:
+        # The validator trusts what a reference leads to, and computes with numbers of any size.
+        why = (str(error).splitlines() or [""])[0]
+        return (_bad_schema(f"it cannot be applied to these parameters ({type(error).__name__}: {why:.200})"),)
     return tuple(dict.fromkeys(found))
 
 

@@ -20,6 +20,7 @@ and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are 
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from pyarrow import types
 
 from chimes.host.casting import cast_array, is_castable
 from chimes.host.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
+from chimes.kinds.schema import one_row
 
 __all__ = ["FORMATS", "Format", "Writer"]
 
@@ -58,6 +60,25 @@ class Format:
     convert: Callable[[pa.Array, pa.DataType], pa.Array]
     open: Callable[[IO[bytes], pa.Schema], Writer]
 
+    def holds(self, dtype: pa.DataType) -> bool:
+        """Whether a column of this type can be written: one row is, to memory."""
+        held = self.held_type(dtype)
+        if held is None:
+            return False
+        try:
+            self.write_alone(self.convert(one_row(dtype), held))
+        except (pa.ArrowException, OSError, ValueError):
+            # Arrow's writers refuse more types than they document, Parquet's with an OSError.
+            return False
+        return True
+
+    def write_alone(self, column: pa.Array) -> None:
+        """Write one column of a held type to memory. Raises what Arrow raises for it."""
+        schema = pa.schema([("column", column.type)])
+        writer = self.open(io.BytesIO(), schema)
+        writer.write_batch(pa.RecordBatch.from_arrays([column], schema=schema))
+        writer.close()
+
 
 class _JsonLines:
     """A JSON object per row."""
@@ -79,6 +100,9 @@ class _JsonLines:
 def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
     if types.is_union(dtype) or types.is_interval(dtype) or (types.is_struct(dtype) and not dtype.num_fields):
         return None
+    if types.is_fixed_size_list(dtype) and not dtype.list_size:
+        # Parquet's writer takes lists of no elements; its reader fails.
+        return None
     if types.is_run_end_encoded(dtype):
         return _parquet_type(dtype.value_type)
     if types.is_dictionary(dtype) and not types.is_string(dtype.value_type):
@@ -94,7 +118,7 @@ def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
 
 
 def _parquet_column(array: pa.Array, dtype: pa.DataType) -> pa.Array:
-    if types.is_dictionary(dtype) and array.dictionary.null_count:
+    if types.is_dictionary(array.type) and types.is_dictionary(dtype) and array.dictionary.null_count:
         # Parquet allows nulls in rows, not in categories.
         return array.dictionary_decode().cast(dtype)
     return cast_array(array, dtype)

@@ -12,8 +12,8 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-RETRY_NOTE = "tried again: it was never run, for want of a sound lane"
-"""The note in the timeline that marked an automatic retry before this migration."""
+RETRY_NOTE = "tried again: it was never run, %"
+"""The beginning of the note in the timeline that marked an automatic retry before this migration."""
 JSON = sa.JSON(none_as_null=True)
 
 
@@ -81,7 +81,7 @@ def add_retries() -> None:
     op.add_column("submission", column)
     submission: Any = sa.table("submission", sa.column("id", sa.Integer()), sa.column("is_auto_retried", sa.Boolean()))
     step: Any = sa.table("step", sa.column("submission_id", sa.Integer()), sa.column("note", sa.String()))
-    retried = sa.select(step.c.submission_id).where(step.c.note == RETRY_NOTE)
+    retried = sa.select(step.c.submission_id).where(step.c.note.like(RETRY_NOTE))
     op.get_bind().execute(sa.update(submission).where(submission.c.id.in_(retried)).values(is_auto_retried=True))
 
 

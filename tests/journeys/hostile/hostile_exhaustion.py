@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journeys.hostile_plugins import PREDICT, Hostile, at_import, in_predict
+from journeys.hostile.hostile_plugins import PREDICT, Hostile, at_import, in_predict
 
 FORK_BOMB = """
 while True:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chimes.conformance.gate.mutants import Edit
-from journeys.hostile_exhaustion import EXHAUSTION
-from journeys.hostile_plugins import IMPORT, PREDICT, Hostile, at_import, in_predict, swallowed
+from journeys.hostile.hostile_exhaustion import EXHAUSTION
+from journeys.hostile.hostile_plugins import IMPORT, PREDICT, Hostile, at_import, in_predict, swallowed
 
 FORGED = """
 import struct

@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from chimes.processes import run
-from journeys.test_kills import publish_file
+from journeys.marketplace.test_kills import publish_file
 from market_factories import COMMAND, Server, add_author, basic, make_market, make_wheel, run_env, serve
 
 pytestmark = pytest.mark.xdist_group("tokens")
@@ -41,7 +41,7 @@ REFUSED = {
 
 
 @dataclass(frozen=True)
-class Doors:
+class Site:
     """A server with a release that stays staged, and a token of each type."""
 
     server: Server
@@ -60,8 +60,8 @@ class Doors:
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    folder = tmp_path_factory.mktemp("doors")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
     market = make_market(folder)
     tokens = {
         "owner": add_author(market),
@@ -81,9 +81,9 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
         run_verb("token", "revoke", "7", folder=folder)
         status, body = publish_file(server.url, tokens["owner"], make_wheel(folder / "dist"))
         assert status == 200, body
-        found = Doors(server, tokens, {})
+        found = Site(server, tokens, {})
         release = json.loads(found.ask("owner", f"/api/v1/projects/{STAGED}/releases/0.1.0")[2])
-        yield Doors(server, tokens, release)
+        yield Site(server, tokens, release)
         stage = release["stage_url"].split("/")[4]
         assert not any(secret in (folder / "serve.log").read_text() for secret in (stage, *tokens.values()))
 
@@ -95,16 +95,16 @@ def run_verb(*arguments: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("who", READS)
-def test_an_unlisted_release_is_visible_to_its_member_and_to_admins(doors: Doors, who: str) -> None:
-    id = doors.release["submissions"][0]["id"]
-    file = doors.release["files"][0]
+def test_an_unlisted_release_is_visible_to_its_member_and_to_admins(site: Site, who: str) -> None:
+    id = site.release["submissions"][0]["id"]
+    file = site.release["files"][0]
     for path in (
         f"/api/v1/projects/{STAGED}/releases/0.1.0",
         f"/api/v1/submissions/{id}",
         f"/files/{file['sha256']}/{file['filename']}",
         f"/reports/{id}/",
     ):
-        status, headers, body = doors.ask(who, path)
+        status, headers, body = site.ask(who, path)
         assert status == READS[who], (path, body[:300])
         if status >= 400:
             assert json.loads(body)["code"] == REFUSED[who]
@@ -113,70 +113,70 @@ def test_an_unlisted_release_is_visible_to_its_member_and_to_admins(doors: Doors
 
 
 @pytest.mark.parametrize("who", UPLOADS)
-def test_a_file_is_accepted_only_from_its_member(doors: Doors, who: str, tmp_path: Path) -> None:
+def test_a_file_is_accepted_only_from_its_member(site: Site, who: str, tmp_path: Path) -> None:
     # The same file again: accepted from its owner, and nothing changes.
     wheel = make_wheel(tmp_path)
-    token = doors.tokens.get(who, "")
-    status, body = publish_file(doors.server.url, token, wheel)
+    token = site.tokens.get(who, "")
+    status, body = publish_file(site.server.url, token, wheel)
     assert status == UPLOADS[who], body[:300]
 
 
 @pytest.mark.parametrize("who", ["anonymous", "foreign", "admin", "scoped elsewhere", "revoked", "expired", "unknown"])
 @pytest.mark.parametrize("action", ["close", "cancel", "retry"])
-def test_a_submission_is_changed_only_by_its_member(doors: Doors, who: str, action: str) -> None:
-    id = doors.release["submissions"][0]["id"]
-    status, _, body = doors.ask(who, f"/api/v1/submissions/{id}/{action}", "POST")
+def test_a_submission_is_changed_only_by_its_member(site: Site, who: str, action: str) -> None:
+    id = site.release["submissions"][0]["id"]
+    status, _, body = site.ask(who, f"/api/v1/submissions/{id}/{action}", "POST")
     assert status == (401 if who == "anonymous" else 403), body
     assert json.loads(body)["code"] == REFUSED[who]
-    assert json.loads(doors.ask("owner", f"/api/v1/submissions/{id}")[2])["state"] == "staged"
+    assert json.loads(site.ask("owner", f"/api/v1/submissions/{id}")[2])["state"] == "staged"
 
 
-def test_a_new_project_is_accepted_unless_the_token_is_for_another_project(doors: Doors, tmp_path: Path) -> None:
+def test_a_new_project_is_accepted_unless_the_token_is_for_another_project(site: Site, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "acme-new")
-    assert publish_file(doors.server.url, doors.tokens["scoped elsewhere"], wheel)[0] == 403
-    assert publish_file(doors.server.url, doors.tokens["colleague"], wheel)[0] == 200
+    assert publish_file(site.server.url, site.tokens["scoped elsewhere"], wheel)[0] == 403
+    assert publish_file(site.server.url, site.tokens["colleague"], wheel)[0] == 200
 
 
 @pytest.mark.parametrize("who", READS)
-def test_the_simple_index_never_shows_unlisted_projects(doors: Doors, who: str) -> None:
-    status, _, body = doors.ask(who, "/simple/")
+def test_the_simple_index_never_shows_unlisted_projects(site: Site, who: str) -> None:
+    status, _, body = site.ask(who, "/simple/")
     assert STAGED.encode() not in body
     assert status in (200, 403)
-    assert doors.ask(who, f"/simple/{STAGED}/")[0] in (401, 403, 404)
+    assert site.ask(who, f"/simple/{STAGED}/")[0] in (401, 403, 404)
 
 
-def test_the_stage_url_needs_no_token_and_a_wrong_one_is_404(doors: Doors) -> None:
-    stage = doors.release["stage_url"]
-    status, _, body = doors.ask("anonymous", f"{stage}{STAGED}/")
+def test_the_stage_url_needs_no_token_and_a_wrong_one_is_404(site: Site) -> None:
+    stage = site.release["stage_url"]
+    status, _, body = site.ask("anonymous", f"{stage}{STAGED}/")
     assert (status, b"acme_tools-0.1.0-py3-none-any.whl" in body) == (200, True)
     secret = stage.split("/stage/")[1].split("/")[0]
-    assert doors.ask("anonymous", f"/stage/{secret[:-1]}x/simple/{STAGED}/")[0] == 404
+    assert site.ask("anonymous", f"/stage/{secret[:-1]}x/simple/{STAGED}/")[0] == 404
 
 
-def test_only_the_member_gets_the_stage_url(doors: Doors) -> None:
+def test_only_the_member_gets_the_stage_url(site: Site) -> None:
     path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
-    assert json.loads(doors.ask("admin", path)[2])["stage_url"] is None
-    assert json.loads(doors.ask("colleague", path)[2])["stage_url"]
+    assert json.loads(site.ask("admin", path)[2])["stage_url"] is None
+    assert json.loads(site.ask("colleague", path)[2])["stage_url"]
 
 
 @pytest.mark.parametrize("who", [who for who in READS if who not in ("owner", "colleague", "scoped here")])
-def test_no_response_to_others_contains_the_stage_or_a_token(doors: Doors, who: str) -> None:
-    id, file = doors.release["submissions"][0]["id"], doors.release["files"][0]
-    secrets = [doors.release["stage_url"].split("/")[4], *doors.tokens.values()]
+def test_no_response_to_others_contains_the_stage_or_a_token(site: Site, who: str) -> None:
+    id, file = site.release["submissions"][0]["id"], site.release["files"][0]
+    secrets = [site.release["stage_url"].split("/")[4], *site.tokens.values()]
     for path in (
         *("/", "/simple/", "/plugins/", f"/plugins/{STAGED}/", f"/plugins/{STAGED}/0.1.0/", f"/reports/{id}/"),
         *("/api/v1/projects", f"/api/v1/projects/{STAGED}", f"/api/v1/projects/{STAGED}/releases/0.1.0"),
         *(f"/api/v1/submissions/{id}", f"/files/{file['sha256']}/{file['filename']}.metadata"),
     ):
-        status, headers, body = doors.ask(who, path)
+        status, headers, body = site.ask(who, path)
         assert status < 500, path
         assert not [secret for secret in secrets if secret in body.decode() + str(headers)], path
 
 
-def test_a_token_works_at_once_and_ends_at_once(doors: Doors) -> None:
-    folder = doors.server.data.parent
+def test_a_token_works_at_once_and_ends_at_once(site: Site) -> None:
+    folder = site.server.data.parent
     token = run_verb("token", "create", "--user", "alice", folder=folder).strip()
-    known = Doors(doors.server, {"new": token}, {})
+    known = Site(site.server, {"new": token}, {})
     path = f"/api/v1/projects/{STAGED}/releases/0.1.0"
     assert known.ask("new", path)[0] == 200
     listed = run_verb("token", "list", "--user", "alice", "--json", folder=folder)

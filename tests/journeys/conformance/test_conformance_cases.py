@@ -8,8 +8,8 @@ import pytest
 from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.run import Options, check_path
-from journeys.broken_plugins import BROKEN, Broken
-from journeys.sound_plugins import SOUND, Sound
+from journeys.conformance.broken_plugins import BROKEN, Broken
+from journeys.conformance.sound_plugins import SOUND, Sound
 
 THIEF = """
         import os

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from journeys.broken_edits import Broken
+from journeys.conformance.broken_edits import Broken
 
 __all__ = ["ENTRIES", "MODELS"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.request import urlopen
 
 import pytest
-from journeys.raw_http import Raw, ask, message, refusal_of
+from journeys.marketplace.raw_http import Raw, ask, message, refusal_of
 from market_factories import Server, add_author, make_market, make_wheel, serve
 from release_factories import MadeRelease, make_release, verdict
 from uploads import BOUNDARY, body_of, form_of
@@ -79,7 +79,7 @@ class Target:
     authorization: bytes
 
     @property
-    def doors(self) -> list[bytes]:
+    def paths(self) -> list[bytes]:
         stage = f"/stage/{self.staged.secret}"
         file = f"/files/{self.listed.sha256}/{self.listed.filename}"
         paths = ["/", "/healthz", "/legacy/", "/legacy", "/simple/", "/simple", "/simple/acme-tools/", file, "/nothing"]
@@ -150,7 +150,7 @@ def alive(target: Target) -> Iterator[None]:
 
 
 def test_no_host_causes_a_server_error_or_is_in_a_page(target: Target) -> None:
-    answers = target.ask_all([message(path, JSON, host=host) for path in target.doors for host in HOSTS])
+    answers = target.ask_all([message(path, JSON, host=host) for path in target.paths for host in HOSTS])
     assert not [answer for answer in answers if b"<script" in answer.body]
     wrong = [b"/reports/0/", b"/api/v1/submissions/0", b"/api/v1/projects?q=" + b"x" * 201, b"/plugins/?type=zzz"]
     refused = target.ask_all([message(path, JSON, host=host) for path in wrong for host in HOSTS])
@@ -159,11 +159,11 @@ def test_no_host_causes_a_server_error_or_is_in_a_page(target: Target) -> None:
     assert (moved.status, moved.headers["location"]) == (301, f"{target.server.url}/simple/acme-tools/")
     (whole,) = target.ask_all([message(b"http://chimes.example/simple/")])
     assert whole.status == 200
-    target.ask_all([message(path, host=None, version=b"1.0") for path in target.doors])
+    target.ask_all([message(path, host=None, version=b"1.0") for path in target.paths])
 
 
 def test_no_header_causes_a_server_error(target: Target) -> None:
-    target.ask_all([message(path, JSON, header) for path in target.doors for header in HEADERS])
+    target.ask_all([message(path, JSON, header) for path in target.paths for header in HEADERS])
 
 
 def test_no_path_causes_a_server_error(target: Target) -> None:
@@ -173,11 +173,11 @@ def test_no_path_causes_a_server_error(target: Target) -> None:
 
 
 def test_no_query_causes_a_server_error(target: Target) -> None:
-    target.ask_all([message(path + b"?" + query, JSON) for path in target.doors for query in QUERIES])
+    target.ask_all([message(path + b"?" + query, JSON) for path in target.paths for query in QUERIES])
 
 
 def test_no_method_causes_a_server_error(target: Target) -> None:
-    requests = [message(path, JSON, target.authorization, method=method) for path in target.doors for method in METHODS]
+    requests = [message(path, JSON, target.authorization, method=method) for path in target.paths for method in METHODS]
     for request, answer in zip(requests, target.ask_all(requests), strict=True):
         if request.startswith(b"HEAD"):
             assert answer.body == b""
@@ -286,7 +286,7 @@ def test_unexpected_bodies_are_ignored(target: Target) -> None:
 
 
 def test_many_requests_at_once_are_all_answered(target: Target) -> None:
-    requests = [message(path, JSON) for path in target.doors] * 20
+    requests = [message(path, JSON) for path in target.paths] * 20
     with ThreadPoolExecutor(64) as pool:
         answers = list(pool.map(target.ask, requests))
     assert {answer.status for answer in answers} <= {200, 301, 308, 404, 405}

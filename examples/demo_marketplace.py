@@ -15,15 +15,15 @@ from urllib.request import Request, urlopen
 
 from chimes.environments.cache import cache_folder
 from chimes.processes import Process, kill_tree, run
-from stage import DemoError, Stage, find_tool
+from demo_commands import CommandRunner, DemoError, find_tool
 
-__all__ = ["Market", "open_market"]
+__all__ = ["Marketplace", "open_marketplace"]
 
 START_S = 30
 POLL_S = 0.3
 
 
-class Market:
+class Marketplace:
     """A running marketplace, and the demo's upload token once it is created."""
 
     def __init__(self, url: str, data: Path) -> None:
@@ -60,7 +60,7 @@ class Market:
 
 
 @contextlib.contextmanager
-def open_market(stage: Stage, data: Path) -> Iterator[Market]:
+def open_marketplace(commands: CommandRunner, data: Path) -> Iterator[Marketplace]:
     """Start ``chimes-marketplace serve`` on ``data`` and end it afterwards. Raises DemoError.
 
     Its environments are made from this machine's caches, so that a second demo downloads nothing.
@@ -70,10 +70,10 @@ def open_market(stage: Stage, data: Path) -> Iterator[Market]:
     data.mkdir(parents=True)
     with (data / "serve.log").open("wb") as log:
         caches = {"UV_CACHE_DIR": _uv_cache(), "CHIMES_CACHE_DIR": str(cache_folder())}
-        env = stage.environment({"CHIMES_MARKETPLACE_SLOTS": str(min(os.cpu_count() or 1, 4)), **caches})
+        env = commands.environment({"CHIMES_MARKETPLACE_SLOTS": str(min(os.cpu_count() or 1, 4)), **caches})
         process = Process([find_tool(argv[0]), *argv[1:]], env=env, stdout=log, stderr=log)
     try:
-        market = Market(f"http://127.0.0.1:{port}", data)
+        market = Marketplace(f"http://127.0.0.1:{port}", data)
         _await(market, process)
         yield market
     finally:
@@ -81,7 +81,7 @@ def open_market(stage: Stage, data: Path) -> Iterator[Market]:
         process.wait(10)
 
 
-def _await(market: Market, process: Process) -> None:
+def _await(market: Marketplace, process: Process) -> None:
     ends = time.monotonic() + START_S
     while time.monotonic() < ends:
         if process.poll() is not None:

@@ -17,10 +17,10 @@ from chimes.conformance.gate.mutants import strict_wheel
 from chimes.environments.wheelfile import write_wheel
 from chimes.kinds.descriptors import KINDS
 from chimes.processes import Completed, run
-from journeys.hostile_host import RULES, wait_until_gone
-from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
-from journeys.hostile_plugins import PRELUDE, SECRET, Hostile, pack, repack, start_files
-from journeys.hostile_table import HOSTILES, NETWORK
+from journeys.hostile.hostile_host import RULES, wait_until_gone
+from journeys.hostile.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
+from journeys.hostile.hostile_plugins import PRELUDE, SECRET, Hostile, pack, repack, start_files
+from journeys.hostile.hostile_table import HOSTILES, NETWORK
 
 CHIMES = Path(sys.executable).parent / "chimes"
 NONCE = "5a" * 32

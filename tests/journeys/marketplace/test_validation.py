@@ -16,8 +16,8 @@ from chimes_marketplace.lanes.documents import read_lock, read_log, read_record,
 from chimes_marketplace.lanes.lane import Lane
 from chimes_marketplace.lanes.runs import list_runs, list_tasks
 from chimes_marketplace.submissions.states import cancel
-from journeys.hostile_plugins import Hostile, pack
-from journeys.hostile_table import HOSTILES, NETWORK
+from journeys.hostile.hostile_plugins import Hostile, pack
+from journeys.hostile.hostile_table import HOSTILES, NETWORK
 from market_factories import make_wheel
 from validation_factories import Bench
 

@@ -18,7 +18,7 @@ from chimes.processes import run
 from market_factories import Server, serve
 from playwright.sync_api import Browser, BrowserContext, HttpCredentials, Page, sync_playwright
 
-SHOWCASE = Path(__file__).resolve().parents[2] / "tools" / "showcase.py"
+SHOWCASE = Path(__file__).resolve().parents[3] / "tools" / "showcase.py"
 FILL_S = 600
 PARTS = {
     "front": ["hero", "search", "counts", "newest", "road", "install", "publish"],

@@ -17,7 +17,7 @@ from chimes_marketplace.web.state import Marketplace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
-from journeys.raw_http import refusal_of
+from journeys.marketplace.raw_http import refusal_of
 from market_factories import Server, add_author, basic, make_market, make_wheel, serve
 from release_factories import make_release, verdict
 from uploads import BOUNDARY, body_of, form_of

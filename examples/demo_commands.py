@@ -14,7 +14,7 @@ from chimes.processes import Completed, run
 from rich.console import Console
 from rich.markup import escape
 
-__all__ = ["EXAMPLES", "ROOT", "DemoError", "Stage", "as_json", "find_tool", "shorten"]
+__all__ = ["EXAMPLES", "ROOT", "CommandRunner", "DemoError", "as_json", "find_tool", "shorten"]
 
 EXAMPLES = Path(__file__).resolve().parent
 ROOT = EXAMPLES.parent
@@ -27,16 +27,16 @@ class DemoError(Exception):
     """A step of the demo failed; the message is for the user."""
 
 
-class Stage:
+class CommandRunner:
     """Runs commands and shows their output. ``env`` is added to this process's environment."""
 
     def __init__(self, console: Console, env: Mapping[str, str] | None = None) -> None:
         self.console = console
         self.env = dict(env or {})
 
-    def expect_done(self, *argv: str | Path, what: str, env: Mapping[str, str | None] | None = None) -> Completed:
+    def run_or_fail(self, *argv: str | Path, what: str, env: Mapping[str, str | None] | None = None) -> Completed:
         """Run a command that must end with status 0. If it does not, shows its output and raises DemoError."""
-        done = self.command(*argv, env=env)
+        done = self.run(*argv, env=env)
         if done.timed_out:
             raise DemoError(f"{what} took longer than {TIMEOUT_S} s")
         if done.returncode != 0:
@@ -44,7 +44,7 @@ class Stage:
             raise DemoError(f"{what} failed with status {done.returncode}")
         return done
 
-    def command(self, *argv: str | Path, env: Mapping[str, str | None] | None = None) -> Completed:
+    def run(self, *argv: str | Path, env: Mapping[str, str | None] | None = None) -> Completed:
         """Run a command, and show it with its duration. A name without a path is a tool of this environment."""
         words = [str(word) for word in argv]
         shown = " ".join([Path(words[0]).name, *map(shorten, words[1:])])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chimes.environments.wheelfile import write_wheel
-from journeys.hostile_plugins import PHRASES, PRELUDE, start_files
+from journeys.hostile.hostile_plugins import PHRASES, PRELUDE, start_files
 
 __all__ = ["HOSTILE_LIBRARIES", "HostileLibrary", "pack_library"]
 

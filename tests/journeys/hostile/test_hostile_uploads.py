@@ -22,10 +22,10 @@ from chimes.environments.wheelfile import write_wheel
 from chimes_marketplace.lanes.documents import read_verdict
 from chimes_marketplace.lanes.runs import list_runs
 from chimes_marketplace.web.state import Marketplace
-from journeys.hostile_host import RULES, wait_until_gone
-from journeys.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
-from journeys.hostile_plugins import SECRET, Hostile, pack, renamed
-from journeys.hostile_table import HOSTILES
+from journeys.hostile.hostile_host import RULES, wait_until_gone
+from journeys.hostile.hostile_libraries import HOSTILE_LIBRARIES, HostileLibrary, pack_library
+from journeys.hostile.hostile_plugins import SECRET, Hostile, pack, renamed
+from journeys.hostile.hostile_table import HOSTILES
 from market_factories import Server, add_author, basic, make_market, serve
 from uploads import BOUNDARY, body_of, form_of
 
@@ -37,7 +37,7 @@ BADS: tuple[Bad, ...] = (*HOSTILES, *HOSTILE_LIBRARIES)
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of an uploaded file. ``causes``: code to cause of the checks that it failed in the sandbox."""
+    """The outcome of an uploaded file. ``causes``: code to cause of the checks that it failed in the sandbox."""
 
     state: str
     findings: list[dict[str, Any]]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from journeys.broken_edits import Broken
-from journeys.broken_models import ENTRIES, MODELS
+from journeys.conformance.broken_edits import Broken
+from journeys.conformance.broken_models import ENTRIES, MODELS
 
 __all__ = ["BROKEN", "Broken"]
 
