@@ -160,7 +160,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, room_kib: int) -> None:
 
 
 def test_settings_of_cookiecutter_have_no_effect_and_none_are_written(tmp_path: Path) -> None:
-    (tmp_path / ".cookiecutterrc").write_text("default_context:\n  author: Somebody Else\n  ci: gitlab\n", "utf-8")
+    (tmp_path / ".cookiecutterrc").write_text("default_context:\n  author: Another Author\n  ci: gitlab\n", "utf-8")
     answers = json.loads(new("model", "x", "--no-input", "--json", cwd=tmp_path).stdout)["answers"]
     assert (answers["author"], answers["ci"]) == ("The authors of x", "github")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".cookiecutterrc", "x"]

@@ -35,7 +35,7 @@ class StrictBackend(ComputeBackend[StrictConfig]):
         Path(self.config.root).mkdir(parents=True, exist_ok=True)
 
     def inventory(self) -> Inventory:
-        """One pool of which nothing else is known."""
+        """One pool without further information."""
         return Inventory(pools=(Pool(name="here", nodes=1),))
 
     def submit(self, job: JobSpec, *, key: str) -> JobHandle:
