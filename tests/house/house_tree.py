@@ -36,7 +36,7 @@ def late_imports(path: Path) -> Iterator[ast.stmt]:
 
 
 def find_cycle(graph: dict[str, set[str]]) -> list[str]:
-    """The modules of one import cycle, the first one repeated at the end; empty if there is none."""
+    """The modules of one import cycle, the first one repeated at the end; empty without a cycle."""
     done: set[str] = set()
 
     def visit(module: str, trail: list[str]) -> list[str]:

@@ -29,7 +29,7 @@ class CatalogItem:
 
     @property
     def summary(self) -> str:
-        """One line from its metadata, empty if there is none."""
+        """One line from its metadata, empty if it is absent."""
         return str(self.release.about.get("summary") or "")
 
 

@@ -30,7 +30,7 @@ def is_trusted(session: Session, *, lane: str, at: datetime, control_s: float) -
 
 
 def find_or_add(session: Session, *, lane: str) -> list[int]:
-    """The waiting control run, added if there is none; empty while one is running."""
+    """The waiting control run, added if necessary; empty while one is running."""
     run = session.exec(_controls(lane).where(Run.state != "done")).first()
     if run is None:
         run = Run(lane=lane)

@@ -35,7 +35,7 @@ def migrate(database: Database) -> None:
 def check(database: Database) -> None:
     """Check that the tables are those of this version; changes nothing.
 
-    Raises MarketplaceError ``not-found`` if there are none, ``conflict`` for those of another version.
+    Raises MarketplaceError ``not-found`` if they do not exist, ``conflict`` for those of another version.
     """
     with database.reading() as session:
         current = _revision(session.connection())

@@ -75,7 +75,7 @@ class Subject(ABC):
     @property
     @abstractmethod
     def metadata_name(self) -> str | None:
-        """The member that holds the core metadata; None if there is none, or more than one place for it."""
+        """The member that holds the core metadata; None if it is absent, or if there are several places for it."""
 
     @abstractmethod
     def read(self, name: str | None, limit: int = SMALL_FILE_BYTES) -> bytes | None:
@@ -161,7 +161,7 @@ class WheelSubject(Subject):
 
     @cached_property
     def entry_points(self) -> EntryPoints:
-        """The parsed ``entry_points.txt``, empty if there is none."""
+        """The parsed ``entry_points.txt``, empty if it is absent."""
         name = self.dist_info("entry_points.txt")
         if name not in self.names:
             return EntryPoints()

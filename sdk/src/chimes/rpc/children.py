@@ -135,7 +135,7 @@ class Children:
                 self.stop()
 
     def child(self) -> ChildProcess:
-        """The running child; it is started if there is none. Raises InfrastructureError."""
+        """The running child; it is started if necessary. Raises InfrastructureError."""
         if self._child is None:
             env = self.env
             if not self.place.sandboxed:

@@ -88,7 +88,7 @@ class ConnectorProxy(Proxy):
         return expect_all("read", self.call("read", request, partition), pa.RecordBatch)
 
     def read_table(self, request: ReadRequest, plan: ReadPlan) -> pa.Table:
-        """All rows of all partitions, with the schema of the batches; with the planned schema if there are none."""
+        """All rows of all partitions, with the schema of the batches; or with the planned schema without batches."""
         batches = [batch for partition in plan.partitions for batch in self.read(request, partition)]
         return to_table(batches, plan.arrow_schema)
 

@@ -23,7 +23,7 @@ COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
 def description_of(subject: Subject) -> str | None:
-    """The description, from below the fields or from its own field; None if there is none."""
+    """The description, from below the fields or from its own field; None if it is absent."""
     headers = parse_headers(subject.metadata or b"")
     text = headers.body if headers.body.strip() else "\n".join(headers.all("Description")[:1])
     return text if text.strip() not in ("", "UNKNOWN") else None

@@ -23,7 +23,7 @@ def write(session: RemoteSession, name: str) -> str:
 
 
 def read(session: RemoteSession, name: str) -> str:
-    """The text of a file in the context's folder, empty if there is none."""
+    """The text of a file in the context's folder, empty if it does not exist."""
     return expect("read", session.do("read", name=name) or "", str)
 
 
