@@ -109,30 +109,30 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("said", OTHERS)
+@pytest.mark.parametrize("expected", OTHERS)
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 def test_a_column_that_changed_between_plan_and_read_is_named(
-    tmp_path: Path, connect: Connect, said: str, suffix: str
+    tmp_path: Path, connect: Connect, expected: str, suffix: str
 ) -> None:
     write = pq.write_table if suffix == "parquet" else lambda table, path: ipc(path, table)
     path = tmp_path / f"t.{suffix}"
     write(pa.table({"x": [1]}), path)
     connector, request = connect(tmp_path), ReadRequest(stream="t")
     plan = connector.plan(request)
-    write(OTHERS[said], path)
-    with pytest.raises(SchemaMismatchError, match=said) as caught:
+    write(OTHERS[expected], path)
+    with pytest.raises(SchemaMismatchError, match=expected) as caught:
         list(connector.read(request, plan.partitions[0]))
     assert path.name in caught.value.message
 
 
-@pytest.mark.parametrize("said", OTHERS)
+@pytest.mark.parametrize("expected", OTHERS)
 def test_a_file_of_a_folder_with_another_schema_is_named(
-    tmp_path: Path, connect: Connect, read: Read, said: str
+    tmp_path: Path, connect: Connect, read: Read, expected: str
 ) -> None:
     (tmp_path / "t").mkdir()
     pq.write_table(pa.table({"x": [1]}), tmp_path / "t" / "1.parquet")
-    pq.write_table(OTHERS[said], tmp_path / "t" / "2.parquet")
-    with pytest.raises(SchemaMismatchError, match=said) as caught:
+    pq.write_table(OTHERS[expected], tmp_path / "t" / "2.parquet")
+    with pytest.raises(SchemaMismatchError, match=expected) as caught:
         read(connect(tmp_path), "t")
     assert "t/2.parquet" in caught.value.message
 
@@ -182,9 +182,9 @@ def test_a_header_that_changed_between_plan_and_read_is_named(tmp_path: Path, co
     path.write_text("a,b\n1,2\n")
     connector, request = connect(tmp_path), ReadRequest(stream="t")
     plan = connector.plan(request)
-    for header, said in (("a\n1\n", "no column 'b'"), ("a,b,c\n1,2,3\n", "a column 'c'")):
+    for header, expected in (("a\n1\n", "no column 'b'"), ("a,b,c\n1,2,3\n", "a column 'c'")):
         path.write_text(header)
-        with pytest.raises(SchemaMismatchError, match=rf"t\.csv has {said}"):
+        with pytest.raises(SchemaMismatchError, match=rf"t\.csv has {expected}"):
             list(connector.read(request, plan.partitions[0]))
 
 
@@ -201,8 +201,8 @@ def test_json_of_another_type_is_named_with_its_field(tmp_path: Path, connect: C
         (tmp_path / f"{name}.jsonl").write_text(text)
     fields: dict[str, Any] = {name: {"x": "int64"} for name in contents}
     fields |= {"day": {"d": "date32"}, "nested": {"s": {"struct": {"a": "int64"}}}}
-    for name, (_, said) in contents.items():
-        with pytest.raises(SchemaMismatchError, match=said):
+    for name, (_, expected) in contents.items():
+        with pytest.raises(SchemaMismatchError, match=expected):
             read(connect(tmp_path, jsonl={"streams": fields}), name)
 
 

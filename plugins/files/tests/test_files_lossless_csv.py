@@ -205,7 +205,7 @@ def columns(draw: st.DrawFn) -> list[str]:
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(texts=columns())
-def test_whatever_is_written_can_be_told_from_what_is_read(
+def test_every_text_can_be_recovered_from_its_value(
     texts: list[str], connect: Connect, read: Read, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     root = tmp_path_factory.mktemp("written")

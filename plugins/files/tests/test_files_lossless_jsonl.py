@@ -215,7 +215,7 @@ NESTED: st.SearchStrategy[Callable[[str], str]] = st.sampled_from(
         max_size=3,
     )
 )  # fmt: skip
-def test_whatever_is_written_can_be_told_from_what_is_read(
+def test_every_text_can_be_recovered_from_its_value(
     columns: list[tuple[Callable[[str], str], tuple[str, ...]]],
     connect: Connect,
     read: Read,

@@ -110,7 +110,7 @@ def test_a_hidden_folder_is_not_entered(tmp_path: Path, connect: Connect) -> Non
     assert names(connect(tmp_path)) == ["seen"]
 
 
-def test_files_in_a_keyed_and_in_a_plain_folder_are_told_apart(tmp_path: Path, connect: Connect, read: Read) -> None:
+def test_a_folder_with_a_key_is_data_and_a_hidden_folder_is_not(tmp_path: Path, connect: Connect, read: Read) -> None:
     put(tmp_path, "t/_id=1/a.csv", "t/_id=2/a.csv", "t/_id=__HIVE_DEFAULT_PARTITION__/a.csv", "t/_old/a.csv")
     got = read(connect(tmp_path), "t", partitions=3)
     assert sorted(got["_id"].to_pylist(), key=str) == [1, 2, None]
@@ -217,7 +217,7 @@ def test_a_folder_whose_key_or_value_is_not_clear_is_reported_and_its_stream_ref
 
 
 class LockedFileSystem(MemoryFileSystem):  # type: ignore[misc]
-    """Files in memory; one whose name holds ``locked`` may not be opened, one with ``gone`` is gone, one is a link."""
+    """Files in memory: ``locked`` may not be opened, ``gone`` does not exist, ``link`` is not a file."""
 
     protocol = "locked"
     store: ClassVar[dict[str, Any]] = {}

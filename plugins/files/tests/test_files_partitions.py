@@ -66,11 +66,11 @@ def test_a_part_is_read_by_a_fresh_process_from_json_alone(name: str, tmp_path: 
     assert len(plan.partitions) == 2
     tables = []
     for number, part in enumerate(plan.partitions):
-        said = {"config": connector.config.model_dump(mode="json"), "out": str(tmp_path / f"{number}.arrow")}
-        said |= {"request": request.model_dump(mode="json"), "partition": part.model_dump(mode="json")}
-        done = run([sys.executable, "-c", READER], stdin=json.dumps(said).encode(), timeout_s=60)
+        task = {"config": connector.config.model_dump(mode="json"), "out": str(tmp_path / f"{number}.arrow")}
+        task |= {"request": request.model_dump(mode="json"), "partition": part.model_dump(mode="json")}
+        done = run([sys.executable, "-c", READER], stdin=json.dumps(task).encode(), timeout_s=60)
         assert done.returncode == 0, done.text
-        with pa.ipc.open_file(said["out"]) as reader:
+        with pa.ipc.open_file(task["out"]) as reader:
             assert reader.schema.equals(plan.arrow_schema, check_metadata=True)
             tables.append(reader.read_all())
     assert same_table(pa.concat_tables(tables), table.slice(9).select(["s", "i"]))
@@ -83,13 +83,13 @@ from chimes import Context, Partition, ReadRequest
 from chimes.kinds.component import parse_config
 from chimes_files.connector import FilesConnector
 
-said = json.load(sys.stdin)
-context = Context.under(pathlib.Path(said["out"]).with_suffix(".context"))
-connector = FilesConnector(parse_config(FilesConnector, said["config"]), context)
-request = ReadRequest.model_validate(said["request"])
-partition = Partition.model_validate(said["partition"])
+task = json.load(sys.stdin)
+context = Context.under(pathlib.Path(task["out"]).with_suffix(".context"))
+connector = FilesConnector(parse_config(FilesConnector, task["config"]), context)
+request = ReadRequest.model_validate(task["request"])
+partition = Partition.model_validate(task["partition"])
 batches = list(connector.read(request, partition))
-with pa.ipc.new_file(said["out"], batches[0].schema) as writer:
+with pa.ipc.new_file(task["out"], batches[0].schema) as writer:
     for batch in batches:
         writer.write_batch(batch)
 """

@@ -212,7 +212,7 @@ def test_an_entry_for_a_stream_that_does_not_exist_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "expected"),
     [
         ({"t": {"x": "number"}}, "column 'x': 'number' is not the name of an Arrow type; write"),
         ({"t": {"x": "decimal128(99, 0)"}}, "decimal128"),
@@ -224,8 +224,8 @@ def test_an_entry_for_a_stream_that_does_not_exist_is_reported(
         (["int64"], "schema"),
     ],
 )
-def test_a_schema_that_names_no_type_is_refused(tmp_path: Path, connect: Connect, schema: Any, said: str) -> None:
-    with pytest.raises(ConfigError, match=said) as caught:
+def test_a_schema_that_names_no_type_is_refused(tmp_path: Path, connect: Connect, schema: Any, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected) as caught:
         connect(tmp_path, schema=schema)
     assert "schema" in str(caught.value.hint)
 

@@ -101,7 +101,7 @@ def test_secrets_are_references_and_are_not_in_plans(
 
 
 @pytest.mark.parametrize(("password", "error"), [("guess", PermissionDeniedError), ("worn out", InfrastructureError)])
-def test_a_refusal_and_a_failure_are_told_apart(
+def test_a_refusal_and_a_failure_give_different_errors(
     tmp_path: Path, connect: Connect, password: str, error: type[Exception]
 ) -> None:
     VaultFileSystem(password="sesame").pipe("/box/t.parquet", content(tmp_path))

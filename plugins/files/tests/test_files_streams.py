@@ -126,12 +126,12 @@ def test_columns_come_in_the_requested_order(tmp_path: Path, connect: Connect, r
         assert read(connect(tmp_path), stream, columns=("c", "a")).column_names == ["c", "a"]
 
 
-@pytest.mark.parametrize(("columns", "said"), [((), "empty"), (("x", "x"), "twice")])
+@pytest.mark.parametrize(("columns", "expected"), [((), "empty"), (("x", "x"), "twice")])
 def test_an_empty_list_of_columns_and_a_repeated_column_are_refused(
-    tmp_path: Path, connect: Connect, columns: tuple[str, ...], said: str
+    tmp_path: Path, connect: Connect, columns: tuple[str, ...], expected: str
 ) -> None:
     put(tmp_path, "t.parquet")
-    with pytest.raises(UnsupportedError, match=said):
+    with pytest.raises(UnsupportedError, match=expected):
         connect(tmp_path).plan(ReadRequest(stream="t", columns=columns))
 
 

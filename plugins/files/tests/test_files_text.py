@@ -108,7 +108,7 @@ def test_json_fields_are_found_or_configured(tmp_path: Path, connect: Connect, r
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "expected"),
     [
         ({"csv": {"types": {"a": "number"}}}, "column 'a': 'number'"),
         ({"jsonl": {"streams": {"t": {"a": "decimal128(99, 0)"}}}}, "decimal128"),
@@ -118,6 +118,8 @@ def test_json_fields_are_found_or_configured(tmp_path: Path, connect: Connect, r
         ({"color": "red"}, "color"),
     ],
 )
-def test_an_invalid_option_is_named(tmp_path: Path, connect: Connect, options: dict[str, object], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_an_invalid_option_is_named(
+    tmp_path: Path, connect: Connect, options: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
         connect(tmp_path, **options)

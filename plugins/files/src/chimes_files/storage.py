@@ -63,7 +63,7 @@ class File:
     path: str
     size_bytes: int
     problem: str | None = None
-    """Why the file cannot be read, if that can be told without opening it."""
+    """Why the file cannot be read, if that is known without opening it."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Storage:
         for folder, below, names in os.walk(root, followlinks=True, onerror=_raise):
             real[folder] = os.path.realpath(folder)
             parent = os.path.dirname(folder)
-            # A link to a folder above would be followed for ever, and links that branch nearly so.
+            # A link to a folder above would be followed without end, and links that branch nearly without end.
             above = set[str]() if folder == root else _folders_above(parent, root, real)
             visits[real[folder]] += 1
             if visits[real[folder]] > _MOST_VISITS:
@@ -201,7 +201,7 @@ def _folders_above(folder: str, root: str, real: dict[str, str]) -> set[str]:
 
 
 def _local_file(path: str, root: str) -> File | None:
-    """A file with its problem, if it has one; None if it is gone already."""
+    """A file with its problem, if it has one; None if it was removed meanwhile."""
     name = os.path.relpath(path, root)
     try:
         facts = os.stat(path)

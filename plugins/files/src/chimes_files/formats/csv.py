@@ -116,7 +116,7 @@ def _converted(source: Source, name: str, texts: pa.Array, form: Form) -> pa.Arr
 
 
 def _row(source: Source, column: str, value: str) -> str:
-    """Where ``value`` is first found in ``column``, for a message; empty if that cannot be told."""
+    """Where ``value`` is first found in ``column``, for a message; empty if it is not found."""
     rows = 0
     with suppress(ChimesError, pa.ArrowException):
         names, _ = _header(source)

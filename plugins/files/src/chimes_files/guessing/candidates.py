@@ -1,6 +1,6 @@
 """Guesses the form of a column from texts of it: each candidate in order, the first that gives all texts back.
 
-What is one way of writing, and what is not:
+What counts as one way of writing:
 
 ==============  ===============================================================================================
 type            one form
@@ -12,7 +12,7 @@ time32[s]       ``23:59:59`` or ``23:59``
 timestamp       the same separator (space or ``T``), seconds or none, the same offset or none, fractions as below;
                 in microseconds, or in nanoseconds where a fraction has more than six digits
 float64         all digits come back; whole numbers always with ``.0`` or always without; fractions as below;
-                ``1e5``, ``nan`` and ``inf`` only where no other text stands for the same value
+                ``1e5``, ``nan`` and ``inf`` only where no other text has the same value
 a fraction      never ends in a zero, or has the same number of digits in every text
 padding         none, or the same number of spaces before each text
 ==============  ===============================================================================================
