@@ -14,10 +14,10 @@ from chimes import cli, errors, hooks
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.checks.check import Check
 from chimes.conformance.catalogue import CHECKS
-from chimes.host import assignability
+from chimes.host import assignability, json_values
 from chimes.kinds import predicates
 from chimes.kinds.descriptors import KINDS
-from chimes.pipelines import formats, json_values
+from chimes.pipelines import formats
 from chimes.pipelines import spec as pipeline
 from chimes.registration import Registration
 from chimes_marketplace.commands import line as marketplace

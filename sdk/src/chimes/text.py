@@ -80,7 +80,7 @@ def parse_toml(text: str, what: str, *, refusal: type[ChimesError] = ConfigError
 
 
 def _check_values(found: dict[str, Any]) -> None:
-    # Without recursion, because the text may be nested deeper than the stack allows.
+    # Level by level instead of recursively: the text may be nested deeper than the stack allows.
     level: list[Any] = [found]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []

@@ -37,7 +37,7 @@ BADS: tuple[Bad, ...] = (*HOSTILES, *HOSTILE_LIBRARIES)
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for an uploaded file. ``causes``: code to cause of the checks that it failed in the sandbox."""
+    """The outcome of an uploaded file. ``causes``: code to cause of the checks that it failed in the sandbox."""
 
     state: str
     findings: list[dict[str, Any]]

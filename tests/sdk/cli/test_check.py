@@ -30,8 +30,14 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return strict_wheel("model", tmp_path_factory.mktemp("bad"), mutant.edits)
 
 
-def test_a_clean_plugin_exits_0_with_a_note_that_there_was_no_sandbox(good: Path) -> None:
-    done = chimes("check", good)
+@pytest.fixture(scope="module")
+def narrow(good: Path) -> Completed:
+    """The check of a clean plugin, on a screen of 60 columns."""
+    return chimes("check", good, env={"COLUMNS": "60"})
+
+
+def test_a_clean_plugin_exits_0_with_a_note_that_there_was_no_sandbox(narrow: Completed) -> None:
+    done = narrow
     assert done.returncode == 0, done.text
     assert "clean" in done.stdout.decode()
     assert "without a sandbox" in " ".join(done.stderr.decode().split())
@@ -56,8 +62,8 @@ def test_findings_that_say_the_same_are_shown_once(tmp_path: Path) -> None:
     assert "M02 M04 M07" in text.partition("boom")[0].partition("✗")[2]
 
 
-def test_codes_stay_below_each_other_on_a_narrow_screen(good: Path) -> None:
-    text = chimes("check", good, env={"COLUMNS": "60"}).stdout.decode()
+def test_codes_stay_below_each_other_on_a_narrow_screen(narrow: Completed) -> None:
+    text = narrow.stdout.decode()
     below = next(line for line in text.splitlines() if line.lstrip().startswith("A09"))
     assert below.startswith(" " * 27)
     assert max(map(len, text.splitlines())) <= 60

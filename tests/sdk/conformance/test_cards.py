@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from chimes.checks.engine import run_check
+from chimes.conformance.entry import Entry, RegisteredComponent
 from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.conformance.nonce import Nonce
 from chimes.conformance.run import Options, check_path
-from chimes.conformance.suites.cards import cards_of
+from chimes.conformance.subject import EntrySubject
+from chimes.conformance.suites.cards import P01, cards_of
+from chimes.registration import Registration
 
 CORE = ("Purpose", "Inputs", "Outputs", "Limits", "Contact")
 
@@ -17,7 +21,7 @@ def card(*parts: str, level: int = 2) -> str:
     return "\n".join(f"{'#' * level} {part}\n\nText of {part}.\n" for part in parts)
 
 
-def test_a_plugin_with_one_component_has_one_card_wherever_the_headings_are() -> None:
+def test_the_card_of_a_single_component_may_have_headings_of_any_level() -> None:
     more = f"## More\n\n{card('Outputs', 'Limits', level=4)}\nContact\n-------\nx@y\n"
     readme = f"# acme\n\n{card('Purpose', 'Inputs')}\n{more}"
     assert set(cards_of(readme, ["rain"])["rain"]) == set(CORE)
@@ -45,9 +49,24 @@ def test_a_name_inside_another_name_does_not_count() -> None:
     assert (set(cards["rain"]), set(cards["rain-radar"])) == ({"Inputs"}, {"Purpose"})
 
 
+@pytest.mark.parametrize("heading", CORE)
+def test_a_card_without_one_part_is_failed_with_its_name(heading: str) -> None:
+    registration = Registration(name="rain", summary="Rain.", target="acme.model:Model", api="chimes.model/1")
+    subject = EntrySubject(
+        distribution="acme",
+        top_levels=("acme",),
+        entry=Entry(components=(RegisteredComponent(kind="model", registration=registration),)),
+        events=(),
+        readme=card(*(part for part in CORE if part != heading)),
+    )
+    outcome = run_check(P01(), subject)
+    assert outcome.result.verdict == "fail"
+    assert [finding.message for finding in outcome.result.findings] == [f"the card lacks {heading}"]
+
+
 @pytest.mark.parametrize(
     ("heading", "code", "verdict", "blocks"),
-    [*((part, "P01", "fail", "verified") for part in CORE), ("Citation", "P02", "warn", "certified")],
+    [("Purpose", "P01", "fail", "verified"), ("Citation", "P02", "warn", "certified")],
 )
 def test_a_part_that_is_missing_is_named(tmp_path: Path, heading: str, code: str, verdict: str, blocks: str) -> None:
     wheel = strict_wheel("model", tmp_path, (Edit("README.md", f"## {heading}\n", "## Other\n"),))

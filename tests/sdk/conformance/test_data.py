@@ -1,4 +1,4 @@
-"""What the suite generates and how it compares."""
+"""Generated data, comparisons, nonces and rules."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_column_that_is_not_nullable_gets_no_nulls(dtype: pa.DataType) -> None
     assert random_array(dtype, 60, random.Random(3), nullable=False).null_count == 0
 
 
-def test_an_exotic_type_is_refused_with_a_fix() -> None:
+def test_an_unsupported_type_is_refused_with_a_fix() -> None:
     with pytest.raises(UnsupportedError) as caught:
         random_array(pa.month_day_nano_interval(), 3, random.Random(0), nullable=False)
     assert caught.value.hint
@@ -116,7 +116,7 @@ def test_a_nonce_file_holds_64_hexadecimal_digits(tmp_path: Path) -> None:
         Nonce.read(tmp_path / "absent")
 
 
-def test_rules_are_read_from_toml_and_known_by_their_content(tmp_path: Path) -> None:
+def test_rules_are_read_from_toml_and_have_a_digest_of_their_content(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text('name = "lane"\ncall_s = 5\n[limits]\nprocesses = 64\n')
     rules = Rules.read(file)

@@ -1,4 +1,4 @@
-"""The engine without a sandbox, as authors run it: strict plugins pass, broken ones are failed by the right check."""
+"""The engine without a sandbox, as authors run it: strict plugins pass, broken ones fail the right check."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_strict_plugin_passes_every_check_of_its_kind(strict_reports: dict[Kin
 
 
 @pytest.mark.parametrize("code", ["M07", "M11", "D05", "D12", "B09", "S01", "S08"])
-def test_a_broken_plugin_is_failed_by_the_check_of_its_rule(tmp_path: Path, code: str) -> None:
+def test_a_broken_plugin_fails_the_check_of_its_rule(tmp_path: Path, code: str) -> None:
     mutant = next(mutant for mutant in MUTANTS if mutant.check == code)
     report = check_path(strict_wheel(mutant.kind, tmp_path, mutant.edits), Options(nonce=NONCE))
     assert failed_codes(report) == {code, *mutant.also_fails}
@@ -72,7 +72,7 @@ def test_every_check_has_a_mutant_of_its_own() -> None:
         ("        return ModelInfo", "        return None\n        return ModelInfo", "M02", "own"),
     ],
 )
-def test_a_component_whose_process_ends_is_failed_with_the_cause_and_the_run_goes_on(
+def test_a_component_whose_process_ends_fails_with_the_cause_and_the_run_continues(
     tmp_path: Path, old: str, new: str, code: str, cause: str
 ) -> None:
     wheel = strict_wheel("model", tmp_path, (Edit("model.py", old, new),))
@@ -99,14 +99,14 @@ def test_a_failing_harness_fails_the_checks_that_need_it(tmp_path: Path, old: st
     assert any("the harness's cases" in finding.message for finding in report.findings)
 
 
-def test_checks_of_rows_are_not_run_where_the_source_cannot_be_seeded(tmp_path: Path) -> None:
+def test_checks_of_rows_are_not_run_if_the_source_cannot_be_seeded(tmp_path: Path) -> None:
     wheel = strict_wheel("connector", tmp_path, (Edit("harness.py", "    def seed(", "    def sow("),))
     report = check_path(wheel, Options(nonce=NONCE))
     verdicts = {result.code: result.verdict for result in report.components[0].results}
     assert {verdicts[code] for code in ("D02", "D04", "D05", "D09", "D12")} == {"not_run"}
 
 
-def test_a_plugin_that_does_not_load_is_failed_by_s01_alone(tmp_path: Path) -> None:
+def test_a_plugin_that_does_not_load_fails_only_s01(tmp_path: Path) -> None:
     wheel = strict_wheel(
         "model", tmp_path, (Edit("plugin.py", "from chimes import", "import nowhere_at_all\nfrom chimes import"),)
     )
@@ -159,7 +159,7 @@ def test_the_same_nonce_gives_the_same_document_and_another_gives_other_inputs(
     before = [digest for result in again.results for digest in result.inputs]
     after = [digest for result in other.results for digest in result.inputs]
     assert before
-    # What has no rows is the same whatever the nonce; everything else differs.
+    # A batch without rows is the same for every nonce; all other inputs differ.
     assert not set(before) & set(after)
 
 

@@ -1,4 +1,4 @@
-"""Libraries: what is imported of them, where, and what is said of one whose imports fail."""
+"""Libraries: the modules that are imported, their environment, and the findings for failing imports."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def verdicts(report: Report) -> dict[str, str]:
     return {result.code: result.verdict for result in report.checks if not result.code.startswith("A")}
 
 
-def test_a_quiet_library_is_clean(tmp_path: Path) -> None:
+def test_a_library_without_side_effects_is_clean(tmp_path: Path) -> None:
     report = check(library(tmp_path, {"acme_lib/__init__.py": "import json\n"}))
     assert report.is_clean, report.findings
     assert {code: verdicts(report)[code] for code in ("S09", "S21", "S22")} == dict.fromkeys(
@@ -66,7 +66,7 @@ def test_declared_dependencies_are_installed_and_the_sdk_is_the_one_of_the_suite
     assert "chimes" in {line.split()[0] for line in report.lock}
 
 
-def test_a_library_that_raises_or_exits_at_import_is_failed(tmp_path: Path) -> None:
+def test_a_library_that_raises_or_exits_at_import_fails(tmp_path: Path) -> None:
     (finding,) = check(library(tmp_path / "a", {"acme_lib.py": "raise SystemExit(3)\n"})).findings
     assert (finding.code, finding.message.rpartition(": ")[2]) == ("S21", "it raises an error")
     left = check(library(tmp_path / "b", {"acme_lib.py": "import os\nos._exit(0)\n"}))
@@ -74,7 +74,7 @@ def test_a_library_that_raises_or_exits_at_import_is_failed(tmp_path: Path) -> N
     assert causes == {"S09": "crashed", "S22": "crashed"}
 
 
-def test_dependencies_that_do_not_exist_fail_s21_and_nothing_is_imported(tmp_path: Path) -> None:
+def test_dependencies_that_do_not_exist_fail_s21_and_no_module_is_imported(tmp_path: Path) -> None:
     report = check(library(tmp_path, {"acme_lib.py": ""}, "acme-nowhere-to-be-found==9"))
     assert {code: verdicts(report)[code] for code in ("S09", "S21", "S22")} == {
         "S09": "not_run",
@@ -88,7 +88,7 @@ def test_a_library_may_import_packages_that_test_ipv6_or_make_a_lock(tmp_path: P
     assert report.is_clean, [(finding.code, finding.message, finding.said) for finding in report.findings]
 
 
-def test_changes_of_the_library_are_told_apart_from_those_of_its_dependencies(tmp_path: Path) -> None:
+def test_changes_by_dependencies_are_not_attributed_to_the_library(tmp_path: Path) -> None:
     changes = "import joblib, os\nos.environ['ACME_LIB'] = '1'\n"
     report = check(library(tmp_path, {"acme_lib/__init__.py": changes}, "joblib"))
     (finding,) = report.findings

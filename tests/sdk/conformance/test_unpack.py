@@ -1,4 +1,4 @@
-"""A wheel that the standard library cannot read is refused by name, wherever one is unpacked or read."""
+"""Wheels that the standard library cannot read are refused with their name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CENTRAL = b"PK\x01\x02"
 @pytest.mark.parametrize(
     ("offset", "value"), [(6, b"\x50\x00"), (10, b"\x63\x00")], ids=["version of tomorrow", "unknown method"]
 )
-def test_what_zipfile_does_not_read_is_an_error_with_the_file_s_name(tmp_path: Path, offset: int, value: bytes) -> None:
+def test_a_wheel_that_zipfile_cannot_read_is_an_error_with_its_name(tmp_path: Path, offset: int, value: bytes) -> None:
     wheel = write_wheel(tmp_path, name="acme-lib", version="1.0", files={"acme_lib.py": b"x = 1\n"})
     data = bytearray(wheel.read_bytes())
     place = data.find(CENTRAL) + offset
@@ -26,7 +26,7 @@ def test_what_zipfile_does_not_read_is_an_error_with_the_file_s_name(tmp_path: P
         unpack(wheel, tmp_path / "site")
 
 
-def test_requirements_of_what_is_no_wheel_are_refused(tmp_path: Path) -> None:
+def test_requirements_of_a_file_that_is_not_a_wheel_are_refused(tmp_path: Path) -> None:
     wheel = tmp_path / "acme-1.0-py3-none-any.whl"
     wheel.write_bytes(b"no zip")
     with pytest.raises(ResolutionError, match="is not a wheel with METADATA"):

@@ -1,4 +1,4 @@
-"""What a child could answer to hurt its judge: read, bounded, refused."""
+"""Harmful answers of a child are bounded and refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_blob_counts_once() -> None:
     "value",
     [{"$dict": [1]}, {"$dict": [[1]]}, {"$table": [1]}, {"$table": []}, {"$value": "ReadPlan", "json": 1}],
 )
-def test_what_is_wrongly_shaped_is_refused(value: Any) -> None:
+def test_values_with_a_wrong_structure_are_refused(value: Any) -> None:
     with pytest.raises(ConfigError):
         decode(value, [])
 
@@ -74,7 +74,7 @@ HUGE = {
 
 
 @pytest.mark.parametrize("name", ["nulls", "lists of nulls", "a shared word"])
-def test_what_is_huge_only_in_memory_is_refused(name: str) -> None:
+def test_values_that_are_huge_only_in_memory_are_refused(name: str) -> None:
     batch = pa.RecordBatch.from_arrays([HUGE[name]], names=["a"])
     with pytest.raises(ConfigError, match="values"):
         decode({"$batch": 0}, [batch_bytes(batch)])
@@ -109,14 +109,14 @@ def deep_lists(depth: int) -> pa.DataType:
 
 
 @pytest.mark.parametrize("dtype", [deep_lists(40), pa.list_(pa.int8(), 1 << 30), pa.binary(2_000_000_000)])
-def test_no_schema_makes_the_suite_generate_without_end(dtype: pa.DataType) -> None:
+def test_a_schema_with_too_many_values_is_refused(dtype: pa.DataType) -> None:
     schema = pa.schema([("a", dtype)])
     assert values_per_row(schema) > MOST_VALUES
     with pytest.raises(UnsupportedError):
         random_batch(schema, 1, random.Random(1))
 
 
-def test_a_dictionary_that_is_too_small_is_the_schemas_fault() -> None:
+def test_a_dictionary_type_that_is_too_small_is_refused() -> None:
     schema = pa.schema([("a", pa.dictionary(pa.int8(), pa.int64()))])
     with pytest.raises(UnsupportedError):
         random_batch(schema, 2000, random.Random(1))
@@ -127,7 +127,7 @@ def entry(**changes: Any) -> dict[str, Any]:
     return {"failure": None, "components": [item], "modules": ["acme"], "changed": [], **changes}
 
 
-def test_what_an_entry_module_registers_is_read() -> None:
+def test_the_registrations_of_an_entry_module_are_read() -> None:
     found = read_entry("importing", entry())
     assert [each.registration.name for each in found.components] == ["rain"]
 

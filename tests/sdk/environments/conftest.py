@@ -1,4 +1,4 @@
-"""A package index in a folder: tiny wheels under the names that the SDK requires, and whatever a test adds."""
+"""A package index in a folder: tiny wheels with the names of the SDK's requirements, and wheels that tests add."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shared_caches(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def caches(shared_caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The caches of Chimes and of uv, shared by these tests alone; no index is known. The folder of both."""
+    """The folder of the caches of Chimes and uv, which only these tests share; no index is configured."""
     for name in ("UV_INDEX", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "PIP_INDEX_URL"):
         monkeypatch.delenv(name, raising=False)
     return use_caches(shared_caches, monkeypatch)
@@ -40,7 +40,7 @@ def caches(shared_caches: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def fresh_caches(caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The same, empty and for one test."""
+    """The same folder, empty and for one test."""
     return use_caches(tmp_path / "caches", monkeypatch)
 
 
@@ -52,7 +52,7 @@ def use_caches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def add_wheel(caches: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddWheel:
-    """Add a wheel to the only place that uv looks at: ``add_wheel(name, version, files=..., requires=...)``."""
+    """Add a wheel to the only folder that uv uses: ``add_wheel(name, version, files=..., requires=...)``."""
     links = tmp_path / "links"
     monkeypatch.setenv("UV_FIND_LINKS", str(links))
     monkeypatch.setenv("UV_NO_INDEX", "1")
@@ -85,7 +85,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[[], ThreadingHTTPServer]]:
-    """Serve ``tmp_path / "links"`` as an index at ``/simple/`` on a port of its own, any number of times."""
+    """Serve ``tmp_path / "links"`` as an index at ``/simple/`` on a new port; may be called repeatedly."""
     started: list[ThreadingHTTPServer] = []
 
     def start() -> ThreadingHTTPServer:

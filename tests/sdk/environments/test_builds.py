@@ -76,7 +76,7 @@ def test_build_requirements_that_cannot_be_fetched_are_an_infrastructure_error(
         build_wheel(project(HATCHLING.replace('"hatchling"', '"rain-builder"')), tmp_path / "out")
 
 
-def test_what_the_backend_raises_is_the_reason(project: Project, tmp_path: Path) -> None:
+def test_an_error_of_the_backend_is_the_reason(project: Project, tmp_path: Path) -> None:
     backend = "def build_wheel(*args):\n    print('working')\n    raise ValueError('no rain today')\n"
     with pytest.raises(BuildError, match="acme cannot be built: ValueError: no rain today") as caught:
         build_wheel(project(IN_TREE, {"tools/backend.py": backend}), tmp_path / "out")
@@ -103,7 +103,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         ("# " + "x" * (1 << 20), "larger than"),
     ],
 )
-def test_a_project_that_does_not_say_how_it_is_built_is_told_what_to_write(
+def test_a_project_without_a_build_system_gets_an_error_with_a_fix(
     project: Project, pyproject: str | None, message: str
 ) -> None:
     with pytest.raises(BuildError, match=message) as caught:

@@ -30,7 +30,7 @@ def put(digest: str, idle_s: float, make: Callable[[Path], None] = filled) -> Pa
     return folder
 
 
-def test_the_cache_lies_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_chooses_the_folder_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CHIMES_CACHE_DIR", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -41,20 +41,20 @@ def test_the_cache_lies_where_the_environment_says(tmp_path: Path, monkeypatch: 
     assert cache_folder() == tmp_path / "own"
 
 
-def test_only_the_last_used_folders_stay(shelf: Path) -> None:
+def test_only_the_most_recently_used_folders_are_kept(shelf: Path) -> None:
     for number in range(5):
         put(f"{number}{number}", idle_s=10_000 - number)
     kept("shelf", "99", filled, keep=3)
     assert {path.name for path in shelf.iterdir() if path.is_dir()} == {"99", "44", "33"}
 
 
-def test_a_folder_that_may_be_in_use_stays(shelf: Path) -> None:
+def test_a_folder_that_may_be_in_use_is_kept(shelf: Path) -> None:
     put("11", idle_s=5)
     kept("shelf", "22", filled, keep=1)
     assert (shelf / "11" / "content").is_file()
 
 
-def test_asking_for_a_folder_keeps_it(shelf: Path) -> None:
+def test_requesting_a_folder_keeps_it(shelf: Path) -> None:
     put("11", idle_s=10_000)
     put("22", idle_s=9_000)
     put("11", idle_s=0)
@@ -71,7 +71,7 @@ def test_folders_that_a_killed_process_left_are_removed(shelf: Path) -> None:
     assert {path.name for path in shelf.iterdir() if path.is_dir()} == {"11", "22"}
 
 
-def test_a_failure_leaves_nothing_and_can_be_repeated(shelf: Path) -> None:
+def test_a_failure_leaves_no_folder_and_can_be_repeated(shelf: Path) -> None:
     def broken(path: Path) -> None:
         path.mkdir()
         raise KeyError("no")
@@ -95,7 +95,7 @@ def test_concurrent_callers_make_a_folder_once(shelf: Path) -> None:
     assert (len(found), len(made)) == (1, 1)
 
 
-def test_a_cache_that_cannot_be_written_says_how_to_move_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error_with_a_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CHIMES_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(InfrastructureError, match="cannot be written") as caught:

@@ -49,7 +49,9 @@ def test_resolving_twice_gives_the_same_lines_and_the_same_file(add_wheel: Make,
     assert first.path.read_bytes() == second.path.read_bytes()
 
 
-def test_the_file_does_not_say_where_the_sdk_lay(add_wheel: Make, plugin: Make, tmp_path: Path, caches: Path) -> None:
+def test_the_file_does_not_contain_the_path_of_the_sdk(
+    add_wheel: Make, plugin: Make, tmp_path: Path, caches: Path
+) -> None:
     text = resolve(plugin(), out=tmp_path / "pylock.toml").path.read_text()
     assert str(caches) not in text
     assert tomllib.loads(text)["lock-version"] == "1.0"
@@ -88,7 +90,7 @@ def test_a_version_that_does_not_exist_is_named(add_wheel: Make, plugin: Make, t
         resolve(plugin(requires=("click>=99",)), out=tmp_path / "pylock.toml")
 
 
-def test_a_conflict_is_told_from_an_unknown_name(add_wheel: Make, plugin: Make, tmp_path: Path) -> None:
+def test_a_conflict_and_an_unknown_name_have_different_reasons(add_wheel: Make, plugin: Make, tmp_path: Path) -> None:
     with pytest.raises(ResolutionError, match=r"click>=8\.1") as caught:
         resolve(plugin(requires=("click>=8.1", "click<8")), out=tmp_path / "pylock.toml")
     assert caught.value.reason == "conflict"
@@ -109,7 +111,7 @@ def test_a_plugin_for_another_sdk_is_refused(add_wheel: Make, plugin: Make, tmp_
         ("Requires-Python: banana", "declaration", "banana"),
     ],
 )
-def test_a_declaration_that_cannot_be_followed_is_refused_without_uv(
+def test_an_unusable_requirement_is_refused_without_uv(
     add_wheel: Make, plugin: Make, tmp_path: Path, metadata: str, reason: str, message: str
 ) -> None:
     wheel = plugin(metadata=f"Metadata-Version: 2.1\nName: acme-rain\nVersion: 1.0\n{metadata}\n")
@@ -185,7 +187,7 @@ def test_a_lock_for_another_machine_is_refused(text: str) -> None:
         read_lock(text)
 
 
-def test_the_wheel_that_fits_this_python_best_is_chosen() -> None:
+def test_the_best_wheel_for_this_python_is_selected() -> None:
     digests = {"py3-none-any": "a" * 64, "cp311-abi3-linux_x86_64": "b" * 64, "cp27-none-win32": "c" * 64}
     wheels = ", ".join(
         f'{{ url = "https://example.org/x%20y/rain-1.0-{tag}.whl", hashes = {{ sha256 = "{digest}" }} }}'
@@ -216,7 +218,7 @@ def test_packages_for_other_platforms_are_left_out_of_the_lines() -> None:
     assert read_lock(f'{HEAD}[[packages]]\nname = "rain"\nmarker = "sys_platform == \'win32\'"\n{SOURCE}\n') == ()
 
 
-def test_nothing_to_resolve_is_an_empty_lock(tmp_path: Path) -> None:
+def test_no_requirements_give_an_empty_lock(tmp_path: Path) -> None:
     assert resolve_requirements([], tmp_path / "pylock.toml") == Lock(tmp_path / "pylock.toml", ())
 
 
@@ -229,7 +231,7 @@ def test_an_index_that_does_not_answer_is_an_infrastructure_error(
         resolve_requirements(["rain-units"], tmp_path / "pylock.toml")
 
 
-def test_the_cache_answers_for_an_index_that_stopped(
+def test_the_cache_is_used_if_the_index_does_not_answer(
     add_wheel: Make, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_wheel("rain-units")
@@ -241,7 +243,7 @@ def test_the_cache_answers_for_an_index_that_stopped(
     assert resolve_requirements(["rain-units"], tmp_path / "pylock.b.toml").lines == first.lines
 
 
-def test_the_index_of_pip_is_used_where_uv_has_none(
+def test_the_index_of_pip_is_used_if_uv_has_none(
     add_wheel: Make, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_wheel("rain-units")
@@ -249,7 +251,7 @@ def test_the_index_of_pip_is_used_where_uv_has_none(
     assert resolve_requirements(["rain-units"], tmp_path / "pylock.toml").lines[0].startswith("rain-units 1.0 ")
 
 
-def test_a_lock_is_installed_from_an_index_that_moved(
+def test_a_lock_is_installed_from_an_index_with_another_address(
     add_wheel: Make, plugin: Make, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_wheel("rain-units")

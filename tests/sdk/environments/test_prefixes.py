@@ -29,7 +29,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def base(add_wheel: Make, plugin: Make, tmp_path: Path) -> Path:
-    """A compiled environment with the SDK and stand-ins for what it requires."""
+    """A compiled environment with the SDK and stand-ins for its requirements."""
     return base_environment(resolve(plugin(), out=tmp_path / "pylock.toml"))
 
 
@@ -47,17 +47,17 @@ def test_a_base_environment_is_made_once_and_then_found(base: Path, plugin: Make
     assert (again / "pyvenv.cfg").stat().st_ino == made.st_ino
 
 
-def test_it_is_compiled_and_runs_in_a_sandbox(base: Path) -> None:
+def test_an_environment_is_compiled_and_runs_in_a_sandbox(base: Path) -> None:
     script = "import click, sys; print(click.__version__, click.__cached__, sys.prefix)"
     with Sandbox(["/env/bin/python", "-c", script], mounts=[Mount(base, "/env"), *python_mounts()]) as sandbox:
-        said = sandbox.stdout.read(4096).decode()
+        output = sandbox.stdout.read(4096).decode()
         assert sandbox.wait(60) == 0, sandbox.stderr_tail()
-    version, cached, prefix = said.split()
+    version, cached, prefix = output.split()
     assert (version, prefix) == ("8.9", "/env")
     assert (base / Path(cached).relative_to("/env")).is_file()
 
 
-def test_every_user_can_read_it_whatever_the_umask(fresh_caches: Path, strict_umask: None, base: Path) -> None:
+def test_every_user_can_read_an_environment_with_any_umask(fresh_caches: Path, strict_umask: None, base: Path) -> None:
     closed = [path for path in base.rglob("*") if not path.is_symlink() and not path.stat().st_mode & 0o004]
     assert closed == []
 
@@ -131,7 +131,7 @@ def test_a_plugin_cannot_bring_its_own_interpreter(base: Path, plugin: Make, tmp
     assert base_python().read_bytes()[:4] == b"\x7fELF"
 
 
-def test_a_wheel_that_cannot_be_unpacked_says_why(base: Path, tmp_path: Path) -> None:
+def test_a_wheel_that_cannot_be_unpacked_is_an_error_with_its_reason(base: Path, tmp_path: Path) -> None:
     wheel = write_wheel(tmp_path, name="acme-rain", version="1.0", files={"acme_rain-1.0.dist-info/WHEEL": b"nonsense"})
     with pytest.raises(InstallError, match=r"cannot be unpacked: .*acme"):
         install(base, wheel, tmp_path / "environment")
@@ -167,7 +167,7 @@ def test_wheels_that_cannot_be_fetched_are_an_infrastructure_error(
         base_environment(Lock(tmp_path / "pylock.toml", (f"rain-units 1.0 {'0' * 64}",)))
 
 
-def test_the_base_python_belongs_to_no_virtual_environment() -> None:
+def test_the_base_python_is_outside_virtual_environments() -> None:
     done = run([str(base_python()), "-I", "-c", "import sys; print(sys.prefix == sys.base_prefix)"])
     assert done.text == "True"
     assert not base_python().is_symlink()

@@ -34,7 +34,7 @@ def build_wheel(out, settings=None, metadata=None):
 
 @pytest.fixture
 def project(caches: Path, tmp_path: Path) -> Project:
-    """Write a project whose build backend lies in its own tree."""
+    """Write a project that contains its own build backend."""
 
     def make(backend: str, *, requires: str = "[]", before: str = "") -> Path:
         folder = tmp_path / "acme"
@@ -67,7 +67,7 @@ def child(folder: Path, work: Path, *, staged: bool) -> Answer:
         process.kill()
 
 
-def test_a_build_process_first_asks_and_then_answers(project: Project, tmp_path: Path) -> None:
+def test_a_build_process_first_requests_requirements_and_then_answers(project: Project, tmp_path: Path) -> None:
     asking = "def get_requires_for_build_wheel(settings=None):\n    return ('rain-maps',)\n"
     folder = project(GOOD, before=asking)
     (tmp_path / "a").mkdir()
@@ -78,7 +78,7 @@ def test_a_build_process_first_asks_and_then_answers(project: Project, tmp_path:
     assert zipfile.ZipFile(io.BytesIO(answer.blobs[0])).namelist() == ["acme_rain.py"]
 
 
-def test_a_wheel_comes_out_of_the_sandbox(project: Project, tmp_path: Path) -> None:
+def test_a_wheel_is_built_in_the_sandbox(project: Project, tmp_path: Path) -> None:
     folder = project(GOOD)
     before = sorted(path.name for path in folder.iterdir())
     wheel = build_in_sandbox(folder, tmp_path / "out").wheel
@@ -100,12 +100,14 @@ def test_a_project_is_built_with_hatchling(caches: Path, monkeypatch: pytest.Mon
     assert "acme_rain/__init__.py" in zipfile.ZipFile(wheel).namelist()
 
 
-def test_what_the_backend_prints_does_not_get_into_the_answer(project: Project, tmp_path: Path) -> None:
+def test_the_output_of_the_backend_is_not_part_of_the_answer(project: Project, tmp_path: Path) -> None:
     noise = "import os, sys\nprint('chm1' * 1000)\nos.write(1, b'chm1')\nos.system('echo chm1')\n"
     assert build_in_sandbox(project(GOOD, before=noise), tmp_path / "out").wheel.is_file()
 
 
-def test_what_the_backend_asks_for_is_staged(add_wheel: Callable[..., Path], project: Project, tmp_path: Path) -> None:
+def test_requirements_of_the_backend_are_installed(
+    add_wheel: Callable[..., Path], project: Project, tmp_path: Path
+) -> None:
     add_wheel("rain-units", "1.0")
     add_wheel("rain-maps", "3.0")
     asking = """
@@ -181,7 +183,7 @@ raise SystemExit("done with " + ",".join(os.environ))
         ("[os.write(fd, b'garbage' * 100) for fd in (3, 4, 5)]", Limits(), "OSError|no wheel|Bad file"),
     ],
 )
-def test_a_hostile_backend_is_ended_and_the_cause_is_named(
+def test_a_hostile_backend_is_ended_and_its_cause_is_reported(
     project: Project, tmp_path: Path, body: str, limits: Limits, cause: str
 ) -> None:
     with pytest.raises(BuildError, match=cause):
@@ -207,7 +209,7 @@ attempt(open, "/tmp/rain", "w")
 
 
 def judged(folder: Path) -> CheckResult:
-    """What the report of a folder says of its build."""
+    """The findings of a folder's report about its build."""
     return next(result for result in check_path(folder, Options(sandbox=True)).checks if result.code == "S22")
 
 
@@ -237,7 +239,7 @@ def test_the_limits_of_the_rules_apply_to_a_build(project: Project) -> None:
     "name",
     ["../../escape-1.0-py3-none-any.whl", "a-1.0-py3-none-any/../../b.whl", "acme.txt", "a-1.0-py3-none-any\n.whl"],
 )
-def test_a_name_that_leads_elsewhere_is_refused(project: Project, tmp_path: Path, name: str) -> None:
+def test_a_wheel_name_with_a_path_is_refused(project: Project, tmp_path: Path, name: str) -> None:
     body = f"""\
 import json, struct, glob
 body = json.dumps({{"number": 1, "ok": True, "value": {{"wheel": {name!r}}}}}).encode()

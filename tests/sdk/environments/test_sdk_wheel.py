@@ -14,7 +14,7 @@ def test_the_same_source_gives_the_same_bytes(tmp_path: Path) -> None:
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_it_is_the_running_sdk_with_its_metadata(tmp_path: Path) -> None:
+def test_the_wheel_contains_the_running_sdk_and_its_metadata(tmp_path: Path) -> None:
     path = sdk_wheel(tmp_path)
     with WheelFile.open(path) as source:
         source.validate_record()
@@ -27,7 +27,7 @@ def test_it_is_the_running_sdk_with_its_metadata(tmp_path: Path) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
-def test_it_leaves_out_caches_and_templates(tmp_path: Path) -> None:
+def test_the_wheel_does_not_contain_caches_and_templates(tmp_path: Path) -> None:
     with zipfile.ZipFile(sdk_wheel(tmp_path)) as archive:
         unwanted = [n for n in archive.namelist() if "__pycache__" in n or "templates/" in n or "_editable" in n]
     assert unwanted == []

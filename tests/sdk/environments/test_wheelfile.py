@@ -62,14 +62,14 @@ def test_strict_checkers_accept_it(tmp_path: Path) -> None:
     assert twine.returncode == 0, twine.text
 
 
-def test_metadata_is_made_from_what_is_required(tmp_path: Path) -> None:
+def test_metadata_contains_the_requirements(tmp_path: Path) -> None:
     with zipfile.ZipFile(acme(tmp_path, requires=("click>=8",), requires_python=">=3.12")) as archive:
         text = archive.read("acme_rain-1.0.dist-info/METADATA").decode()
     assert "Requires-Dist: click>=8\n" in text
     assert "Requires-Python: >=3.12\n" in text
 
 
-def test_given_members_win_over_made_ones(tmp_path: Path) -> None:
+def test_given_members_replace_generated_ones(tmp_path: Path) -> None:
     files = {**FILES, "acme_rain-1.0.dist-info/RECORD": b"nonsense"}
     with zipfile.ZipFile(acme(tmp_path, files, metadata="Name: other\n")) as archive:
         assert archive.read("acme_rain-1.0.dist-info/RECORD") == b"nonsense"
@@ -90,7 +90,7 @@ def test_compressed_tags_are_written_out(tmp_path: Path, tag: str, pure: str, li
     assert [line for line in text if line.startswith("Tag")] == lines
 
 
-def test_scripts_are_executable_and_all_else_is_not(tmp_path: Path) -> None:
+def test_only_scripts_are_executable(tmp_path: Path) -> None:
     with zipfile.ZipFile(acme(tmp_path, {**FILES, "acme_rain-1.0.data/scripts/rain": b"#!python\n"})) as archive:
         modes = {item.filename: item.external_attr >> 16 & 0o777 for item in archive.infolist()}
     assert modes["acme_rain-1.0.data/scripts/rain"] == 0o755

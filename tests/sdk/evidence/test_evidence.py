@@ -63,6 +63,18 @@ def test_text_that_utf_8_cannot_hold_is_escaped_and_documents_are_written(text: 
     assert b"\\\\ud" in written
 
 
+def test_every_text_of_a_document_may_be_one_that_utf_8_cannot_hold() -> None:
+    text = "a\ud800"
+    checks = [{"code": text, "verdict": "pass", "inputs": []}]
+    component = {"kind": "model", "name": text, "cases": [text], "checks": checks}
+    form = document().model_dump(mode="json") | {"file": text, "lock": [text], "components": [component]}
+    assert VerdictDocument.model_validate(form | {"rules": {"name": text, "sha256": "0"}}).to_bytes()
+    recorded = {"kind": "model", "name": text, "checks": [{"code": text}]}
+    record = {"check_s": 1.0, "checks": [{"code": text}], "components": [recorded], "lane": text, "nodes": [text]}
+    assert RunRecord.model_validate(record).to_bytes()
+    assert finding(text).model_dump_json()
+
+
 def test_a_finding_without_text_of_the_plugin_has_no_such_member() -> None:
     assert "said" not in json.loads(finding().model_dump_json())
     assert json.loads(finding(said="boom").model_dump_json())["said"] == "boom"

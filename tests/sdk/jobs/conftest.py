@@ -1,4 +1,4 @@
-"""Jobs as the wrapper sees them: a control folder, and a process that works on it."""
+"""Jobs for the tests: control folders, and wrapper processes for them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Jobs:
         return jobfolder.create(self.parent, key=key or uuid.uuid4().hex, spec_sha256="spec", job=job)
 
     def start(self, *command: str, **fields: Any) -> Path:
-        """A new job with a wrapper at work."""
+        """A new job with a running wrapper."""
         folder = self.record(*command, **fields)
         self.wrap(folder)
         return folder
 
     def wrap(self, folder: Path) -> Process:
-        """One more wrapper for a job."""
+        """Start another wrapper for a job."""
         wrapper = Process([sys.executable, "-m", "chimes.jobs.wrapper", str(folder)])
         self.wrappers.append(wrapper)
         return wrapper
@@ -52,7 +52,7 @@ class Jobs:
 
 
 def until(condition: Callable[[], Any], limit_s: float = 30.0) -> None:
-    """Look again and again until it is so; fail if it never is."""
+    """Poll until the condition holds; fail if it never does."""
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

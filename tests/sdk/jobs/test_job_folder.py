@@ -1,4 +1,4 @@
-"""The control folder: one key is one job, and any process can tell how it stands."""
+"""The control folder: one key is one job, and any process can read its state."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_processes_that_submit_one_key_at_once_record_and_start_one_job(tmp_path
     assert [entry.name for entry in tmp_path.iterdir()] == [jobfolder.job_id("same")]
 
 
-def test_a_key_that_stands_for_another_specification_is_a_conflict(tmp_path: Path) -> None:
+def test_a_key_of_another_specification_is_a_conflict(tmp_path: Path) -> None:
     jobfolder.create(tmp_path, key="k", spec_sha256="a", job={})
     with pytest.raises(ConflictError, match="'k'"):
         jobfolder.create(tmp_path, key="k", spec_sha256="b", job={})
@@ -117,7 +117,7 @@ def test_a_recorded_job_that_never_starts_becomes_lost(jobs: Any) -> None:
     assert "submit it again" in status["pending_reason"]
 
 
-def test_a_pid_that_came_to_another_process_is_not_taken_for_the_wrapper(running: Path) -> None:
+def test_a_reused_pid_is_not_mistaken_for_the_wrapper(running: Path) -> None:
     rewrite(running, "wrapper.json", pid=os.getpid())
     assert read_status(running)["state"] == "lost"
     jobfolder.request_cancel(running, grace_s=1)
@@ -165,7 +165,7 @@ def test_logs_are_read_by_offset(jobs: Any) -> None:
     assert jobfolder.read_logs(folder, "stderr") == (b"", 0)
 
 
-def test_a_log_that_is_not_there_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_missing_log_is_an_error_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"'job\.json' is not a stream"):
         jobfolder.read_logs(tmp_path, "job.json")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="negative"):

@@ -90,7 +90,7 @@ def test_a_command_killed_from_outside_has_the_reason_unknown(jobs: Any) -> None
     assert (status["state"], status["signal"], status["reason"], status["fault"]) == ("failed", 9, "unknown", None)
 
 
-def test_the_environment_is_what_the_job_says_and_nothing_else(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_has_only_the_variables_of_the_job(jobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST_SECRET", "do not leak")
     env = {"PATH": "/usr/bin:/bin", "EMPTY": "", "WORDS": "grün $HOME\n'\"*", "LONG": "x" * 32768}
     folder = jobs.start("env", "-0", env=env)
@@ -99,7 +99,7 @@ def test_the_environment_is_what_the_job_says_and_nothing_else(jobs: Any, monkey
     assert dict(line.split("=", 1) for line in lines) == env
 
 
-def test_the_command_reads_nothing_starts_in_a_fresh_folder_and_leads_its_session(jobs: Any) -> None:
+def test_the_command_has_an_empty_input_a_new_folder_and_its_own_session(jobs: Any) -> None:
     program = "import os,sys; print(sys.stdin.read() == '', os.getcwd(), os.listdir(), os.getsid(0) == os.getpid())"
     folder = jobs.start("/usr/bin/python3", "-c", program)
     jobs.end(folder)
@@ -117,13 +117,13 @@ def test_signals_that_the_client_ignored_or_blocked_are_reset_for_the_command(jo
     )
     assert run([sys.executable, "-c", program, str(folder)], timeout_s=30).returncode == 0
     masks = dict(line.split(":\t") for line in (folder / "stdout").read_text().splitlines() if line.startswith("Sig"))
-    # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in the command; 32 and 33 are the C library's own, which
-    # its posix_spawn (make uses it) leaves ignored and no program can reset.
+    # Python itself ignores SIGPIPE (13) and SIGXFSZ (25) in the command; 32 and 33 belong to the C library, which
+    # leaves them ignored in posix_spawn (make uses it), and no program can reset them.
     assert int(masks["SigBlk"], 16) == 0
     assert int(masks["SigIgn"], 16) & ~(0b11 << 31) == (1 << 12) | (1 << 24)
 
 
-def test_a_missing_executable_is_a_failure_that_names_it(jobs: Any) -> None:
+def test_a_missing_executable_is_named(jobs: Any) -> None:
     folder = jobs.start("no-such-tool")
     status = jobs.end(folder)
     assert (status["state"], status["reason"], status["fault"], status["exit_code"]) == (
@@ -137,7 +137,7 @@ def test_a_missing_executable_is_a_failure_that_names_it(jobs: Any) -> None:
     assert jobs.wrappers[0].wait(10) == 127
 
 
-def test_a_missing_working_folder_is_a_failure_that_names_it(jobs: Any) -> None:
+def test_a_missing_working_folder_is_named(jobs: Any) -> None:
     folder = jobs.start("true", workdir="/no/such/folder")
     assert jobs.end(folder)["state"] == "failed"
     assert b"'/no/such/folder' does not exist" in (folder / "stderr").read_bytes()
@@ -175,7 +175,7 @@ def test_a_cancelled_job_can_end_in_order_within_the_grace(jobs: Any, until: Unt
     assert (folder / "stdout").read_bytes() == b"up\nsaved\n"
 
 
-def test_the_shorter_grace_of_two_requests_counts(jobs: Any, until: Until) -> None:
+def test_the_shorter_grace_of_two_requests_applies(jobs: Any, until: Until) -> None:
     folder = jobs.start("sh", "-c", "trap '' TERM; echo up; while true; do sleep 0.05; done")
     until(has_words(folder / "stdout"))
     for grace_s in (600, 0.1, 900):
@@ -191,7 +191,7 @@ def test_sigterm_to_the_wrapper_cancels_with_the_jobs_own_grace(jobs: Any, until
     assert (status["state"], status["signal"]) == ("cancelled", signal.SIGKILL)
 
 
-def test_a_request_without_a_signal_is_found_too(jobs: Any, until: Until) -> None:
+def test_a_request_without_a_signal_is_also_found(jobs: Any, until: Until) -> None:
     folder = jobs.start("sleep", "60")
     until(lambda: read_status(folder)["state"] == "running")
     jobfolder.write_record(folder, "cancel.json", {"grace_s": 1})
@@ -215,7 +215,7 @@ def test_cancelling_an_ended_job_changes_nothing(jobs: Any) -> None:
     assert not (folder / "cancel.json").exists()
 
 
-def test_a_cancelled_jobs_tree_is_gone_with_what_left_the_session(jobs: Any, until: Until) -> None:
+def test_processes_that_left_the_session_end_with_a_cancelled_job(jobs: Any, until: Until) -> None:
     folder = jobs.start("sh", "-c", f"{LATE_CHILD}; echo up; sleep 60")
     until(has_words(folder / "stdout"))
     child = pid_in(folder, "child")
@@ -252,7 +252,7 @@ def test_a_tree_that_forks_while_it_is_killed_is_killed(jobs: Any, until: Until)
     assert (folder / "stdout").stat().st_size == size
 
 
-def test_a_killed_wrapper_takes_its_command_along_and_the_job_is_lost(jobs: Any, until: Until) -> None:
+def test_the_command_of_a_killed_wrapper_is_killed_and_the_job_is_lost(jobs: Any, until: Until) -> None:
     folder = jobs.start("sleep", "60")
     until(lambda: read_status(folder)["state"] == "running")
     command = json.loads((folder / "started.json").read_text())["pid"]
@@ -270,12 +270,12 @@ def test_a_second_wrapper_runs_nothing(jobs: Any) -> None:
     assert (folder / "stdout").read_bytes() == b"once\n"
 
 
-def test_a_detached_wrapper_holds_none_of_its_starters_streams(jobs: Any, until: Until) -> None:
+def test_a_detached_wrapper_has_none_of_the_streams_of_its_starter(jobs: Any, until: Until) -> None:
     program = "import sys; from pathlib import Path; from chimes.jobs.wrapper import start_detached; "
     program += "start_detached(Path(sys.argv[1]))"
     folder = jobs.record("sh", "-c", "readlink /proc/$PPID/fd/0 /proc/$PPID/fd/1 /proc/$PPID/fd/2; sleep 60")
     starter = Process([sys.executable, "-c", program, str(folder)], stdout=PIPE, stderr=PIPE)
-    # Both pipes are at their end while the job runs on.
+    # Both pipes have ended while the job still runs.
     assert starter.stdout.read() + starter.stderr.read() == b""
     starter.stdout.close()
     starter.stderr.close()

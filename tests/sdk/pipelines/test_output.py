@@ -19,7 +19,9 @@ import pyarrow.parquet
 import pytest
 from arrow_columns import COLUMNS, PER_SECOND, plain_values
 from chimes.errors import ConfigError, InfrastructureError, SchemaMismatchError
-from chimes.pipelines.json_values import json_values
+from chimes.host.json_values import json_values
+from chimes.kinds.schema import one_row
+from chimes.pipelines.formats import FORMATS
 from chimes.pipelines.output import SUFFIXES, OutputFile, OutputReport, check_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -144,6 +146,43 @@ def test_every_value_of_every_type_is_written_or_its_type_is_refused(tmp_path: P
     assert read_plain(path, column.type) == plain_values(column)
     write(path, schema=schema)
     assert read_plain(path, column.type) == []
+
+
+RARE = [
+    pa.decimal128(5, -5),
+    pa.list_(pa.decimal128(5, -5)),
+    pa.decimal256(76, 76),
+    pa.binary(0),
+    pa.list_(pa.binary(0)),
+    pa.list_(pa.int8(), 0),
+    pa.struct([("x", pa.list_(pa.int8(), 0))]),
+    pa.dictionary(pa.int8(), pa.string_view()),
+    pa.dictionary(pa.int8(), pa.dictionary(pa.int8(), pa.string())),
+    pa.dictionary(pa.int8(), pa.uuid()),
+    pa.run_end_encoded(pa.int32(), pa.dictionary(pa.int8(), pa.string())),
+    pa.run_end_encoded(pa.int32(), pa.uuid()),
+    pa.run_end_encoded(pa.int16(), pa.list_(pa.int8())),
+    pa.list_(pa.date64()),
+    pa.timestamp("us", "Nowhere/Else"),
+    pa.map_(pa.string(), pa.list_view(pa.int8())),
+]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("dtype", RARE, ids=str)
+def test_a_type_that_arrow_itself_cannot_write_is_refused_before_a_row_is_written(
+    tmp_path: Path, dtype: pa.DataType, suffix: str
+) -> None:
+    path = tmp_path / f"out{suffix}"
+    schema = pa.schema([("id", pa.int64()), ("x", dtype)])
+    batch = pa.RecordBatch.from_arrays([pa.array([1]), one_row(dtype)], schema=schema)
+    if not FORMATS[suffix].holds(dtype):
+        with pytest.raises(SchemaMismatchError, match="cannot hold column 'x'"):
+            check_format(path, schema)
+        return
+    check_format(path, schema)
+    write(path, batch, batch, schema=schema)
+    assert len(read_texts(path) if suffix == ".csv" else read_plain(path, dtype)) == 2
 
 
 def read_plain(path: Path, dtype: pa.DataType) -> list[object]:

@@ -124,12 +124,21 @@ def test_parameters_that_keep_every_rule_have_no_problem() -> None:
         {"$ref": "#/$defs/none"},
         {"$ref": "#"},
         {"properties": {"a": {"pattern": "("}}},
+        {"title": "a text", "$ref": "#/title"},
+        {"enum": [1], "$ref": "#/enum/0"},
+        {"x": {"type": "nonsense"}, "$ref": "#/x"},
+        {"x": {"properties": {"a": {"pattern": "("}}}, "$ref": "#/x"},
     ],
 )
 def test_a_schema_that_is_wrong_is_the_plugins_fault(schema: dict[str, Any]) -> None:
     (problem,) = check_params(schema, {"a": "1"})
     assert (problem.code, problem.where) == ("plugin-crashed", "model.params")
     assert problem.fix == "report it to the plugin's author"
+
+
+def test_a_number_that_a_rule_cannot_be_computed_for_is_a_problem_not_a_crash() -> None:
+    (problem,) = check_params({"properties": {"a": {"multipleOf": 0.5}}}, {"a": 10**400})
+    assert "OverflowError" in problem.message
 
 
 def test_a_schema_that_takes_all_names_takes_all_names() -> None:

@@ -1,4 +1,4 @@
-"""What a process leaves behind when it is killed: nothing that it had guarded."""
+"""A killed process leaves no guarded folder and no guarded process."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_killed_process_leaves_no_guarded_process(victim: Victim, program: str
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGKILL])
-def test_whatever_signal_ends_it(victim: Victim, number: signal.Signals) -> None:
+def test_every_signal_that_ends_a_process_leaves_no_folder(victim: Victim, number: signal.Signals) -> None:
     process = victim.start("with scratch_folder('a-'):\n    p = Process(sleeper(), guarded=True)\n    done()")
     assert process.stdout.readline() == b"ready\n"
     until(lambda: len(victim.started()) == 1)

@@ -1,4 +1,4 @@
-"""Frames and values over a socket, correct and hostile."""
+"""Valid and hostile frames and values over a socket."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_frame_arrives_as_it_was_written(pair: Pair, blobs: list[bytes]) -> No
     writer.join()
 
 
-def test_a_closed_socket_and_a_silent_one_are_told_apart(pair: Pair) -> None:
+def test_a_closed_socket_and_a_silent_one_raise_different_errors(pair: Pair) -> None:
     with pytest.raises(TimedOutError):
         read_frame(pair[0], deadline=time.monotonic() + 0.05)
     pair[1].close()
@@ -92,7 +92,7 @@ def test_a_process_that_has_ended_is_not_waited_for_although_its_socket_is_open(
             write_frame(pair[0], {}, [bytes(1 << 20)], deadline=soon(), ended=control)
 
 
-def test_descriptors_that_are_sent_along_are_not_received(pair: Pair) -> None:
+def test_sent_descriptors_are_not_received(pair: Pair) -> None:
     before = len(os.listdir("/proc/self/fd"))
     start = struct.pack(">II", 2, 0)
     socket.send_fds(pair[1], [b"chm1" + start + b"{}"], [0, 1, 2])
@@ -107,7 +107,7 @@ def test_a_header_that_json_cannot_hold_is_refused_before_anything_is_written(pa
     assert_empty(pair[0])
 
 
-def test_a_frame_that_is_too_large_is_not_begun(pair: Pair) -> None:
+def test_a_frame_that_is_too_large_is_refused_before_anything_is_written(pair: Pair) -> None:
     with pytest.raises(BrokenFrameError):
         write_frame(pair[1], {}, [b""] * 5000)
     assert_empty(pair[0])
@@ -130,7 +130,7 @@ def assert_empty(connection: socket.socket) -> None:
         b"chm1" + struct.pack(">II", 10, 0) + b'{"n": NaN}',
     ],
 )
-def test_anything_but_a_frame_is_refused_before_memory_is_spent_on_it(pair: Pair, data: bytes) -> None:
+def test_data_that_is_not_a_frame_is_refused_before_memory_is_allocated(pair: Pair, data: bytes) -> None:
     pair[1].sendall(data)
     with pytest.raises(BrokenFrameError):
         read_frame(pair[0])
@@ -174,13 +174,13 @@ def test_batches_and_tables_survive_with_their_schema() -> None:
     assert (empty.num_rows, empty.schema) == (0, schema)
 
 
-def test_a_type_that_is_no_value_of_the_interface_is_refused() -> None:
+def test_a_type_that_is_not_part_of_the_interface_is_refused() -> None:
     with pytest.raises(ConfigError, match="object"):
         encode(object(), [])
 
 
 @given(st.binary(max_size=200))
-def test_random_bytes_are_no_batch(data: bytes) -> None:
+def test_random_bytes_are_not_a_batch(data: bytes) -> None:
     with pytest.raises(ConfigError):
         read_batch(data)
 

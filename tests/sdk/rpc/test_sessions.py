@@ -1,4 +1,4 @@
-"""Sessions in a child process: what one of them does or leaves behind reaches no other."""
+"""Sessions in a child process: none of them can affect another one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def says(connection, code):
 def raises(connection):
     connection.answer_with(lambda: int("x"))
 """
-# Native, so that Python closes nothing in the new process.
+# A native fork, so that Python closes no socket in the new process.
 FORK = "libc = ctypes.CDLL(None)\n"
 EVERY_DESCRIPTOR = """
 def shout(data):
@@ -94,7 +94,7 @@ def test_a_session_answers_one_request_after_the_other(child: ChildProcess) -> N
     assert found == [0, 1, 2]
 
 
-def test_what_is_prepared_is_there_in_every_session(child: ChildProcess) -> None:
+def test_prepared_modules_are_available_in_every_session(child: ChildProcess) -> None:
     assert child.ask("prepare", soon()).ok
     assert says(child, "assert prepared").value == "done"
 
@@ -135,7 +135,7 @@ def test_the_end_of_a_session_is_noticed_although_a_process_of_it_holds_its_sock
 
 
 @pytest.mark.parametrize("code", [EVERY_DESCRIPTOR + FORGED, EVERY_DESCRIPTOR + "shout(bytes(1 << 20))"])
-def test_a_session_that_writes_to_its_own_socket_is_noticed_and_the_next_is_not_touched(
+def test_a_session_that_writes_to_its_own_socket_is_noticed_and_does_not_affect_the_next(
     child: ChildProcess, code: str
 ) -> None:
     with (
@@ -147,11 +147,11 @@ def test_a_session_that_writes_to_its_own_socket_is_noticed_and_the_next_is_not_
     assert says(child, "").value == "done"
 
 
-def test_what_a_session_leaves_behind_reaches_no_other_session(child: ChildProcess) -> None:
+def test_processes_of_an_earlier_session_reach_no_other_session(child: ChildProcess) -> None:
     left = """
         parent = os.getpid()
         if libc.fork() == 0:
-            # Until the session has ended this would be the session's own socket.
+            # Before the end of the session the number would belong to the session's own socket.
             while os.getppid() == parent:
                 time.sleep(0.001)
             while True:
@@ -164,7 +164,7 @@ def test_what_a_session_leaves_behind_reaches_no_other_session(child: ChildProce
         assert (answer.value["arguments"], status) == ({"text": "mine"}, GOODBYE)
 
 
-def test_a_session_holds_neither_the_control_socket_nor_another_sessions(child: ChildProcess) -> None:
+def test_a_session_has_neither_the_control_socket_nor_the_socket_of_another_session(child: ChildProcess) -> None:
     listing = """
         links = []
         for fd in os.listdir("/proc/self/fd"):
@@ -179,7 +179,7 @@ def test_a_session_holds_neither_the_control_socket_nor_another_sessions(child: 
         assert says(child, listing).value == "done"
 
 
-def test_a_process_that_python_forks_holds_no_session(child: ChildProcess) -> None:
+def test_a_process_that_python_forks_has_no_session_socket(child: ChildProcess) -> None:
     code = """
         pid = os.fork()
         if pid == 0:
@@ -215,7 +215,7 @@ def test_the_only_session_of_a_first_process_is_served_there(child: ChildProcess
         child.ask("prepare", soon(1))
 
 
-def test_what_standard_output_gets_is_kept_for_a_person_and_reaches_no_socket(child: ChildProcess) -> None:
+def test_standard_output_is_kept_for_a_person_and_reaches_no_socket(child: ChildProcess) -> None:
     assert says(child, "os.write(1, b'clean: 28 checks'); os.write(2, b'more')").value == "done"
     child.kill()
     assert child.stderr_tail() == "clean: 28 checksmore"
@@ -223,7 +223,7 @@ def test_what_standard_output_gets_is_kept_for_a_person_and_reaches_no_socket(ch
 
 STARTED = """
 import gc, socket
-# Code that Python runs when it starts has the control socket.
+# Code that runs at the start of Python has the control socket.
 for item in gc.get_objects():
     if isinstance(item, socket.socket):
         item.send({line!r})

@@ -17,7 +17,7 @@ PATIENCE_S = 60
 @dataclass(frozen=True)
 class Outcome:
     status: int | None
-    said: str
+    output: str
     complained: str
     events: tuple[Event, ...]
     cause: Cause | None
@@ -30,8 +30,8 @@ def run_inside(code: str, **options: Any) -> Outcome:
     with Sandbox([*PYTHON, textwrap.dedent(code)], **options) as sandbox:
         status = sandbox.wait(PATIENCE_S)
         assert status is not None, sandbox.stderr_tail()
-        said = sandbox.stdout.read(1 << 16).decode()
-        return Outcome(status, said, sandbox.stderr_tail(), sandbox.events(), sandbox.cause())
+        output = sandbox.stdout.read(1 << 16).decode()
+        return Outcome(status, output, sandbox.stderr_tail(), sandbox.events(), sandbox.cause())
 
 
 @pytest.fixture

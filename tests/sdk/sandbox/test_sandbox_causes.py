@@ -98,7 +98,7 @@ def test_memory_shared_by_many_processes_counts_once(inside: Inside) -> None:
         print("done")
     """
     outcome = inside(code, limits=Limits(memory_bytes=300 * MIB))
-    assert (outcome.said, outcome.cause) == ("done\n", None)
+    assert (outcome.output, outcome.cause) == ("done\n", None)
 
 
 def test_files_in_memory_count_as_memory(inside: Inside) -> None:
@@ -114,15 +114,13 @@ def test_files_in_memory_count_as_memory(inside: Inside) -> None:
 
 @pytest.mark.parametrize(("how", "processes"), [("pairs", 10), ("connections", 2), ("pipes", 40)])
 @pytest.mark.parametrize("trace", [True, False])
-def test_what_the_kernel_keeps_in_sockets_and_pipes_counts(
-    inside: Inside, how: str, processes: int, trace: bool
-) -> None:
+def test_memory_in_sockets_and_pipes_counts(inside: Inside, how: str, processes: int, trace: bool) -> None:
     code = FILL.replace("PROCESSES", str(processes)).replace("HOW", how)
     limits = Limits(memory_bytes=300 * MIB, processes=60, wall_s=60)
     assert inside(code, limits=limits, trace=trace).cause == "memory"
 
 
-def test_many_sockets_and_pipes_in_normal_use_end_nothing(inside: Inside) -> None:
+def test_many_sockets_and_pipes_in_normal_use_are_allowed(inside: Inside) -> None:
     code = """
         import asyncio, multiprocessing, socket
         from concurrent.futures import ThreadPoolExecutor
@@ -136,7 +134,7 @@ def test_many_sockets_and_pipes_in_normal_use_end_nothing(inside: Inside) -> Non
             asyncio.run(asyncio.sleep(0.2))
     """
     outcome = inside(code, limits=Limits(memory_bytes=200 * MIB))
-    assert (outcome.said, outcome.cause) == ("4950 4950\n", None)
+    assert (outcome.output, outcome.cause) == ("4950 4950\n", None)
 
 
 @pytest.mark.parametrize("turn", range(5))
@@ -176,7 +174,7 @@ def test_a_full_disk_is_the_cause_even_if_the_error_is_caught_and_the_file_remov
     assert outcome.of("disk") == {("write", "ENOSPC", True)}
 
 
-def test_a_disk_that_stays_full_is_seen_without_a_trace(inside: Inside) -> None:
+def test_a_disk_that_stays_full_is_noticed_without_a_trace(inside: Inside) -> None:
     code = """
         import time
         file = open("/tmp/big", "wb", buffering=0)
@@ -244,7 +242,7 @@ def test_of_several_causes_the_first_in_precedence_is_reported(inside: Inside) -
         "os.setpriority(os.PRIO_USER, 0, 19)",
     ],
 )
-def test_a_child_that_attacks_its_parent_is_named(inside: Inside, attack: str) -> None:
+def test_an_attack_on_the_parent_has_the_cause_killed(inside: Inside, attack: str) -> None:
     outcome = inside(f"""
         import os, resource, signal
         if os.fork() == 0:
@@ -257,7 +255,7 @@ def test_a_child_that_attacks_its_parent_is_named(inside: Inside, attack: str) -
     assert outcome.cause == "killed"
 
 
-def test_an_attack_on_the_first_process_is_named(inside: Inside) -> None:
+def test_an_attack_on_the_first_process_has_the_cause_killed(inside: Inside) -> None:
     outcome = inside("import os; os.kill(1, 9)")
     assert outcome.cause == "killed"
     assert {target for _, target, _ in outcome.of("signal")} == {"1"}
@@ -299,7 +297,7 @@ def test_a_process_may_limit_and_schedule_itself_and_its_children(inside: Inside
         "fcntl.ioctl(reader, 0x8901, os.getppid().to_bytes(4, 'little'))",
     ],
 )
-def test_signals_of_a_descriptor_reach_no_other_process(inside: Inside, owner: str) -> None:
+def test_a_descriptor_cannot_send_signals_to_another_process(inside: Inside, owner: str) -> None:
     outcome = inside(f"""
         import fcntl, os
         reader, writer = os.pipe()
@@ -314,15 +312,15 @@ def test_signals_of_a_descriptor_reach_no_other_process(inside: Inside, owner: s
             os._exit(0)
         os.wait()
     """)
-    assert (outcome.said, outcome.status, outcome.cause) == ("refused\n", 0, None)
+    assert (outcome.output, outcome.status, outcome.cause) == ("refused\n", 0, None)
 
 
-def test_a_thread_that_aborts_is_no_attack(inside: Inside) -> None:
+def test_a_thread_that_aborts_is_not_an_attack(inside: Inside) -> None:
     outcome = inside("import os, threading; threading.Thread(target=os.abort).start()")
     assert (outcome.status, outcome.cause) == (134, None)
 
 
-def test_a_process_that_ends_itself_by_a_signal_is_named(inside: Inside) -> None:
+def test_a_process_that_ends_itself_by_a_signal_has_the_cause_killed(inside: Inside) -> None:
     outcome = inside("import os; os.kill(os.getpid(), 9)")
     assert (outcome.status, outcome.cause) == (137, "killed")
     assert outcome.of("signal") == {("kill", "self", False)}

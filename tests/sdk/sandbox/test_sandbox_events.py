@@ -21,13 +21,13 @@ def test_a_program_that_only_computes_leaves_no_event(inside: Inside) -> None:
     assert outcome.events == ()
 
 
-def test_a_socket_is_seen_though_making_it_succeeds(inside: Inside) -> None:
+def test_a_socket_is_observed_although_its_creation_succeeds(inside: Inside) -> None:
     outcome = inside("import socket; socket.socket().close(); print('fine')")
-    assert outcome.said == "fine\n"
+    assert outcome.output == "fine\n"
     assert outcome.events == (Event("network", "socket", "AF_INET SOCK_STREAM", False),)
 
 
-def test_a_socket_within_the_process_is_no_network(inside: Inside) -> None:
+def test_a_socket_pair_is_not_a_network_event(inside: Inside) -> None:
     outcome = inside("""
         import socket
         one, other = socket.socketpair()
@@ -36,7 +36,7 @@ def test_a_socket_within_the_process_is_no_network(inside: Inside) -> None:
     assert outcome.of("network") == set()
 
 
-def test_addresses_are_told(inside: Inside) -> None:
+def test_addresses_are_reported(inside: Inside) -> None:
     outcome = inside("""
         import socket
         def attempt(step):
@@ -63,7 +63,7 @@ def test_addresses_are_told(inside: Inside) -> None:
     }
 
 
-def test_a_refused_write_is_seen_though_its_error_is_swallowed(inside: Inside) -> None:
+def test_a_refused_write_is_observed_although_its_error_is_caught(inside: Inside) -> None:
     outcome = inside("""
         try:
             open("/etc/passwd", "w")
@@ -113,7 +113,7 @@ def test_every_change_of_the_file_system_is_seen(inside: Inside) -> None:
     }
 
 
-def test_a_path_is_told_printably_whatever_it_holds(inside: Inside) -> None:
+def test_paths_are_reported_with_printable_characters(inside: Inside) -> None:
     outcome = inside("""
         for name in ("sp ace", "q\\"uote", "new\\nline", "d\\u00fcnn", ") = -1 EROFS (x)", "<unfinished ...>"):
             open(f"/tmp/{name}", "w").close()
@@ -172,7 +172,7 @@ def test_reaching_into_the_memory_of_another_process_is_seen(inside: Inside) -> 
     assert outcome.cause == "killed"
 
 
-def test_what_was_done_before_an_answer_is_there_when_the_answer_is() -> None:
+def test_events_before_an_answer_are_available_with_the_answer() -> None:
     code = "import os; os.mkdir('/tmp/before'); print('answer', flush=True); input()"
     with Sandbox(["/usr/bin/python3", "-I", "-c", code]) as sandbox:
         assert sandbox.stdout.read(100) == b"answer\n"
@@ -200,7 +200,7 @@ def test_a_flood_of_events_hides_nothing_that_was_refused(inside: Inside) -> Non
     assert outcome.of("signal") == {("kill", "self", False)}
 
 
-def test_two_runs_are_told_alike(inside: Inside, tmp_path: Path) -> None:
+def test_two_runs_have_the_same_events(inside: Inside, tmp_path: Path) -> None:
     code = """
         import os, socket, subprocess, threading
         def work(number):
@@ -217,12 +217,12 @@ def test_two_runs_are_told_alike(inside: Inside, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("call", ["os.setxattr('/usr/bin', 'user.a', b'')", "os.chown('/usr', 1, 1)"])
-def test_changes_of_what_belongs_to_the_system_are_seen(inside: Inside, call: str) -> None:
+def test_system_calls_for_administrators_are_observed(inside: Inside, call: str) -> None:
     outcome = inside(f"import os; {call}")
     assert [refused for _, _, refused in outcome.of("write")] == [True]
 
 
-def test_a_refused_write_through_a_link_is_not_taken_for_one_in_an_own_folder(inside: Inside) -> None:
+def test_a_refused_write_through_a_link_is_not_reported_in_an_own_folder(inside: Inside) -> None:
     outcome = inside("""
         import os
         os.symlink("/etc", "/work/link")
@@ -235,7 +235,7 @@ def test_a_refused_write_through_a_link_is_not_taken_for_one_in_an_own_folder(in
     assert outcome.of("write") == {("symlink", "/work/link", False), ("open", "/", True), ("mkdir", "/", True)}
 
 
-def test_many_names_by_chance_do_not_hide_the_places_that_were_written(inside: Inside) -> None:
+def test_many_random_names_do_not_hide_the_places_of_writes(inside: Inside) -> None:
     outcome = inside("""
         import contextlib, os
         for name in [f"/{os.urandom(8).hex()}/x" for _ in range(500)] + ["/usr/zzz/x", "/etc/zzz"]:
@@ -255,10 +255,10 @@ def test_a_filter_that_would_let_calls_past_the_trace_cannot_be_made(inside: Ins
         program = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", 1, ctypes.addressof(allow)))
         print(libc.syscall(number, 1, 8, program), errno.errorcode[ctypes.get_errno()])
     """)
-    assert outcome.said == "-1 ENOSYS\n"
+    assert outcome.output == "-1 ENOSYS\n"
 
 
-def test_a_process_that_the_trace_cannot_follow_can_do_nothing_that_is_traced(inside: Inside) -> None:
+def test_a_process_that_the_trace_cannot_follow_cannot_make_traced_calls(inside: Inside) -> None:
     outcome = inside("""
         import ctypes, errno, os
         libc = ctypes.CDLL(None, use_errno=True)
@@ -268,11 +268,11 @@ def test_a_process_that_the_trace_cannot_follow_can_do_nothing_that_is_traced(in
             os._exit(ctypes.get_errno() if failed else 0)
         print(errno.errorcode[os.waitpid(pid, 0)[1] >> 8], os.path.exists("/tmp/unseen"))
     """)
-    assert outcome.said == "ENOSYS False\n"
+    assert outcome.output == "ENOSYS False\n"
 
 
 @pytest.mark.parametrize("make", ["socket(AF_VSOCK, SOCK_STREAM)", "socket(38, SOCK_SEQPACKET)", "socketpair(30)"])
-def test_a_socket_that_would_reach_the_machine_is_seen_and_ends_who_asked_for_it(inside: Inside, make: str) -> None:
+def test_a_socket_that_would_reach_the_machine_is_observed_and_ends_the_process(inside: Inside, make: str) -> None:
     outcome = inside(f"""
         from socket import *
         try:
@@ -284,14 +284,14 @@ def test_a_socket_that_would_reach_the_machine_is_seen_and_ends_who_asked_for_it
     assert outcome.events == (Event("network", "socket", "another family", True),)
 
 
-def test_a_socket_that_would_reach_the_machine_is_never_made_whoever_handles_the_signal(inside: Inside) -> None:
+def test_a_socket_that_would_reach_the_machine_is_not_made_if_the_signal_is_handled(inside: Inside) -> None:
     outcome = inside("""
         import os, signal, socket
         signal.signal(signal.SIGSYS, lambda *_: None)
         made = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM).detach()
         print(os.path.exists(f"/proc/self/fd/{made}"))
     """)
-    assert outcome.said == "False\n"
+    assert outcome.output == "False\n"
     assert outcome.of("network") == {("socket", "another family", True)}
 
 
@@ -310,7 +310,7 @@ def test_a_socket_with_a_path_is_a_file_that_was_written(inside: Inside) -> None
     )
 
 
-def test_what_only_the_administrator_may_do_is_seen_when_it_is_refused(inside: Inside) -> None:
+def test_refused_calls_for_administrators_are_observed(inside: Inside) -> None:
     outcome = inside("""
         import ctypes, os
         libc = ctypes.CDLL(None)

@@ -18,7 +18,7 @@ def parsed(machine: str) -> list[tuple[int, ...]]:
 
 
 def answer(machine: str, architecture: int, number: int, *arguments: int) -> int:
-    """What the program says of a system call, read as the kernel reads it."""
+    """The answer of the program for a system call, computed in the same way as the kernel does."""
     program = parsed(machine)
     data = struct.pack("<IIQ6Q", number, architecture, 0, *arguments, *[0] * (6 - len(arguments)))
     position = value = 0
@@ -42,7 +42,7 @@ def refusal(number: int) -> int:
     ("machine", "architecture", "clone", "unshare", "others"),
     [("x86_64", X86, 56, 272, {319, 29, 68, 64, 278, 317}), ("aarch64", ARM, 220, 97, {279, 194, 186, 190, 75, 277})],
 )
-def test_the_filter_refuses_what_it_names_and_nothing_else(
+def test_the_filter_refuses_only_the_listed_calls(
     machine: str, architecture: int, clone: int, unshare: int, others: set[int]
 ) -> None:
     absent = {number for number in range(600) if answer(machine, architecture, number) != ALLOWED}
@@ -57,7 +57,9 @@ def test_the_filter_refuses_what_it_names_and_nothing_else(
     ("machine", "architecture", "socket"),
     [("x86_64", X86, 41), ("x86_64", X86, 53), ("aarch64", ARM, 198), ("aarch64", ARM, 199)],
 )
-def test_sockets_are_of_families_that_a_network_namespace_holds(machine: str, architecture: int, socket: int) -> None:
+def test_only_socket_families_that_a_network_namespace_isolates_are_allowed(
+    machine: str, architecture: int, socket: int
+) -> None:
     allowed = [family for family in range(64) if answer(machine, architecture, socket, family) == ALLOWED]
     assert allowed == [0, 1, 2, 10, 16, 17]
     assert answer(machine, architecture, socket, 40) == SIGNALLED
@@ -72,7 +74,7 @@ def test_buffers_of_sockets_keep_their_size(machine: str, architecture: int, cal
 
 
 @pytest.mark.parametrize(("machine", "architecture", "call"), [("x86_64", X86, 72), ("aarch64", ARM, 25)])
-def test_pipes_keep_their_size_and_no_descriptor_signals_for_another(
+def test_pipes_keep_their_size_and_the_owner_of_a_descriptor_cannot_be_set(
     machine: str, architecture: int, call: int
 ) -> None:
     refused = [command for command in range(1100) if answer(machine, architecture, call, 3, command) != ALLOWED]
@@ -81,7 +83,7 @@ def test_pipes_keep_their_size_and_no_descriptor_signals_for_another(
 
 
 @pytest.mark.parametrize(("machine", "architecture", "call"), [("x86_64", X86, 16), ("aarch64", ARM, 29)])
-def test_no_descriptor_signals_for_another_by_ioctl_either(machine: str, architecture: int, call: int) -> None:
+def test_the_owner_of_a_descriptor_cannot_be_set_by_ioctl(machine: str, architecture: int, call: int) -> None:
     refused = [request for request in range(0x10000) if answer(machine, architecture, call, 3, request) != ALLOWED]
     assert refused == [0x8901, 0x8902]
 

@@ -21,17 +21,17 @@ def test_code_inside_has_another_user_and_no_capability(inside: Inside) -> None:
         print(os.getuid() == os.getgid(), os.getuid(), status["CapEff"], status["CapBnd"], status["NoNewPrivs"])
         print(os.getgroups() in ([], [os.getgid()], [65534]))
     """)
-    same, uid, effective, bounding, new = outcome.said.split()[:5]
+    same, uid, effective, bounding, new = outcome.output.split()[:5]
     assert (int(effective, 16), int(bounding, 16), new) == (0, 0, "1")
     if IS_ROOT:
         assert same == "True"
         assert 61_001 <= int(uid) <= 62_000
-        assert outcome.said.split()[5] == "True"
+        assert outcome.output.split()[5] == "True"
     else:
         assert int(uid) == os.getuid()
 
 
-def test_nothing_but_three_folders_can_be_written(inside: Inside, tmp_path: Path) -> None:
+def test_only_three_folders_can_be_written(inside: Inside, tmp_path: Path) -> None:
     outcome = inside(
         """
         import os
@@ -45,7 +45,7 @@ def test_nothing_but_three_folders_can_be_written(inside: Inside, tmp_path: Path
         """,
         mounts=[Mount(tmp_path, "/env")],
     )
-    assert set(outcome.said.split()) == {"/work", "/work/tmp", "/tmp", "/dev/shm"}
+    assert set(outcome.output.split()) == {"/work", "/work/tmp", "/tmp", "/dev/shm"}
 
 
 def test_there_is_no_network(inside: Inside) -> None:
@@ -55,13 +55,13 @@ def test_there_is_no_network(inside: Inside) -> None:
         with socket.socket() as client:
             print(errno.errorcode[client.connect_ex(("192.0.2.1", 80))])
     """)
-    assert outcome.said.split() == ["['lo']", "ENETUNREACH"]
+    assert outcome.output.split() == ["['lo']", "ENETUNREACH"]
 
 
-def test_the_environment_of_the_host_does_not_leak_in(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_of_the_host_is_not_visible(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOST_SECRET", "hunter2")
     code = "import os; print(sorted(os.environ.items()))"
-    assert inside(code, env={"TMPDIR": "/work/tmp", "PATH": "/usr/bin"}).said == (
+    assert inside(code, env={"TMPDIR": "/work/tmp", "PATH": "/usr/bin"}).output == (
         "[('HOME', '/work'), ('LANG', 'C.UTF-8'), ('PATH', '/usr/bin'), "
         "('PYTHONDONTWRITEBYTECODE', '1'), ('TMPDIR', '/work/tmp')]\n"
     )
@@ -72,12 +72,12 @@ def test_only_the_three_standard_streams_are_open_inside(inside: Inside, trace: 
     with open(os.devnull, "rb") as file:
         os.set_inheritable(file.fileno(), True)
         code = "import os; print([fd for fd in range(1024) if os.path.exists(f'/proc/self/fd/{fd}')])"
-        assert inside(code, trace=trace).said == "[0, 1, 2]\n"
+        assert inside(code, trace=trace).output == "[0, 1, 2]\n"
 
 
 def test_processes_of_the_host_are_not_visible(inside: Inside) -> None:
     outcome = inside("import os; print(sorted(int(name) for name in os.listdir('/proc') if name.isdigit()))")
-    assert outcome.said == "[1, 2]\n"
+    assert outcome.output == "[1, 2]\n"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_calls_that_bypass_the_limits_or_the_trace_are_absent(inside: Inside, ca
         except OSError as error:
             print(errno.errorcode[error.errno])
     """)
-    assert outcome.said.strip() == refusal
+    assert outcome.output.strip() == refusal
 
 
 def test_a_socket_that_asks_for_a_larger_buffer_keeps_its_own(inside: Inside) -> None:
@@ -116,7 +116,7 @@ def test_a_socket_that_asks_for_a_larger_buffer_keeps_its_own(inside: Inside) ->
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * before)
         print(before == client.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
     """)
-    assert outcome.said == "True\n"
+    assert outcome.output == "True\n"
 
 
 def test_two_sandboxes_at_a_time_have_different_users() -> None:
@@ -139,7 +139,7 @@ def test_a_mount_can_be_read_but_not_written(inside: Inside, tmp_path: Path) -> 
         """,
         mounts=[Mount(private / "data", "/in/put")],
     )
-    assert outcome.said == "rows\n"
+    assert outcome.output == "rows\n"
     assert "Read-only file system: '/in/put/table.txt'" in outcome.complained
 
 
@@ -149,14 +149,14 @@ def test_programs_from_a_mount_do_not_run_before_the_user_is_dropped(inside: Ins
         (tmp_path / "bin" / name).write_text("#!/usr/bin/sh\necho taken over >&2\n")
         (tmp_path / "bin" / name).chmod(0o755)
     outcome = inside("print('mine')", mounts=[Mount(tmp_path, "/env")], env={"LD_PRELOAD": "/env/none.so"})
-    assert (outcome.said, outcome.status) == ("mine\n", 0)
+    assert (outcome.output, outcome.status) == ("mine\n", 0)
     assert "taken over" not in outcome.complained
-    # The loader complains once: only the command itself was given the variable.
+    # The loader prints one warning, because only the command itself has the variable.
     assert outcome.complained.count("/env/none.so") == 1
 
 
 @pytest.mark.parametrize(
-    ("mount", "said"),
+    ("mount", "message"),
     [
         (Mount(Path("/nowhere/at/all"), "/data"), "'/nowhere/at/all' in the sandbox: it does not exist"),
         (Mount(Path("/usr"), "data"), "'data' in the sandbox: not an absolute path"),
@@ -164,10 +164,10 @@ def test_programs_from_a_mount_do_not_run_before_the_user_is_dropped(inside: Ins
         (Mount(Path("/usr"), "/usr/absent/place"), "did not start: bwrap: Can't mkdir"),
     ],
 )
-def test_a_mount_that_cannot_be_made_is_named(mount: Mount, said: str) -> None:
+def test_a_mount_that_cannot_be_made_is_named(mount: Mount, message: str) -> None:
     with pytest.raises(InfrastructureError, match="sandbox") as caught:
         Sandbox(["/usr/bin/true"], mounts=[mount])
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.hint
 
 
@@ -183,10 +183,10 @@ def test_limits_hold_inside(inside: Inside) -> None:
         print([r.getrlimit(n)[0] for n in (r.RLIMIT_NPROC, r.RLIMIT_FSIZE, r.RLIMIT_NOFILE, r.RLIMIT_CPU, r.RLIMIT_AS)])
         print({os.statvfs(p).f_blocks * os.statvfs(p).f_frsize for p in ("/work", "/tmp", "/dev/shm")})
     """
-    assert inside(code, limits=limits).said == "[20, 1048576, 64, 7, 1073741824]\n{2097152}\n"
+    assert inside(code, limits=limits).output == "[20, 1048576, 64, 7, 1073741824]\n{2097152}\n"
 
 
-def test_nothing_is_left_of_a_sandbox_on_the_host(inside: Inside) -> None:
+def test_a_sandbox_leaves_no_process_and_no_folder_on_the_host(inside: Inside) -> None:
     inside("pass")
     before = (set(os.listdir("/proc/self/fd")), threading.active_count())
     for _ in range(3):

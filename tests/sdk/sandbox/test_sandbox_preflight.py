@@ -36,26 +36,26 @@ def test_a_missing_tool_is_named_with_the_fix(missing: str, tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(
-    ("tool", "said", "hint"),
+    ("tool", "message", "hint"),
     [
         ("strace", "strace: ptrace(PTRACE_TRACEME, ...): Operation not permitted", "SYS_PTRACE"),
         ("bwrap", "bwrap: No permissions to create new namespace", "user namespaces"),
-        ("bwrap", "bwrap: something unheard of", "correct what it names"),
+        ("bwrap", "bwrap: something unheard of", "correct the reported problem"),
     ],
 )
 def test_a_tool_that_is_refused_is_quoted_with_the_fix(
-    tool: str, said: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tool: str, message: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / tool).write_text(f"#!/usr/bin/sh\necho '{said}' >&2\nexit 1\n")
+    (tmp_path / tool).write_text(f"#!/usr/bin/sh\necho '{message}' >&2\nexit 1\n")
     (tmp_path / tool).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(InfrastructureError) as caught:
         preflight()
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert hint in (caught.value.hint or "")
 
 
-def test_a_user_is_lent_once_at_a_time(tmp_path: Path) -> None:
+def test_a_user_is_used_by_one_sandbox_at_a_time(tmp_path: Path) -> None:
     one, other = take_user(tmp_path), take_user(tmp_path)
     assert (one.uid, other.uid) == (FIRST_UID, FIRST_UID + 1)
     one.release()

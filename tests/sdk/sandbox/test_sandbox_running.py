@@ -52,7 +52,7 @@ def test_the_exit_status_is_that_of_a_shell(inside: Inside, code: str, status: i
     assert (outcome.status, outcome.cause) == (status, None)
 
 
-def test_an_exit_status_like_that_of_a_kill_is_not_taken_for_a_kill(inside: Inside) -> None:
+def test_an_exit_status_of_137_is_not_a_kill(inside: Inside) -> None:
     outcome = inside("raise SystemExit(137)")
     assert (outcome.status, outcome.cause) == (137, None)
 
@@ -64,7 +64,7 @@ def test_a_missing_command_without_a_trace_is_status_127() -> None:
         assert sandbox.events() == ()
 
 
-def test_kill_ends_the_whole_tree_and_may_come_twice() -> None:
+def test_kill_ends_the_whole_tree_and_may_be_called_twice() -> None:
     code = "import os, time; os.setsid() if os.fork() == 0 else print('up', flush=True); time.sleep(1000)"
     sandbox = Sandbox(["/usr/bin/python3", "-I", "-c", code])
     assert sandbox.stdout.read(10) == b"up\n"
@@ -77,7 +77,7 @@ def test_kill_ends_the_whole_tree_and_may_come_twice() -> None:
     assert sandbox.stdout.closed
 
 
-def test_the_end_of_the_main_process_ends_those_it_left_behind() -> None:
+def test_the_end_of_the_main_process_ends_its_descendants() -> None:
     code = "import os, time; print('up', flush=True) if os.fork() else time.sleep(1000)"
     with Sandbox(["/usr/bin/python3", "-I", "-c", code]) as sandbox:
         assert sandbox.wait(20) == 0
@@ -90,7 +90,7 @@ def test_the_tail_of_standard_error_is_kept(inside: Inside) -> None:
     assert outcome.complained.endswith("aend")
 
 
-def test_endless_printing_ends_by_time_and_costs_no_memory() -> None:
+def test_endless_output_ends_at_the_time_limit_and_uses_no_memory() -> None:
     code = """
         import os, threading
         def shout(fd):

@@ -31,7 +31,7 @@ def only(*lines: bytes) -> Event:
     return event
 
 
-def test_nothing_is_told_from_before_the_command_itself() -> None:
+def test_events_before_the_command_are_ignored() -> None:
     trace = Trace()
     trace.feed(START[:-2])
     assert not trace.started
@@ -39,7 +39,7 @@ def test_nothing_is_told_from_before_the_command_itself() -> None:
     assert (trace.started, trace.main, trace.events.sorted()) == (True, 12, ())
 
 
-def test_bubblewrap_itself_is_never_told_of() -> None:
+def test_events_of_bubblewrap_are_ignored() -> None:
     assert read(b'10 openat(AT_FDCWD, "/etc/late", O_WRONLY) = 3').events.sorted() == ()
 
 
@@ -120,7 +120,7 @@ def test_a_line_without_an_end_is_not_kept() -> None:
         ),
     ],
 )
-def test_a_line_is_understood(lines: list[bytes], event: Event) -> None:
+def test_a_line_gives_an_event(lines: list[bytes], event: Event) -> None:
     assert only(*lines) == event
 
 
@@ -146,12 +146,12 @@ def test_a_line_is_understood(lines: list[bytes], event: Event) -> None:
         b"12 ",
     ],
 )
-def test_a_line_is_no_event(line: bytes) -> None:
+def test_a_line_gives_no_event(line: bytes) -> None:
     trace = read(line)
     assert (trace.events.sorted(), trace.seen) == ((), set())
 
 
-def test_reading_cannot_be_feigned_by_a_folders_name() -> None:
+def test_the_name_of_a_folder_cannot_imitate_a_read() -> None:
     line = b'12 openat(AT_FDCWD</work/", O_RDONLY) = 3>, "x", O_WRONLY|O_CREAT, 0666) = -1 EACCES (x)'
     assert only(line) == Event("write", "open", '/work/", O_RDONLY) = 3/x', True)
 
@@ -219,18 +219,18 @@ def test_a_line_shows_a_cause(line: bytes, cause: str) -> None:
         b'13 openat(AT_FDCWD</work>, "/tmp/link", O_RDWR) = 3</proc/3/mem>',
     ],
 )
-def test_a_line_accuses_nobody(line: bytes) -> None:
+def test_a_line_shows_no_cause(line: bytes) -> None:
     assert read(line).seen == set()
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_limit_that_an_attacker_set_is_no_limit_of_ours(is_first: bool) -> None:
+def test_a_limit_that_an_attacker_set_is_not_the_cause(is_first: bool) -> None:
     attack = b"13 prlimit64(2, RLIMIT_CPU, {rlim_cur=0, rlim_max=9}, NULL) = 0"
     end = b"12 --- SIGXCPU {si_signo=SIGXCPU, si_code=SI_KERNEL} ---"
     assert read(*((attack, end) if is_first else (end, attack))).seen == {"killed"}
 
 
-def test_events_beyond_all_measure_hide_no_other_kind_and_cost_little() -> None:
+def test_very_many_events_do_not_hide_other_kinds() -> None:
     log = EventLog()
     for number in range(50_000):
         log.add("process", "execve", f"/tmp/{number}", refused=False)

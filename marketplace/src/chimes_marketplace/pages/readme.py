@@ -60,7 +60,9 @@ def _rendered(text: str, content_type: str) -> Markup | str:
     if not text.strip():
         return ""
     rendering = render_description(text, content_type, timeout_s=TIMEOUT_S)
-    cleaned = clean(rendering.html) if rendering.html else None
+    # Asked before it is parsed once more: the time to parse what is nested grows with the square of its depth.
+    is_deep = rendering.html is not None and _depth(rendering.html) > DEEPEST
+    cleaned = clean(rendering.html) if rendering.html and not is_deep else None
     return text if cleaned is None else Markup(cleaned)
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from chimes import Batch, Context, DataConnector, Partition, ReadPlan, ReadRequest, StreamInfo
 from chimes.errors import NotFoundError, PermissionDeniedError, UnsupportedError
 from chimes.kinds.predicates import All, Predicate, columns_of, filter_batch, to_expression
+from chimes.text import escape
 
 from chimes_files.config import FilesConfig
 from chimes_files.formats import FORMATS, Source
@@ -16,7 +17,7 @@ from chimes_files.guessing.forms import plain
 from chimes_files.partitions import Token, deal, read_token, text_units
 from chimes_files.reading import Reading, constants
 from chimes_files.schemas import check_declared, project, with_keys
-from chimes_files.storage import Storage, blaming, shown
+from chimes_files.storage import Storage, blaming
 from chimes_files.streams import DataFile, Listing, Stream, find_streams, key_fields
 
 __all__ = ["FilesConnector"]
@@ -49,11 +50,11 @@ class FilesConnector(DataConnector[FilesConfig]):
             try:
                 yield self._info(listing.get(name))
             except (NotFoundError, PermissionDeniedError, UnsupportedError) as error:
-                self.context.log.warning("stream %r is left out: %s", name, shown(error.message))
+                self.context.log.warning("stream %r is left out: %s", name, escape(error.message))
 
     def _report(self, listing: Listing) -> None:
         for path in listing.unnamed:
-            self.context.log.warning("%s is left out: its stream's name is not UTF-8", shown(path))
+            self.context.log.warning("%s is left out: its stream's name is not UTF-8", escape(path))
         for key in self.config.declared:
             if not any(name == key or fnmatch.fnmatchcase(name, key) for name in listing.streams):
                 self.context.log.warning("`schema` has an entry for %r, but there is no such stream", key)
@@ -61,7 +62,7 @@ class FilesConnector(DataConnector[FilesConfig]):
             self.context.log.info(
                 "%d files are ignored, as their suffix names no format; the first is %s",
                 len(listing.ignored),
-                shown(listing.ignored[0]),
+                escape(listing.ignored[0]),
             )
 
     def _info(self, stream: Stream) -> StreamInfo:

@@ -62,11 +62,13 @@ def check_columns(path: str, planned: Sequence[str], found: Sequence[str]) -> No
     twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:
         raise SchemaMismatchError(f"{path} has two columns called {twice[0]!r}", hint="rename one of them")
+    present = set(found)
     for name in planned:
-        if name not in found:
+        if name not in present:
             raise SchemaMismatchError(f"{path} has no column {name!r}, which was planned", hint=_REPLAN)
+    expected = set(planned)
     for name in found:
-        if name not in planned:
+        if name not in expected:
             raise SchemaMismatchError(f"{path} has a column {name!r}, which was not planned", hint=_REPLAN)
 
 

@@ -44,10 +44,11 @@ from chimes.errors import (
     SchemaMismatchError,
     UnsupportedError,
 )
+from chimes.text import escape
 
 from chimes_files.config import FilesConfig
 
-__all__ = ["File", "Storage", "blaming", "shown"]
+__all__ = ["File", "Storage", "blaming"]
 
 _MOST_VISITS = 1000
 
@@ -162,7 +163,7 @@ class Storage:
             visits[real[folder]] += 1
             if visits[real[folder]] > _MOST_VISITS:
                 raise UnsupportedError(
-                    f"more than {_MOST_VISITS} links lead to {shown(real[folder])}", hint="remove some of the links"
+                    f"more than {_MOST_VISITS} links lead to {escape(real[folder])}", hint="remove some of the links"
                 )
             is_circle = real[folder] in above
             below[:] = [] if is_circle else sorted(name for name in below if not self._is_hidden(name))
@@ -215,12 +216,6 @@ def _local_file(path: str, root: str) -> File | None:
     except UnicodeEncodeError:
         return File(name, facts.st_size, "has a name or a folder whose name is not UTF-8")
     return File(name, facts.st_size)
-
-
-def shown(path: str) -> str:
-    """``path`` for a message: what is not printable or not UTF-8 is escaped."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _raise(error: OSError) -> None:

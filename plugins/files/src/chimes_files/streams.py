@@ -17,9 +17,10 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 from chimes.errors import ConflictError, NotFoundError, SchemaMismatchError, UnsupportedError
+from chimes.text import escape
 
 from chimes_files.config import FilesConfig, FormatName
-from chimes_files.storage import Storage, shown
+from chimes_files.storage import Storage
 from chimes_files.types import parse_type
 
 __all__ = ["DataFile", "Listing", "Stream", "find_streams", "key_fields"]
@@ -116,7 +117,7 @@ def find_streams(storage: Storage, config: FilesConfig) -> Listing:
         values, problem = _values(folders)
         groups.setdefault(place, []).append(DataFile(file.path, file.size_bytes, values))
         if problem := file.problem or problem:
-            problems.setdefault(place, f"{shown(file.path)} {problem}")
+            problems.setdefault(place, f"{escape(file.path)} {problem}")
     return _named(groups, problems, tuple(ignored))
 
 
@@ -157,7 +158,7 @@ def _values(folders: list[str]) -> tuple[tuple[tuple[str, str | None], ...], str
         try:
             key, text = unquote(name, errors="strict"), unquote(value, errors="strict")
         except UnicodeError:
-            return (), f"lies in {shown(folder)!r}, whose percent escapes are not UTF-8"
+            return (), f"lies in {escape(folder)!r}, whose percent escapes are not UTF-8"
         if key in values:
             return (), f"lies in two folders with the key {key!r}"
         values[key] = None if value == HIVE_NULL else text

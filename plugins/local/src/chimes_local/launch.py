@@ -19,7 +19,7 @@ LIMIT_S = 60.0
 def launch(folder: Path) -> None:
     """Return once a wrapper has the job of this control folder; raises InfrastructureError if none starts."""
     with (folder / "wrapper.log").open("ab") as log:
-        # UTF-8 whatever the client's locale: arguments and environment reach the job as they were given.
+        # UTF-8 in every locale, so that arguments and environment reach the job unchanged.
         argv = [sys.executable, "-P", "-X", "utf8", "-m", "chimes_local.worker", str(folder)]
         process = Process(argv, env=_environment(), cwd=folder, stdout=log, stderr=log)
     ended = _wait(process)

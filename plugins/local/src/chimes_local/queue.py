@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from chimes.files import FileLock, try_lock
+from chimes.jobs.wrapper import Admission
 
 __all__ = ["QueuePlace", "waiting_jobs"]
 
@@ -22,8 +23,8 @@ def waiting_jobs(root: Path) -> list[str]:
     return [ticket.partition("-")[2] for ticket in _tickets(root / "queue")]
 
 
-class QueuePlace:
-    """One job's place in the queue, then its slot (``chimes.jobs.wrapper.Admission``)."""
+class QueuePlace(Admission):
+    """One job's place in the queue, then its slot."""
 
     def __init__(self, root: Path, job_id: str, slots: int) -> None:
         self._queue, self._slots = root / "queue", root / "slots"

@@ -150,7 +150,7 @@ def _input_port(node: Any, columns: Columns) -> Port:
 
 def _output_port(node: Any, columns: Columns, adjustable: frozenset[str]) -> Port:
     element = _element(node, "output")
-    # onnxruntime shows a scalar and an unknown shape alike; a list of columns says what the rows look like.
+    # onnxruntime reports a scalar like an unknown shape; a list of columns gives the shape of the rows.
     if not node.shape and not isinstance(columns, str):
         return Port(node.name, element, (len(columns),), columns, split=True)
     if not node.shape:

@@ -125,7 +125,7 @@ def _precision(layout: Layout) -> str | None:
 
 
 def _filled(tensor: Tensor, size: int) -> Tensor:
-    # The last row is repeated: the model accepts its values, while it may refuse zeros.
+    # Filled up with the last row: the model accepts its values, and might refuse zeros.
     missing = size - len(tensor)
     return np.concatenate([tensor, np.repeat(tensor[-1:], missing, axis=0)]) if missing else tensor
 

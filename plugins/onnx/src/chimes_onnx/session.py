@@ -14,7 +14,7 @@ from chimes.errors import ArtifactError, ChimesError, ConfigError, OutOfMemoryEr
 
 from chimes_onnx.config import OnnxConfig
 
-# The registration asks for this variable; here it is for programs that import this module without Chimes.
+# The registration sets this variable, too; this line is for programs that import the module without Chimes.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
@@ -122,7 +122,7 @@ def _options(
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights come from verified bytes alone: otherwise a file of that name in the working folder would be read.
+    # Weights come from verified bytes only; otherwise a file of that name in the working folder would be read.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL

@@ -75,7 +75,7 @@ def _has_nulls(column: pa.Array) -> bool:
 
 
 def _values(column: pa.Array) -> pa.Array:
-    # flatten, unlike values, looks only at the rows of a slice
+    # unlike values, flatten returns only the rows of a slice
     storage = column.storage if isinstance(column, pa.ExtensionArray) else column
     return storage.flatten() if pa.types.is_fixed_size_list(storage.type) else storage
 

@@ -107,8 +107,8 @@ def _located(finding: Finding, where: str | None) -> Finding:
 
 def _crash(check: Check[S], error: Exception) -> Finding:
     finding = check.finding(
-        f"the check {check.code} itself failed with {type(error).__name__}",
-        "report this to the authors of Chimes with the file; it is not the plugin's fault",
+        f"the check {check.code} crashed with {type(error).__name__}",
+        "report this to the authors of Chimes, with the file; the plugin is not at fault",
         said=f"{type(error).__name__}: {error}"[:LONGEST],
     )
     return finding.model_copy(update={"severity": "error"})

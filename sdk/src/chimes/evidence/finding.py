@@ -27,7 +27,7 @@ class Finding(Value):
     ``said``.
     """
 
-    code: str
+    code: Text
     severity: Severity
     blocks: Blocks
     message: Text

@@ -20,7 +20,7 @@ Facts = dict[str, Any]
 class CheckRecord(Value):
     """What one check observed, text of the plugin that its findings quote, and the time that it took in seconds."""
 
-    code: str
+    code: Text
     seconds: float = 0.0
     facts: JsonObject = Field(default_factory=dict)
     said: tuple[Text, ...] = ()
@@ -30,7 +30,7 @@ class ComponentRecord(Value):
     """The records of one component's checks."""
 
     kind: Kind
-    name: str
+    name: Text
     checks: tuple[CheckRecord, ...]
 
 
@@ -45,9 +45,9 @@ class RunRecord(Value):
     check_s: float | None
     checks: tuple[CheckRecord, ...] = ()
     components: tuple[ComponentRecord, ...] = ()
-    lane: str | None = None
+    lane: Text | None = None
     attempt: int | None = None
-    nodes: tuple[str, ...] = ()
+    nodes: tuple[Text, ...] = ()
     started_at: datetime | None = None
     ended_at: datetime | None = None
     queued_s: float | None = None

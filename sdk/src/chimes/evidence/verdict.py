@@ -9,6 +9,7 @@ import rfc8785
 from pydantic import AfterValidator
 
 from chimes.evidence.finding import Finding
+from chimes.evidence.plain import Text
 from chimes.kinds.component import Value
 from chimes.kinds.descriptors import Kind
 
@@ -24,7 +25,7 @@ Cause = Literal["own", "memory", "time", "processes", "disk", "killed", "crashed
 class CheckResult(Value):
     """What one check concluded. ``inputs``: the sha256 (hex) of each input that the suite generated for it."""
 
-    code: str
+    code: Text
     verdict: Verdict
     cause: Cause | None = None
     findings: tuple[Finding, ...] = ()
@@ -47,15 +48,15 @@ class ComponentVerdict(Value):
     """The results of one component over all its cases."""
 
     kind: Kind
-    name: str
-    cases: tuple[str, ...]
+    name: Text
+    cases: tuple[Text, ...]
     checks: Results
 
 
 class RuleSet(Value):
     """The name and the sha256 (hex) of the rules of a run."""
 
-    name: str
+    name: Text
     sha256: str
 
 
@@ -67,13 +68,13 @@ class VerdictDocument(Value):
     """
 
     format: Literal["chimes.verdict/1"] = "chimes.verdict/1"
-    file: str
+    file: Text
     sha256: str | None
     sdk: str
     sandboxed: bool
     rules: RuleSet
     nonce_sha256: str
-    lock: tuple[str, ...] = ()
+    lock: tuple[Text, ...] = ()
     checks: Results = ()
     components: tuple[ComponentVerdict, ...] = ()
 

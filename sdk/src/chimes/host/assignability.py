@@ -42,7 +42,7 @@ __all__ = ["Fit", "fit_field", "fit_type", "name_type", "parse_type"]
 Fit = Literal["exact", "widening", "incompatible"]
 _ORDER: tuple[Fit, ...] = ("exact", "widening", "incompatible")
 
-# Bits of an integer that a float holds exactly.
+# The most bits of an integer that a float of this width represents exactly.
 _MANTISSA = {16: 11, 32: 24, 64: 53}
 _UNITS = ("s", "ms", "us", "ns")
 _NAMES = ["bool", "string", "large_string", "binary", "large_binary", "date32", "date64"]
@@ -66,7 +66,7 @@ def parse_type(name: str) -> pa.DataType:
 
 def name_type(dtype: pa.DataType) -> str:
     """The name by which ``parse_type`` finds a type again where it has one, else Arrow's own text."""
-    # By text: an extension type need not be hashable.
+    # Looked up by text, because an extension type may not be hashable.
     return _BY_TEXT.get(str(dtype), str(dtype))
 
 

@@ -43,7 +43,7 @@ def pad(batch: pa.RecordBatch, rows: int) -> pa.RecordBatch:
     short = rows - batch.num_rows
     if short <= 0 or batch.num_rows == 0:
         return batch
-    # Not take, which Arrow lacks for views and run ends.
+    # Joined from slices: Arrow has no take for views and run ends.
     return pa.concat_batches([batch, *[batch.slice(batch.num_rows - 1)] * short])
 
 

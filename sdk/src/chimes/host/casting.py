@@ -31,7 +31,7 @@ def cast_array(array: pa.Array, dtype: pa.DataType) -> pa.Array:
 def _cast(array: pa.Array, dtype: pa.DataType) -> pa.Array:
     try:
         cast = array.cast(dtype)
-        # Arrow 26 makes broken arrays from some views.
+        # Arrow 26 returns invalid arrays for some views.
         cast.validate()
     except pa.ArrowNotImplementedError:
         if not types.is_null(array.type):
@@ -54,7 +54,7 @@ def is_castable(source: pa.DataType, target: pa.DataType) -> bool:
     except NotImplementedError:
         return False
     except pa.ArrowInvalid:
-        # The lists of the row have one element. A target of fixed size may take lists of its own size.
+        # The lists in one_row have one element, and a target of fixed size needs lists of its own size.
         storage = target.storage_type if isinstance(target, pa.BaseExtensionType) else target
         return bool(types.is_fixed_size_list(storage))
     return True

@@ -21,7 +21,7 @@ def check_params(schema: Mapping[str, Any], params: Mapping[str, JsonValue]) -> 
 
     Unless the schema says otherwise, only the parameters that it names are allowed.
     """
-    # Imported here: loading it takes as long as the rest of the command line.
+    # Imported here, because it is slow to import.
     from jsonschema import Draft202012Validator, SchemaError  # noqa: PLC0415
     from referencing import Registry  # noqa: PLC0415
     from referencing.exceptions import Unresolvable  # noqa: PLC0415
@@ -29,13 +29,17 @@ def check_params(schema: Mapping[str, Any], params: Mapping[str, JsonValue]) -> 
     closed = dict(schema) if any(name in schema for name in _NAMES) else {**schema, "unevaluatedProperties": False}
     try:
         Draft202012Validator.check_schema(closed)
-        # A registry of its own: a reference to another document is an error, and nothing is fetched.
+        # An empty registry: a reference to another document is an error, and nothing is fetched.
         validator = Draft202012Validator(closed, registry=Registry())
         found = [problem for error in validator.iter_errors(dict(params)) for problem in _problems(error, validator)]
     except SchemaError as error:
         return (_bad_schema(error.message),)
     except (Unresolvable, RecursionError) as error:
         return (_bad_schema(str(error) or "it refers to itself endlessly"),)
+    except Exception as error:
+        # The validator trusts what a reference leads to, and computes with numbers of any size.
+        why = (str(error).splitlines() or [""])[0]
+        return (_bad_schema(f"it cannot be applied to these parameters ({type(error).__name__}: {why:.200})"),)
     return tuple(dict.fromkeys(found))
 
 
@@ -79,7 +83,7 @@ def _unknown(params: Mapping[str, Any], validator: Any) -> Iterator[Problem]:
     properties = validator.schema.get("properties", {})
     for name, value in params.items():
         alone = list(validator.iter_errors({name: value}))
-        # A rule that a known parameter breaks makes it unevaluated too.
+        # A known parameter that breaks its own rule counts as unevaluated, too.
         if any(not error.path and error.validator in _NAMES for error in alone) and not any(e.path for e in alone):
             near = difflib.get_close_matches(name, properties, n=1)
             fix = f"did you mean {near[0]}? " if near else ""

@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from chimes.errors import ChimesError, InfrastructureError, InvalidJobError
 from chimes.jobs import folder as jobfolder
@@ -49,31 +49,21 @@ Record = dict[str, Any]
 EndReason = Literal["leftovers", "cancelled", "walltime", "oom"]
 
 
-class Admission(Protocol):
-    """A queue of the backend, in which a job waits until it may start, for backends without a scheduler."""
+class Admission:
+    """The queue in which a job waits until it may start. This one admits every job at once.
+
+    Backends without a scheduler derive their own queue from it.
+    """
 
     def enter(self) -> None:
         """Enter the queue. If this raises, the job has no wrapper yet and may get another one."""
 
     def ask(self) -> float | None:
         """None: start now. A number: ask again after so many seconds."""
-
-    def leave(self) -> None:
-        """Leave the queue, and release what the queue assigned to the job."""
-
-
-class _Open:
-    """No queue: every job may start at once."""
-
-    def enter(self) -> None:
-        """Do nothing."""
-
-    def ask(self) -> float | None:
-        """Always None."""
         return None
 
     def leave(self) -> None:
-        """Do nothing."""
+        """Leave the queue, and release what the queue assigned to the job."""
 
 
 def main(arguments: list[str]) -> int:
@@ -97,17 +87,17 @@ def run(folder: Path, *, admission: Admission | None = None, claimed: Callable[[
     job = jobfolder.get_job(folder)
     wakeups = Wakeups()
     jobtree.become_subreaper()
-    line = admission or _Open()
-    line.enter()
+    queue = admission or Admission()
+    queue.enter()
     try:
         is_ours = jobfolder.claim(folder)
         claimed()
         if not is_ours:
             return 0
-        record = JobRun(folder, job, wakeups).run(line)
+        record = JobRun(folder, job, wakeups).run(queue)
         jobfolder.write_record(folder, jobfolder.EXIT, record)
     finally:
-        line.leave()
+        queue.leave()
     return _shell_status(record)
 
 

@@ -69,7 +69,7 @@ def _problem(details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
         return f"{where}: there is no such field"
     value = details["input"]
-    # Text is shown only where a number or one of several words was expected: elsewhere it may be a secret.
+    # Text is shown only where a number or one of a set of words was expected; any other text may be a secret.
     is_shown = isinstance(value, (bool, int, float)) or (
         isinstance(value, str) and details["type"].endswith(("_parsing", "literal_error", "enum"))
     )

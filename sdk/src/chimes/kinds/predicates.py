@@ -207,7 +207,7 @@ def _test(predicate: Compare | In | StartsWith, field: pa.Field) -> pc.Expressio
 
 def _is_in(operand: pc.Expression, plain: pa.DataType, members: list[pa.Scalar]) -> pc.Expression:
     if pt.is_floating(plain):
-        # is_in finds NaN in a set and tells the zeros apart; equality does neither.
+        # Unlike equality, is_in finds NaN in a set and distinguishes 0.0 from -0.0.
         members = [member for member in members if not math.isnan(member.as_py())]
         members += [pa.scalar(sign, plain) for sign in (0.0, -0.0) if any(m.as_py() == 0 for m in members)]
     found = pc.is_in(operand, value_set=pa.array(members, type=plain))

@@ -253,7 +253,7 @@ def _check_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise NotFoundError(f"output folder {str(path.parent)!r} does not exist", hint="make it, or write elsewhere")
     try:
-        # The permission bits are not enough: a file system may be read-only.
+        # A file is made, because permission bits say nothing about a read-only file system.
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         why = error.strerror

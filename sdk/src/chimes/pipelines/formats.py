@@ -14,13 +14,13 @@ unions             refused             as they are         refused              
 intervals          refused             as they are         refused               as lists
 =================  ==================  ==================  ====================  =======================
 
-The table in ``chimes.pipelines.json_values`` shows how times and bytes become text. A .csv file has a blank
-instead of the ``T`` of a timestamp, and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are
-text in both.
+In a .csv file times and bytes become the same text as in JSON Lines, with a blank instead of the ``T`` of a timestamp,
+and ``Z`` for UTC; a null is an empty field, an empty text is ``""``. UUIDs are text in both.
 """
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,11 +33,12 @@ import pyarrow.parquet
 from pyarrow import types
 
 from chimes.host.casting import cast_array, is_castable
-from chimes.pipelines.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
+from chimes.host.json_values import DAY_S, PER_SECOND, child_types, has_json, json_values
+from chimes.kinds.schema import one_row
 
 __all__ = ["FORMATS", "Format", "Writer"]
 
-# In days since 1970.
+# The first days of these years, counted from 1970-01-01.
 YEAR_1, YEAR_10000 = -719_162, 2_932_897
 
 
@@ -58,6 +59,25 @@ class Format:
     held_type: Callable[[pa.DataType], pa.DataType | None]
     convert: Callable[[pa.Array, pa.DataType], pa.Array]
     open: Callable[[IO[bytes], pa.Schema], Writer]
+
+    def holds(self, dtype: pa.DataType) -> bool:
+        """Whether a column of this type can be written: one row is, to memory."""
+        held = self.held_type(dtype)
+        if held is None:
+            return False
+        try:
+            self.write_alone(self.convert(one_row(dtype), held))
+        except (pa.ArrowException, OSError, ValueError):
+            # Arrow's writers refuse more types than they document, Parquet's with an OSError.
+            return False
+        return True
+
+    def write_alone(self, column: pa.Array) -> None:
+        """Write one column of a held type to memory. Raises what Arrow raises for it."""
+        schema = pa.schema([("column", column.type)])
+        writer = self.open(io.BytesIO(), schema)
+        writer.write_batch(pa.RecordBatch.from_arrays([column], schema=schema))
+        writer.close()
 
 
 class _JsonLines:
@@ -80,6 +100,9 @@ class _JsonLines:
 def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
     if types.is_union(dtype) or types.is_interval(dtype) or (types.is_struct(dtype) and not dtype.num_fields):
         return None
+    if types.is_fixed_size_list(dtype) and not dtype.list_size:
+        # Parquet's writer takes lists of no elements; its reader fails.
+        return None
     if types.is_run_end_encoded(dtype):
         return _parquet_type(dtype.value_type)
     if types.is_dictionary(dtype) and not types.is_string(dtype.value_type):
@@ -95,14 +118,14 @@ def _parquet_type(dtype: pa.DataType) -> pa.DataType | None:
 
 
 def _parquet_column(array: pa.Array, dtype: pa.DataType) -> pa.Array:
-    if types.is_dictionary(dtype) and array.dictionary.null_count:
-        # Parquet takes nulls among the rows, not among the categories.
+    if types.is_dictionary(array.type) and types.is_dictionary(dtype) and array.dictionary.null_count:
+        # Parquet allows nulls in rows, not in categories.
         return array.dictionary_decode().cast(dtype)
     return cast_array(array, dtype)
 
 
 def _arrow_type(dtype: pa.DataType) -> pa.DataType | None:
-    # A file has one dictionary for each column, and the batches of a run may have many.
+    # A file has one dictionary for each column, but each batch may have its own.
     held = _without_categories(dtype)
     return held if is_castable(dtype, held) else None
 

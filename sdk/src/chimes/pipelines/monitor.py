@@ -120,7 +120,7 @@ class JobMonitor:
                 if chunk.eof or not chunk.data:
                     return
         except ChimesError as error:
-            # Logs are for people: the job goes on without them.
+            # A log that cannot be read does not end the run.
             if not log.broken:
                 log.broken = True
                 self._watch(LogLine(log.stream, f"(the {log.stream} of the job cannot be read: {error})"))

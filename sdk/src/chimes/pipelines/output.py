@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -48,7 +47,7 @@ def check_format(path: Path, schema: pa.Schema) -> None:
                 hint="report it to the author of the model: its outputs need names of their own",
             )
     for field in schema:
-        if FORMATS[path.suffix].held_type(field.type) is None:
+        if not FORMATS[path.suffix].holds(field.type):
             raise SchemaMismatchError(
                 f"a {path.suffix} file cannot hold column {field.name!r} of type {field.type}",
                 hint=_other_suffixes(schema),
@@ -56,9 +55,7 @@ def check_format(path: Path, schema: pa.Schema) -> None:
 
 
 def _other_suffixes(schema: pa.Schema) -> str:
-    fit = [
-        suffix for suffix, kind in FORMATS.items() if all(kind.held_type(dtype) is not None for dtype in schema.types)
-    ]
+    fit = [suffix for suffix, kind in FORMATS.items() if all(map(kind.holds, schema.types))]
     if fit:
         return f"end the output's name with {' or '.join(fit)}"
     return "no format holds all columns: keep fewer, or change the type in the source"
@@ -116,7 +113,7 @@ class OutputFile:
         except (pa.ArrowException, ValueError):
             # To find the column, each is written alone, to memory.
             for field, column in zip(self._schema, columns, strict=True):
-                self._holding(field, partial(self._write_alone, column))
+                self._holding(field, partial(self._format.write_alone, column))
             raise
         self.rows += batch.num_rows
 
@@ -136,12 +133,6 @@ class OutputFile:
         self._done = True
         return OutputReport(path=str(self.path), rows=self.rows, size_bytes=size, sha256=digest)
 
-    def _write_alone(self, column: pa.Array) -> None:
-        schema = pa.schema([("column", column.type)])
-        writer = self._format.open(io.BytesIO(), schema)
-        writer.write_batch(pa.RecordBatch.from_arrays([column], schema=schema))
-        writer.close()
-
     def _check_blank_lines(self, rows: pa.RecordBatch) -> None:
         if self.path.suffix == ".csv" and rows.num_columns == 1 and rows.column(0).null_count:
             raise SchemaMismatchError(
@@ -153,7 +144,7 @@ class OutputFile:
     def _holding(self, field: pa.Field, step: Callable[[], T]) -> T:
         try:
             return step()
-        except (pa.ArrowException, ValueError) as error:
+        except (pa.ArrowException, OSError, ValueError) as error:
             why = (str(error).splitlines() or [type(error).__name__])[0]
             raise SchemaMismatchError(
                 f"column {field.name!r} of type {field.type} holds a value that {self.path.name} cannot hold: {why}",
@@ -164,6 +155,9 @@ class OutputFile:
         try:
             return step()
         except OSError as error:
+            if error.errno is None:
+                # Arrow's own: it has failed before it reached the disk.
+                raise pa.ArrowInvalid(str(error)) from error
             raise InfrastructureError(
                 f"{self.path} cannot be written: {error.strerror or error}",
                 hint="free space or correct the permissions of its folder, then run again",

@@ -209,11 +209,11 @@ def _cast(array: pa.Array, dtype: pa.DataType, name: str) -> pa.Array:
 
 def _first_null(array: pa.Array, field: pa.Field, path: str) -> str | None:
     """The path of the first column, nested ones included, with nulls that ``field`` does not allow."""
-    # Not null_count, which misses the nulls inside categories and run ends.
+    # null_count is not enough: it does not count nulls in categories and run ends.
     if not field.nullable and pc.any(pc.is_null(array)).as_py():
         return path
     if types.is_struct(field.type) and field.type.num_fields:
-        # A null struct's children are null with it.
+        # The children of a null struct are null, and not counted.
         children = pa.RecordBatch.from_arrays(array.flatten(), schema=pa.schema(list(field.type)))
         rows = select_rows(children, array.is_valid())
         found = (

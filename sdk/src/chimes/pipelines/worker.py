@@ -87,7 +87,7 @@ class Worker:
         registry = Registry.discover(only=names)
         self.source = find_part(registry, "connector", pipeline.source.component, pipeline.source.config)
         self.model = find_part(registry, "model", pipeline.model.component, pipeline.model.config)
-        # Read again: the plugins are imported now, and may have registered extension types that the schemas name.
+        # Read a second time: the imported plugins may have registered extension types that the schemas use.
         self.composition = read_plan(folder)
 
     def run(self) -> RunResult:

@@ -19,7 +19,7 @@ def user_interrupts() -> Iterator[None]:
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
-        # Python raises no KeyboardInterrupt here.
+        # Here Python does not raise KeyboardInterrupt for Ctrl-C.
         yield
         return
     pressed = False

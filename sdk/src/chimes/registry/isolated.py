@@ -134,7 +134,7 @@ def _load_all(pipe: int, distributions: Sequence[Distribution], deadline: float)
     """In the child: load every plugin and write its row. Never returns."""
     try:
         os.setsid()
-        # A descriptor above the standard ones, which may be closed here and are replaced now.
+        # The pipe is moved above the standard descriptors, which are replaced now.
         writer = fcntl.fcntl(pipe, fcntl.F_DUPFD_CLOEXEC, 3)
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):

@@ -94,7 +94,7 @@ def _checked(answer: Any, where: str) -> Registration:
     """``answer``, if it is a Registration and no subclass, whose attributes would be the plugin's code."""
     if type(answer) is not Registration:
         raise PluginLoadError(f"{where} returned a {_type_of(answer)}, not a Registration")
-    # Made again: a registration that was made without its constructor has not been checked.
+    # Constructed again, because one that was made without its constructor has not been checked.
     return _guarded(lambda: Registration(**vars(answer)), f"a registration of {where}")  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["BLOBS", "BrokenFrameError", "ClosedError", "TimedOutError", "read_frame", "write_frame"]
@@ -81,10 +81,6 @@ def read_frame(
             data += _read_some(connection, min(size - len(data), CHUNK), deadline, ended)
         return bytes(data)
 
-    return _parse(take, total_bytes)
-
-
-def _parse(take: Callable[[int], bytes], total_bytes: int) -> tuple[dict[str, Any], list[bytes]]:
     start = take(12)
     header_length, count = struct.unpack(">II", start[4:])
     if start[:4] != MAGIC or header_length > HEADER_BYTES or count > BLOBS:

@@ -125,11 +125,11 @@ class ChildProcess:
 
     def fork(self, function: str, arguments: Mapping[str, Any], deadline: float) -> SessionSocket:
         """Start a session in a forked process, by a function of the program. Raises ClosedError, TimedOutError."""
-        return self._hand_over("fork", function, arguments, deadline, self._control)
+        return self._start_session("fork", self._control, function, arguments, deadline)
 
     def run(self, function: str, arguments: Mapping[str, Any], deadline: float) -> SessionSocket:
         """Start the only session, in the first process itself. Raises ClosedError, TimedOutError."""
-        return self._hand_over("run", function, arguments, deadline, None)
+        return self._start_session("run", None, function, arguments, deadline)
 
     def wait_for_session(self, deadline: float) -> int | None:
         """Wait until the current session has ended; its exit status, or None if it could not be started.
@@ -168,13 +168,8 @@ class ChildProcess:
         self._control.close()
         self._process.kill()
 
-    def _hand_over(
-        self,
-        operation: str,
-        function: str,
-        arguments: Mapping[str, Any],
-        deadline: float,
-        ended: socket.socket | None,
+    def _start_session(
+        self, operation: str, ended: socket.socket | None, function: str, arguments: Mapping[str, Any], deadline: float
     ) -> SessionSocket:
         own, other = socket.socketpair()
         session = SessionSocket(own, ended)

@@ -45,12 +45,8 @@ class CsvFormat:
         declared = source.config.types_of(source.stream, "csv")
         guessed = [name for name in names if name not in declared] if source.config.csv.infer else []
         texts = _samples(sources, guessed) if guessed else pa.table({})
-        return pa.schema(
-            [
-                _guess(name, texts.column(name)) if name in guessed else pa.field(name, declared.get(name, pa.string()))
-                for name in names
-            ]
-        )
+        fields = {name: _guess(name, texts.column(number)) for number, name in enumerate(guessed)}
+        return pa.schema([fields.get(name) or pa.field(name, declared.get(name, pa.string())) for name in names])
 
     def unit_rows(self, source: Source) -> None:
         """There are no units."""

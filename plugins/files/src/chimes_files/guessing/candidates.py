@@ -57,8 +57,10 @@ def guess_time(texts: pa.ChunkedArray) -> Form | None:
 
 
 def _first(texts: pa.ChunkedArray, candidates: Iterator[Form]) -> Form | None:
-    head = texts.slice(0, _HEAD)
-    return next((form for form in candidates if form.reads(head) and _fits(form, texts)), None)
+    # Most candidates are excluded by one text, and then by few.
+    first, head = texts[0].as_py(), texts.slice(0, _HEAD)
+    likely = (form for form in candidates if re.fullmatch(form.pattern, first))
+    return next((form for form in likely if (len(head) == len(texts) or form.reads(head)) and _fits(form, texts)), None)
 
 
 def _fits(form: Form, texts: pa.ChunkedArray) -> bool:
@@ -79,7 +81,7 @@ def _candidates(texts: pa.ChunkedArray) -> Iterator[Form]:
     yield from _times(texts)
     yield Form(_SECONDS, pa.time32("s"))
     yield Form(_MINUTES, pa.time32("s"))
-    if pc.any(pc.match_substring_regex(texts, "[0-9]")).as_py():
+    if re.fullmatch(rf" *-?[0-9.]+(?:{_EXPONENT})?|{_SPECIAL}", first) and _has_digits(texts):
         yield from _floats(texts, padding)
 
 
@@ -125,6 +127,10 @@ def _floats(texts: pa.ChunkedArray, padding: str) -> Iterator[Form]:
     has_whole = pc.any(pc.match_substring_regex(texts, r"\A *-?[0-9]*(?:\.0)?\z")).as_py()
     for number in (point_zero, no_point, fixed) if has_whole else (f"{point_zero}|{_WHOLE}", fixed):
         yield Form(f"{padding}(?:-?(?:{number})|{_SPECIAL})", pa.float64())
+
+
+def _has_digits(texts: pa.ChunkedArray) -> bool:
+    return bool(pc.any(pc.match_substring_regex(texts, "[0-9]")).as_py())
 
 
 def _last_decimals(texts: pa.ChunkedArray) -> int:

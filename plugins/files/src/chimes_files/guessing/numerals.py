@@ -19,9 +19,10 @@ _HUGE_EXPONENT = "[eE][+-]?[0-9]{3}"
 
 def are_exact(texts: pa.Array, values: pa.Array) -> bool:
     """Whether each of ``texts``, parsed as the float64 in ``values``, comes back from it with all its digits."""
-    risky = pc.or_(pc.greater(pc.binary_length(texts), SAFE_DIGITS), pc.match_substring_regex(texts, _HUGE_EXPONENT))
-    risky = pc.fill_null(risky, False)
-    if not pc.any(risky, min_count=0).as_py():
+    risky = pc.greater(pc.binary_length(texts), SAFE_DIGITS)
+    if pc.any(pc.match_substring(texts, "e", ignore_case=True)).as_py():
+        risky = pc.or_(risky, pc.match_substring_regex(texts, _HUGE_EXPONENT))
+    if not pc.any(risky).as_py():
         return True
     texts, values = texts.filter(risky), values.filter(risky)
     # Most long numerals are the shortest ones of their float64, which Arrow writes as well.

@@ -16,7 +16,7 @@ __all__ = ["Defect", "Defects", "FileBytes", "Member", "check_links", "check_nam
 
 KEPT_PER_RULE = 20
 DRIVE = re.compile(r"[A-Za-z]:")
-# Control characters, and those that turn the reading direction, so that a name shows as another one.
+# Control characters, and characters that change the reading direction and so disguise a name.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 

@@ -233,7 +233,7 @@ def _wide_values(bodies: list[bytes], values: list[int]) -> list[int] | None:
         return None
     wide = struct.unpack(f"<{len(bodies[0]) // 8}Q", bodies[0])
     if not full:
-        # Bazel writes them always; harmless where they repeat what the short fields say.
+        # Bazel always writes zip64 values; they are accepted if they repeat the short fields.
         return values if list(wide) == values[: len(wide)] else None
     if len(wide) != len(full):
         return None

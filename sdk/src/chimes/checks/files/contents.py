@@ -41,7 +41,7 @@ def _contents(subject: WheelSubject) -> Any:
             # Added one by one: the library's own method clears its caches at every file.
             contents.filetree.add_entry(File.from_record_row([name, "", ""]))
         except (WheelValidationError, ValueError):
-            continue  # such a name is the archive check's finding
+            continue  # A01 reports such a name
     return contents
 
 

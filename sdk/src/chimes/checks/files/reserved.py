@@ -15,7 +15,7 @@ from chimes.text import quote
 
 __all__ = ["NamesFree"]
 
-# Modules that came or went between the Pythons we run on, so that each of them judges alike.
+# Modules that only some Python versions have, so that the verdict does not depend on the version.
 OTHER_PYTHONS = frozenset(
     {"annotationlib", "compression", "profiling", "asynchat", "asyncore", "distutils", "imp", "smtpd", "aifc"}
     | {"audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "lib2to3", "mailcap", "msilib", "nis", "nntplib"}

@@ -10,7 +10,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 __all__ = ["deprecated_identifiers", "is_valid_expression"]
 
 MAX_CHARACTERS = 2_000
-# Deprecated since SPDX 2.0 and in no index of aliases: an exception belongs behind WITH.
+# Deprecated since SPDX 2.0 and missing in the index of aliases. Exceptions are now written with WITH.
 WITH_EXCEPTION = {
     "GPL-2.0-with-GCC-exception": "GPL-2.0-or-later WITH GCC-exception-2.0",
     "GPL-2.0-with-autoconf-exception": "GPL-2.0-or-later WITH Autoconf-exception-2.0",

@@ -33,7 +33,7 @@ class EntryPoints:
 def parse_entry_points(data: bytes) -> EntryPoints:
     """The entry points of a file's bytes; never raises."""
     try:
-        # Lines end as they do where the installed file is read as text.
+        # The same line ends as when the installed file is read in text mode.
         text = LINE_END.sub("\n", data.decode("utf-8"))
     except UnicodeDecodeError:
         return EntryPoints(problem="is not UTF-8")

@@ -29,7 +29,7 @@ RENDERERS = {"text/markdown": "markdown", "text/x-rst": "rst"}
 
 def render(text: str, content_type: str) -> dict[str, object]:
     """The sanitised HTML of ``text``, or where and why it does not render."""
-    # Only the renderer that is asked for: Markdown's needs an extra that the checks do not have.
+    # Only the needed renderer is imported: Markdown's needs an extra that the checks do not install.
     renderer = importlib.import_module(f"readme_renderer.{RENDERERS.get(content_type, 'txt')}")
     stream = io.StringIO()
     try:

@@ -63,7 +63,7 @@ def upload_files(marketplace: Marketplace, files: Sequence[Path], progress: Call
     """
     uploads = Uploads()
     logging.getLogger("twine").setLevel(logging.ERROR)
-    # Its configuration file and keyring are for other indexes; what it prints must not mix with what we print.
+    # Its configuration file and keyring are for other indexes; its output must not mix with the output of this command.
     settings = Settings(
         repository_url=f"{marketplace.url}/legacy/",
         username="__token__",
@@ -91,7 +91,7 @@ def upload_files(marketplace: Marketplace, files: Sequence[Path], progress: Call
 def _package(path: Path) -> PackageFile:
     try:
         return PackageFile.from_filename(str(path), None)
-    except Exception as error:  # twine lets through whatever readers of archives and metadata raise
+    except Exception as error:  # twine passes on all exceptions of its readers
         raise ConfigError(
             f"{path.name} cannot be uploaded: {error}", hint="leave out --skip-checks to see what is wrong with it"
         ) from error

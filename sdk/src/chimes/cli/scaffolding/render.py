@@ -148,7 +148,7 @@ def _move(project: Path, target: Path) -> None:
 
 
 def _generate(template: Template, answers: Mapping[str, str], scratch: Path) -> Path:
-    # An installer may have compiled the template's files: bytecode is left out.
+    # Bytecode is left out: an installer may have compiled the template's files.
     source = shutil.copytree(template.folder, scratch / "template", ignore=shutil.ignore_patterns("__pycache__"))
     values = dict(answers)
     for key, expression in template.derived.items():
@@ -157,7 +157,7 @@ def _generate(template: Template, answers: Mapping[str, str], scratch: Path) -> 
         repo_dir=str(source),
         context={"cookiecutter": values},
         output_dir=str(scratch / "rendered"),
-        overwrite_if_exists=True,  # a folder's name may render to ".", the project itself
+        overwrite_if_exists=True,  # the name of a folder may render to ".", which is the project itself
         accept_hooks=False,
     )
     (project,) = (scratch / "rendered").iterdir()

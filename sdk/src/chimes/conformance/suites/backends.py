@@ -1,4 +1,4 @@
-"""The checks of compute backends (B). Jobs are programs of the suite that print a digest made from the nonce."""
+"""The checks of compute backends (B). Their jobs are programs of the suite that print digests of a secret token."""
 
 from __future__ import annotations
 
@@ -10,20 +10,8 @@ from typing import Any
 from chimes.conformance.subject import ComponentSubject
 from chimes.conformance.suites.check import ComponentCheck, code_of_error
 from chimes.conformance.suites.joblogs import alive_of, end_states, follow, read, read_log, running, until, write
-from chimes.conformance.testdata.programs import (
-    COUNT,
-    ENV,
-    LINES,
-    POLITE,
-    PRINT,
-    PRINT_MUCH,
-    STUBBORN,
-    TREE,
-    WAIT_FOR_FILE,
-    digest_line,
-    digest_lines,
-    job,
-)
+from chimes.conformance.testdata import programs
+from chimes.conformance.testdata.programs import digest_line, digest_lines, job
 from chimes.evidence.finding import Finding
 from chimes.evidence.record import Facts
 from chimes.kinds.backend import JobHandle, JobSpec, JobState
@@ -45,10 +33,10 @@ class BackendCheck(ComponentCheck):
 
 
 class B02(BackendCheck):
-    """Does a job that succeeds become SUCCEEDED with exit code 0, its states only moving forward?
+    """Does a successful job become SUCCEEDED with exit code 0, without ever returning to an earlier state?
 
     The job waits for a file, and must not be final before the file is written. It prints values that cannot be
-    predicted; the log must hold exactly these. After the end the state must stay.
+    predicted, and the log must contain exactly these. After the end the state must not change.
     """
 
     code = "B02"
@@ -59,7 +47,7 @@ class B02(BackendCheck):
         with subject.backend(self.timeout_s) as backend:
             session = backend.session
             path = write(session, f"gate-{token}") + ".open"
-            handle = backend.submit(job(PRINT_MUCH, token, path, str(LINES)), key=f"b02-{token}")
+            handle = backend.submit(job(programs.PRINT_MUCH, token, path, str(programs.LINES)), key=f"b02-{token}")
             before = [backend.status([handle])[0] for _ in range(3)]
             write(session, f"gate-{token}.open")
             seen = before + follow(backend, handle) + [backend.status([handle])[0] for _ in range(3)]
@@ -75,7 +63,7 @@ class B02(BackendCheck):
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         if facts["early"]:
-            yield self.finding("a job is final while it still runs", "report a final state when all has ended")
+            yield self.finding("a job is final while it still runs", "report a final state only after the job's end")
         if (facts["state"], facts["exit_code"]) != ("succeeded", 0):
             yield self.finding(
                 "a job that exits 0 does not end as succeeded with exit code 0",
@@ -89,14 +77,14 @@ class B02(BackendCheck):
 
 
 class B03(BackendCheck):
-    """Is a job that exits 3 FAILED with exit code 3, by the user's fault, and so for other numbers?"""
+    """Does a job that exits with 3, or another number, become FAILED with this exit code and the fault user?"""
 
     code = "B03"
-    source = "Kubernetes podFailurePolicy: whose fault decides what follows"
+    source = "Kubernetes podFailurePolicy: the fault decides what follows"
 
     def look(self, subject: ComponentSubject) -> Facts:
         """The last status of a job that exits 3, and of one that exits with a random number."""
-        # Numbers with a meaning in sysexits.h or in a shell are left out.
+        # Numbers with a meaning in sysexits.h or in a shell are not used.
         codes = (3, subject.rng("B03").randrange(4, 64))
         with subject.backend(self.timeout_s) as backend:
             jobs = [job("import sys; sys.exit(int(sys.argv[1]))", str(code)) for code in codes]
@@ -124,8 +112,8 @@ class B03(BackendCheck):
 class B05(BackendCheck):
     """Does a job outlive its client, and can it be found again by its handle?
 
-    The client is killed with SIGKILL as soon as ``submit`` returned; a new process must see the job run,
-    end, and read what it printed.
+    The client is killed with SIGKILL as soon as ``submit`` has returned. A new process must observe that the job runs
+    and ends, and must be able to read its output.
     """
 
     code = "B05"
@@ -137,7 +125,7 @@ class B05(BackendCheck):
         with subject.session(self.timeout_s) as session:
             backend = BackendProxy(session, subject.name, subject.config)
             gate = write(session, f"gate-{token}") + ".open"
-            handle = backend.submit(job(WAIT_FOR_FILE, token, gate), key=f"b05-{token}")
+            handle = backend.submit(job(programs.WAIT_FOR_FILE, token, gate), key=f"b05-{token}")
             session.kill()
         with subject.backend(self.timeout_s) as backend:
             before = backend.status([handle])[0]
@@ -149,8 +137,8 @@ class B05(BackendCheck):
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         if facts["before"] or facts["state"] != "succeeded":
             yield self.finding(
-                "a new process does not see a job run and succeed whose client was killed",
-                "detach the job before submit returns, and keep its record where any process finds it",
+                "a new process does not see that a job runs and succeeds after its client was killed",
+                "detach the job before submit returns, and keep its record where any process can find it",
                 said=f"final at once: {facts['before']}; in the end: {facts['state']}",
             )
         elif not facts["log"]:
@@ -158,10 +146,10 @@ class B05(BackendCheck):
 
 
 class B09(BackendCheck):
-    """Is a job submitted twice under one key one job?
+    """Is a job that is submitted twice under one key run once?
 
-    Again with the same specification: the same handle, one execution; also when several processes submit at
-    once. With another command or another environment: ConflictError.
+    A second submission with the same specification must return the same handle and must not start the job again, also
+    if several processes submit at once. Another command or environment must cause a ConflictError.
     """
 
     code = "B09"
@@ -171,9 +159,9 @@ class B09(BackendCheck):
         token = subject.token("B09")
         rounds = range(1, ROUNDS + 1)
         with subject.backend(self.timeout_s) as backend:
-            jobs = [job(COUNT, write(backend.session, f"count-{n}-{token}")) for n in range(ROUNDS + 1)]
+            jobs = [job(programs.COUNT, write(backend.session, f"count-{n}-{token}")) for n in range(ROUNDS + 1)]
             groups = [[backend.submit(jobs[0], key=f"b09-{token}") for _ in range(2)]]
-            others = (job("pass"), jobs[0].model_copy(update={"env": {**ENV, "OTHER": token}}))
+            others = (job("pass"), jobs[0].model_copy(update={"env": {**programs.ENV, "OTHER": token}}))
             conflicts = [code_of_error(partial(backend.submit, other, key=f"b09-{token}")) for other in others]
             groups += [self.at_once(backend, subject, jobs[n], f"b09-{n}-{token}") for n in rounds]
             for handle in [handle for group in groups for handle in group if isinstance(handle, JobHandle)]:
@@ -182,7 +170,7 @@ class B09(BackendCheck):
             def counts() -> list[int]:
                 return [read(backend.session, f"count-{n}-{token}").count("once") for n in range(ROUNDS + 1)]
 
-            # A second execution may start late.
+            # A second execution may start with a delay.
             until(lambda: max(counts()) > 1, SETTLE_S)
             found = counts()
         wanted = [spec.sha256() for spec in jobs]
@@ -193,7 +181,7 @@ class B09(BackendCheck):
         }
 
     def at_once(self, backend: BackendProxy, subject: ComponentSubject, spec: JobSpec, key: str) -> list[Any]:
-        """What some processes get that submit the same at the same moment."""
+        """The handles of several processes that submit the same job at the same moment."""
         make = {"kind": "backend", "name": subject.name, "config": subject.config, "label": "own"}
         send = {"label": "own", "method": "submit", "args": [spec], "kwargs": {"key": key}}
         calls = [{"op": "construct", "args": make}, {"op": "call", "args": send}]
@@ -203,7 +191,9 @@ class B09(BackendCheck):
         said = f"executions: {facts['counts']}"
         if not facts["same"][0] or facts["counts"][0] != 1:
             yield self.finding(
-                "the same job submitted twice under one key is not one job", "record the key first", said=said
+                "the same job submitted twice under one key is not one job",
+                "record the key before the job is started",
+                said=said,
             )
         if any(code != "conflict" for code in facts["conflicts"]):
             yield self.finding("another job under a known key is not refused with ConflictError", "compare spec_sha256")
@@ -224,7 +214,7 @@ def _is_one(handles: list[Any], spec_sha256: str) -> bool:
 class B12(BackendCheck):
     """Can a job be cancelled in every state: waiting, running and ignoring SIGTERM, ended, and twice?
 
-    A job first gets SIGTERM. Once it is cancelled, no process of it runs or starts.
+    A job must first receive SIGTERM. After a job is cancelled, none of its processes may run or start.
     """
 
     code = "B12"
@@ -234,7 +224,7 @@ class B12(BackendCheck):
         """The states after each cancel, and the processes that are left."""
         token = subject.token("B12")
         with subject.backend(self.timeout_s) as backend:
-            done = backend.submit(job(PRINT, token), key=f"b12-done-{token}")
+            done = backend.submit(job(programs.PRINT, token), key=f"b12-done-{token}")
             follow(backend, done)
             backend.cancel(done, 0.2)
             finished = [backend.status([done])[0] for _ in range(2)][-1].state.value
@@ -253,22 +243,22 @@ class B12(BackendCheck):
         }
 
     def cancel_with_handler(self, backend: BackendProxy, token: str) -> bool:
-        """Whether a job with a handler for SIGTERM got the signal."""
+        """Whether a job with a handler for SIGTERM received the signal."""
         session, name = backend.session, f"polite-{token}"
         path = write(session, name)
-        polite = backend.submit(job(POLITE, path), key=f"b12-polite-{token}")
+        polite = backend.submit(job(programs.POLITE, path), key=f"b12-polite-{token}")
         until(lambda: read(session, name))
         backend.cancel(polite, 20)
         follow(backend, polite)
         return "asked" in read(session, name)
 
     def cancel_stubborn(self, backend: BackendProxy, token: str) -> tuple[list[str], list[str]]:
-        """The last states of a running job and of waiting ones, and the names of the files with their numbers."""
+        """The last states of a running job and of waiting ones, and the files that contain their process numbers."""
         session, name = backend.session, f"stubborn-{token}"
         path = write(session, name)
-        first = backend.submit(job(STUBBORN, path), key=f"b12-running-{token}")
+        first = backend.submit(job(programs.STUBBORN, path), key=f"b12-running-{token}")
         until(lambda: read(session, name))
-        waiting = [backend.submit(job(STUBBORN, path + str(n)), key=f"b12-{n}-{token}") for n in range(3)]
+        waiting = [backend.submit(job(programs.STUBBORN, path + str(n)), key=f"b12-{n}-{token}") for n in range(3)]
         for handle in (waiting[-1], *waiting, first, first):
             backend.cancel(handle, 0.2)
         ends = end_states(backend, (first, *waiting))
@@ -281,7 +271,7 @@ class B12(BackendCheck):
             )
         if not facts["asked"]:
             yield self.finding(
-                "a cancelled job gets no SIGTERM", "send SIGTERM first, and SIGKILL when the grace is over"
+                "a cancelled job does not receive SIGTERM", "send SIGTERM first, and SIGKILL when the grace is over"
             )
         if facts["running"] != "cancelled":
             yield self.finding(
@@ -292,7 +282,7 @@ class B12(BackendCheck):
         if facts["waiting"] != ["cancelled"]:
             yield self.finding(
                 "jobs cancelled right after submit are not cancelled",
-                "cancel waiting jobs too",
+                "also cancel jobs that wait",
                 said=", ".join(facts["waiting"]),
             )
         if facts["alive"]:
@@ -300,18 +290,18 @@ class B12(BackendCheck):
 
 
 class B13(BackendCheck):
-    """Is the whole process tree of a cancelled job gone, with a grandchild in a session of its own?"""
+    """Does the whole process tree of a cancelled job end, including a grandchild in another session?"""
 
     code = "B13"
     source = "leaked processes hold devices and memory"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Which processes of the job outlive its cancellation."""
+        """The number of processes that outlive the cancellation of their job."""
         token = subject.token("B13")
         with subject.backend(self.timeout_s) as backend:
             session = backend.session
             path = write(session, f"tree-{token}") + ".pids"
-            handle = backend.submit(job(TREE, path), key=f"b13-{token}")
+            handle = backend.submit(job(programs.TREE, path), key=f"b13-{token}")
             found = until(lambda: read(session, f"tree-{token}.pids"))
             pids = _pids(read(session, f"tree-{token}.pids")) if found else []
             backend.cancel(handle, 0.2)
@@ -326,7 +316,7 @@ class B13(BackendCheck):
         elif facts["alive"]:
             yield self.finding(
                 "processes outlive their cancelled job",
-                "end the whole tree, also processes in a session of their own: a subreaper or a cgroup finds them",
+                "end the whole tree, including processes in other sessions: find them with a subreaper or a cgroup",
                 said=f"{facts['alive']} of {facts['started']}",
             )
 

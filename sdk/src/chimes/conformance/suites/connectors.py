@@ -1,4 +1,4 @@
-"""The checks of data connectors (D). The suite makes tables, the harness puts them into the source."""
+"""The checks of data connectors (D). The suite generates tables, and the harness stores them in the source."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class ConnectorCheck(ComponentCheck):
 
 
 class D02(ConnectorCheck):
-    """Does discovery list each stream once, sorted, as it is read, and only those that match the pattern?
+    """Does discovery list each stream once, sorted, with its columns, and only streams that match the pattern?
 
-    Three streams are seeded. ``discover`` must give each once, sorted by name, the same on every call, with
-    the columns that a plan of the stream has; and with a shell pattern exactly those whose names match.
+    Three streams are seeded. ``discover`` must list each once, sorted by name, the same on every call, and with the
+    columns of the stream's plan. With a shell pattern it must list exactly the streams whose names match.
     """
 
     code = "D02"
@@ -62,21 +62,21 @@ class D02(ConnectorCheck):
         first, second = facts["streams"]
         seeded = [name for name in first if name in facts["seeded"]]
         if first != second:
-            yield self.finding("discover gives other streams, or another order, on a second call", "sort by name")
+            yield self.finding("discover lists other streams, or another order, on a second call", "sort by name")
         elif seeded != sorted(seeded):
-            yield self.finding("discover does not give the streams sorted by name", "sort by name")
+            yield self.finding("discover does not list the streams sorted by name", "sort by name")
         if len(set(first)) != len(first):
-            yield self.finding("discover gives a stream twice", "give every name once")
+            yield self.finding("discover lists a stream twice", "list every name once")
         if set(facts["seeded"]) - set(first):
             yield self.finding("discover does not list a seeded stream", "list every stream")
         if facts["untrue"]:
             yield self.finding(
-                "a discovered stream has other columns or types than its plan", "describe the stream as it is read"
+                "a discovered stream has other columns or types than its plan", "list the columns of the plan"
             )
         for sort, pattern in facts["patterns"].items():
             if sorted(facts["matched"][sort]) != sorted(name for name in first if fnmatch.fnmatchcase(name, pattern)):
                 yield self.finding(
-                    f"discover with a pattern that matches {sort} gives other streams", "match names with fnmatch"
+                    f"discover with a pattern that matches {sort} lists other streams", "match names with fnmatch"
                 )
 
 
@@ -90,9 +90,9 @@ PATTERNS = {
     "other letter case": "BETA_*",
     "the beginning only": "beta",
     "only as a regular expression or with LIKE": "bet__*",
-    "what is in the middle": "et",
+    "a part in the middle": "et",
 }
-"""Shell patterns, by what they match or must not match; NAME is the name of a stream."""
+"""Shell patterns by a description of what they match or must not match; NAME is the name of a stream."""
 
 
 def _same_columns(left: pa.Schema, right: pa.Schema) -> bool:
@@ -100,13 +100,13 @@ def _same_columns(left: pa.Schema, right: pa.Schema) -> bool:
 
 
 class D04(ConnectorCheck):
-    """Has every batch exactly the planned schema, metadata included, and the plan the columns asked for?"""
+    """Does every batch have exactly the planned schema, and the plan the requested columns?"""
 
     code = "D04"
     source = "ADBC: the schema is known before the data"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Whether schemas agree, for all columns and for some in another order, in small batches."""
+        """Whether schemas agree, for all columns and for some columns in another order, in small batches."""
         found = {}
         with subject.session(self.timeout_s) as session:
             connector, tables, _ = subject.seeded(session, {"orders": 41})
@@ -120,7 +120,7 @@ class D04(ConnectorCheck):
         for what, read in facts.items():
             if not read["asked"]:
                 yield self.finding(
-                    f"the plan of a read of {what} has other columns than were asked for",
+                    f"the plan of a read of {what} has other columns than the request",
                     "plan the columns of the request, in its order",
                 )
             elif not read["agree"]:
@@ -129,7 +129,7 @@ class D04(ConnectorCheck):
                     "plan exactly what read yields: names, order, types, nullability, metadata",
                 )
             elif not read["rows"]:
-                yield self.finding(f"a read of {what} gives no rows", "read the stream that was planned")
+                yield self.finding(f"a read of {what} returns no rows", "read the stream that was planned")
 
 
 def _schema_facts(connector: ConnectorProxy, request: ReadRequest, names: list[str]) -> Facts:
@@ -143,18 +143,18 @@ def _schema_facts(connector: ConnectorProxy, request: ReadRequest, names: list[s
 
 
 class D05(ConnectorCheck):
-    """Does a full read give exactly the seeded rows?
+    """Does a full read return exactly the seeded rows?
 
-    Every type that the harness claims is compared value by value, nulls and the last bit included, and the
-    rows as a multiset: read at once, and again in small batches and several partitions. Among the values are
-    long text, NaN, the infinities and minus zero, and one row is there twice.
+    Every type that the harness claims is compared value by value, to the last bit, and the rows as a multiset: read at
+    once, and again in small batches and several partitions. The values include nulls, long text, NaN, the infinities
+    and minus zero, and one row occurs twice.
     """
 
     code = "D05"
     source = "ADBC ingest and select, per type"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """Of each read: its columns, its rows, the types whose values came back changed."""
+        """For each read: whether its columns agree, its rows, the types whose values changed."""
         requests = (
             ReadRequest(stream="ledger"),
             ReadRequest(stream="ledger", batch_rows=10, partitions=3),
@@ -174,21 +174,21 @@ class D05(ConnectorCheck):
         return []
 
     def difference(self, what: str, read: Facts) -> Finding | None:
-        """What is wrong with one read."""
+        """The finding of one read, if it differs from the seeded rows."""
         put, got = read["rows"]
         if not read["columns"]:
-            return self.finding(f"{what} has other columns than the stream that was seeded", "read every column")
+            return self.finding(f"{what} has other columns than the seeded stream", "read every column")
         if put != got:
             return self.finding(
-                f"{what} gives {'fewer' if got < put else 'more'} rows than were put into the source",
+                f"{what} returns {'fewer' if got < put else 'more'} rows than were stored in the source",
                 "read every row once",
-                said=f"{put} rows were put there, {got} came back",
+                said=f"{put} rows were stored, {got} were read",
             )
         if read["types"]:
             kinds = ", ".join(dict.fromkeys(map(_family, read["types"])))
             return self.finding(
-                f"values of these types come back changed by {what}: {kinds}",
-                "carry them without loss, or do not claim them in the harness's types",
+                f"values of these types are changed by {what}: {kinds}",
+                "read them without loss, or remove them from the harness's types",
                 said=", ".join(read["types"])[:2000],
             )
         if not read["whole"]:
@@ -213,19 +213,19 @@ def _compared(seeded: pa.Table, got: pa.Table) -> Facts:
 
 
 class D09(ConnectorCheck):
-    """Does every filter keep each matching row, and drop all others where the plan calls it exact?
+    """Does every filter keep each matching row, and drop all others if the plan declares it exact?
 
-    Filters over the seeded values, nulls included (a comparison with null is not true): each operation on
-    each type that can be compared, several together, and one on a column that is not read. Filters that
-    the plan calls exact must give exactly the rows that the SDK's own filter gives; others may give more
-    rows of the source, and no row twice.
+    The filters use the seeded values, including nulls (a comparison with null is not true): each operation on each type
+    that can be compared, several filters combined, and one on a column that is not read. Filters that the plan declares
+    exact must return exactly the rows that the SDK's own filter returns. Others may return more rows of the source, but
+    no row twice.
     """
 
     code = "D09"
     source = "DataFusion: exact and inexact filter pushdown"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """For each question: rows lost, rows that an exact filter left in, rows that are not in the source."""
+        """For each case: missing rows, rows that do not match, rows that are not in the source."""
         with subject.session(self.timeout_s) as session:
             connector, tables, _ = subject.seeded(session, {"events": 51}, change=with_filter_rows)
             table = tables["events"]
@@ -233,24 +233,24 @@ class D09(ConnectorCheck):
         return {"filter_cases": found}
 
     def conclude(self, facts: Facts) -> Iterable[Finding]:
-        asked = facts["filter_cases"]
-        if lost := [item for item in asked if item["lost"]]:
+        cases = facts["filter_cases"]
+        if lost := [item for item in cases if item["lost"]]:
             yield self.finding(
                 f"filters lose rows for which they are true: {_names(lost)}", "keep every such row, or do not filter"
             )
-        if extra := [item for item in asked if item["exact"] and item["extra"] and not item["lost"]]:
+        if extra := [item for item in cases if item["exact"] and item["extra"] and not item["lost"]]:
             yield self.finding(
-                f"filters that are called exact let other rows through: {_names(extra)}",
+                f"filters that are declared exact return rows that do not match: {_names(extra)}",
                 "apply them, or leave them to the host: exact=False",
             )
-        if foreign := [item for item in asked if item["foreign"]]:
+        if foreign := [item for item in cases if item["foreign"]]:
             yield self.finding(
-                f"filters give rows twice, or rows that are not in the source: {_names(foreign)}",
-                "give each row of the source at most once",
+                f"filters return rows twice, or rows that are not in the source: {_names(foreign)}",
+                "return each row of the source at most once",
             )
-        if any(item["claims"] not in (0, item["filters"]) for item in asked):
+        if any(item["claims"] not in (0, item["filters"]) for item in cases):
             yield self.finding(
-                "a plan's exact has not one entry for each filter", "give one for each filter, or leave it empty"
+                "a plan's exact does not have one entry for each filter", "write one for each filter, or leave it empty"
             )
 
 
@@ -291,7 +291,7 @@ def _size(rows: Counter[str]) -> int:
 
 
 class D12(ConnectorCheck):
-    """Can each partition be read in another process, from configuration, request and partition alone?
+    """Can each partition be read in another process, with only the configuration, the request and the partition?
 
     That process has other folders for temporary files, cache and artifacts, as in a cluster.
     """
@@ -300,8 +300,8 @@ class D12(ConnectorCheck):
     source = "ADBC ExecutePartitions"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The union of partitions that were each read in a fresh process."""
-        # A number that does not divide the rows: the remainder is easily forgotten.
+        """The rows that differ if each partition is read in a fresh process."""
+        # The rows cannot be divided evenly by the partitions, because the remainder is easily lost.
         request = ReadRequest(stream="parts", partitions=4)
         with subject.session(self.timeout_s) as session:
             connector, tables, config = subject.seeded(session, {"parts": 57})
@@ -319,6 +319,6 @@ class D12(ConnectorCheck):
             what = [verb for verb, key in (("lose rows", "lost"), ("repeat or add rows", "extra")) if facts[key]]
             yield self.finding(
                 f"partitions read in fresh processes {' and '.join(what)}",
-                "put all that read needs into the partition's token, not into a file, and let partitions not overlap",
+                "put all that read needs into the partition's token, not into a file; partitions must not overlap",
                 said=f"{facts['lost']} rows lost, {facts['extra']} added",
             )

@@ -23,8 +23,8 @@ __all__ = ["HEAVY", "S01", "S02", "S05", "S08", "S21"]
 class S01(EntryCheck):
     """Does the entry point resolve, and do its hooks return valid registrations?
 
-    The entry module is imported in a fresh process. Every hook must return a list of Registration, each
-    with a version and an interface version that this SDK carries, and at least one component in all.
+    The entry module is imported in a fresh process. Every hook must return a list of Registration objects whose version
+    and interface version this SDK supports. The plugin must register at least one component.
     """
 
     code = "S01"
@@ -43,7 +43,7 @@ class S01(EntryCheck):
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         if facts["failure"]:
             yield self.finding(
-                "the plugin does not load: its entry module fails, or a hook returns something else than registrations",
+                "the plugin does not load: its entry module raises an error, or a hook does not return registrations",
                 "import the entry module in a fresh interpreter and correct the error",
                 said=facts["failure"],
             )
@@ -70,7 +70,7 @@ class S02(ComponentCheck):
     source = "llm: options forbid extra keys, after silent typos"
 
     def look(self, subject: ComponentSubject) -> Facts:
-        """The error for configurations with an unknown key, by the sort of key."""
+        """The error codes for configurations with an unknown key, by the sort of key."""
         codes: dict[str, list[str | None]] = {}
         with subject.session(self.timeout_s) as session:
             schema = _schema(session, subject)
@@ -83,18 +83,18 @@ class S02(ComponentCheck):
         for sort in facts["accepted"]:
             yield self.finding(
                 f"a configuration with {sort} is accepted",
-                'derive Config, and what is nested in it, from chimes.Config, which sets extra="forbid"',
+                'derive Config and its nested models from chimes.Config, which sets extra="forbid"',
             )
         for sort, codes in facts["codes"].items():
             if set(codes) - {None, "config"}:
                 yield self.finding(
-                    f"{sort} is refused with another error than ConfigError",
+                    f"{sort} is refused with an error that is not a ConfigError",
                     "let the configuration class validate the keys",
                 )
 
 
 def _schema(session: RemoteSession, subject: ComponentSubject) -> Any:
-    """The JSON Schema of the component's configuration; None where it fails."""
+    """The JSON Schema of the component's configuration; None if it cannot be made."""
     try:
         return session.do("schema", kind=subject.kind, name=subject.name)
     except StepFailedError as error:
@@ -104,10 +104,10 @@ def _schema(session: RemoteSession, subject: ComponentSubject) -> Any:
 
 
 class S05(ComponentCheck):
-    """Do the registration's target and harness resolve to what they claim to be?
+    """Do the registration's target and harness resolve to the right objects?
 
-    The target must be a class of the kind it is registered as, with every required method, and speak
-    the interface version that the registration names. A harness must have ``cases``.
+    The target must be a class of the registered kind, with every required method and the interface version that the
+    registration declares. A harness must have the method ``cases``.
     """
 
     code = "S05"
@@ -121,18 +121,20 @@ class S05(ComponentCheck):
     def conclude(self, facts: Facts) -> Iterable[Finding]:
         kind = facts["kind"]
         if not facts["is_component"]:
-            yield self.finding(f"the target is no {kind} class", f"derive the target from the {kind} interface")
+            yield self.finding(f"the target is not a {kind} class", f"derive the target from the {kind} interface")
             return
         if facts["missing"]:
             names = ", ".join(facts["missing"])
-            yield self.finding("the target lacks required methods", "write them", said=names)
+            yield self.finding("the target lacks required methods", "add them", said=names)
         if facts["api"] != facts["declared"]:
             yield self.finding(
-                f"the registration says {facts['declared']}, the class speaks another interface version",
-                "make both say the same",
+                f"the registration declares {facts['declared']}, and the class another interface version",
+                "declare the same version in both",
             )
         if facts["harness"] is False:
-            yield self.finding("the harness has no cases method", "write cases(context) -> list of Case")
+            yield self.finding(
+                "the harness has no cases method", "add a method cases(context) that returns a list of Case"
+            )
 
 
 HEAVY = frozenset(
@@ -146,10 +148,10 @@ LIGHT = frozenset({"chimes", "pluggy", "click", "packaging", "typing_extensions"
 
 
 class S08(EntryCheck):
-    """Does importing the entry module import nothing heavy?
+    """Is the entry module free of heavy imports?
 
-    Everything that lists plugins imports every entry module. It may import ``chimes`` and its own light
-    modules; numpy, pyarrow, pydantic, torch and the like belong in the target's module. The modules are listed from
+    Every command that lists plugins imports every entry module. It may import ``chimes`` and its own light modules;
+    numpy, pyarrow, pydantic, torch and similar packages must be imported in the target's module. The modules are listed
     inside the process.
     """
 
@@ -157,7 +159,7 @@ class S08(EntryCheck):
     source = "simonw/llm issue 732: one plugin made --help take seconds"
 
     def look(self, subject: EntrySubject) -> Facts:
-        """The top-level modules that came in with the entry module."""
+        """The top-level modules that were imported with the entry module."""
         if subject.failure is not None:
             raise subject.failure
         tops = {name.partition(".")[0] for name in subject.entry.modules}
@@ -181,9 +183,9 @@ class S08(EntryCheck):
 
 
 class S21(Check[Facts]):
-    """Do the declared dependencies resolve to wheels that fit together in a clean environment, and suffice?
+    """Do the declared dependencies resolve to compatible wheels in a clean environment, and are they sufficient?
 
-    Run in a sandbox only, where the environment is made from the declared dependencies alone. The facts are the
+    The check is only run in a sandbox, whose environment contains only the declared dependencies. The facts are the
     answers of the resolver and of the installed metadata, and for a library the modules that cannot be imported.
     """
 
@@ -191,24 +193,24 @@ class S21(Check[Facts]):
     source = "galaxy-importer; pip check"
 
     def observe(self, subject: Facts) -> Facts:
-        """The facts are made with the environment."""
+        """The facts, which were collected when the environment was made."""
         return subject
 
     def judge(self, facts: Facts) -> list[Finding]:
-        """No environment, or one that does not fit together."""
+        """Findings for an environment that cannot be made or is inconsistent, and for modules that fail."""
         if facts["refused"]:
             return [
                 self.finding(
                     "no environment can be made from the declared dependencies",
-                    "declare dependencies that exist, together, as wheels for this Python",
+                    "declare dependencies that are compatible and available as wheels for this Python",
                     said=facts["refused"],
                 )
             ]
-        unfit = "installed together, the dependencies do not fit"
+        unfit = "the declared dependencies are not compatible with each other"
         found = [self.finding(unfit, "correct the declared versions", said=said) for said in facts["problems"][:1]]
         for module, is_missing, said in facts.get("unimportable", ()):
-            why = "it needs a module that nothing declared brings" if is_missing else "it raises an error"
+            why = "it needs a module that no declared dependency contains" if is_missing else "it raises an error"
             fix = "declare what it imports" if is_missing else "correct it: importing must work on any machine"
-            message = f"{module} cannot be imported where only the declared dependencies are: {why}"
+            message = f"{module} cannot be imported with only the declared dependencies: {why}"
             found.append(self.finding(message, fix, where=module, said=said))
         return found

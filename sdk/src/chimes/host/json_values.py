@@ -38,7 +38,7 @@ __all__ = ["DAY_S", "PER_SECOND", "child_types", "has_json", "json_values"]
 
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 DAY_S = 86_400
-# The Gregorian calendar repeats itself after 400 years.
+# The Gregorian calendar repeats after 400 years.
 CYCLE_DAYS, CYCLE_YEARS = 146_097, 400
 EPOCH = datetime.date(1970, 1, 1)
 
