@@ -44,7 +44,16 @@ def main() -> None:
         env = {**os.environ, "CHIMES_CACHE_DIR": str(folder / "cache"), "PATH": f"{BIN}:{os.environ['PATH']}"}
         project = folder / "rain-score"
         timed("chimes new", [BIN / "chimes", "new", "model", project, "--no-input"], env)
-        build: list[str | Path] = [BIN / "python", "-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist", project]
+        build: list[str | Path] = [
+            BIN / "python",
+            "-m",
+            "build",
+            "--wheel",
+            "--no-isolation",
+            "--outdir",
+            folder / "dist",
+            project,
+        ]
         plain: list[str | Path] = [BIN / "chimes", "check", project]
         # In rounds, so that a busy moment affects both; the first round fills the system's caches.
         rounds = [(timed("build", build, env), timed("chimes check", plain, env)) for _ in range(ROUNDS + 1)]

@@ -10,7 +10,8 @@ from house_tree import ROOT
 
 PHRASES = re.compile(
     r"\b(?:nobody|whoever|somebody|all the same|as it likes|for want of|of which (?:nothing|no)|so much (?:a|as)"
-    r"|who (?:sends|reads|asks|takes|loses|writes|looks|waits)|what (?:becomes|became) of|(?-i:(?<!there )(?:is|are) none))\b",
+    r"|who (?:sends|reads|asks|takes|loses|writes|looks|waits)|what (?:becomes|became) of"
+    r"|(?-i:(?<!there )(?:is|are) none))\b",
     re.IGNORECASE,
 )
 SUFFIXES = {".py", ".md", ".html", ".toml", ".po", ".json", ""}

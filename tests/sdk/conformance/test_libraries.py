@@ -55,7 +55,7 @@ def test_without_a_sandbox_a_library_is_not_imported(tmp_path: Path) -> None:
 def test_an_import_of_an_undeclared_dependency_fails_s21(tmp_path: Path) -> None:
     (finding,) = check(library(tmp_path, {"acme_lib.py": "import pydantic\n"})).findings
     assert (finding.code, finding.where) == ("S21", "acme_lib")
-    assert "needs a module that nothing declared brings" in finding.message
+    assert "needs a module that no declared dependency contains" in finding.message
     assert "pydantic" in (finding.said or "")
 
 

@@ -172,3 +172,17 @@ def test_a_missing_log_is_an_error_with_its_name(tmp_path: Path) -> None:
         jobfolder.read_logs(tmp_path, "stdout", offset=-1)
     with pytest.raises(NotFoundError, match="No such file"):
         jobfolder.read_logs(tmp_path, "stdout")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, Path.touch, lambda path: path.symlink_to("/dev/zero")])
+def test_a_record_or_log_that_is_not_a_file_is_absent_and_nothing_waits_for_it(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    for name in ("exit.json", "stderr"):
+        make(tmp_path / name)
+    assert jobfolder.read_record(tmp_path, "exit.json") is None
+    if (tmp_path / "stderr").is_file():
+        assert jobfolder.read_logs(tmp_path, "stderr") == (b"", 0)
+    else:
+        with pytest.raises(NotFoundError):
+            jobfolder.read_logs(tmp_path, "stderr")

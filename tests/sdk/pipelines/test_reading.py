@@ -80,7 +80,7 @@ def test_a_connector_that_yields_another_type_is_at_fault(numbers: Open) -> None
 
 
 def test_a_connector_that_yields_other_columns_is_at_fault(numbers: Open) -> None:
-    with pytest.raises(SchemaMismatchError, match="column 'id' was planned as int64 and is not there"):
+    with pytest.raises(SchemaMismatchError, match="column 'id' was planned as int64 and is missing"):
         read_table(numbers(behaviour="yields nothing planned"), request())
 
 

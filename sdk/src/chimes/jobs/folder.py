@@ -33,6 +33,7 @@ from chimes.errors import ConfigError, ConflictError, InfrastructureError, NotFo
 from chimes.files import locked, sync_folder, write_atomic, write_new
 from chimes.processes import scratch_folder
 from chimes.processes.identity import process_identity, send_signal
+from chimes.text import open_regular
 
 __all__ = [
     "CANCEL",
@@ -194,7 +195,7 @@ def read_logs(
     if offset < 0 or limit_bytes < 0:
         raise ConfigError(f"offset {offset}, limit {limit_bytes}: one is negative", hint="start at 0")
     try:
-        with (folder / stream).open("rb") as log:
+        with open_regular(folder / stream) as log:
             size = os.fstat(log.fileno()).st_size
             log.seek(offset)
             return log.read(min(limit_bytes, max(0, size - offset))), size
@@ -207,7 +208,8 @@ def read_logs(
 def read_record(folder: Path, name: str) -> Record | None:
     """A record of the folder; None if it is missing or invalid."""
     try:
-        value = json.loads((folder / name).read_bytes())
+        with open_regular(folder / name) as file:
+            value = json.loads(file.read())
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
