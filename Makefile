@@ -36,7 +36,7 @@ demo: setup ## the main job on real data, step by step
 	$(BIN)/python examples/demo.py $(ARGS)
 
 test: setup ## the test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(TESTS) $(ARGS)
 
 coverage: setup ## the test suite again, to see that it runs 90 % of the code, children included (twice as slow)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= $(TESTS) $(ARGS)

@@ -77,7 +77,8 @@ def test_a_plugin_that_fails_is_a_row_with_its_reason(site: Path, source: str, r
     "reaction", ["raise", "raise SystemExit(3)", "raise ValueError('no')", "pass"], ids=lambda text: text.split("(")[0]
 )
 def test_ctrl_c_ends_loading_even_where_the_plugin_catches_it(site: Path, reaction: str) -> None:
-    pressed = "import os, signal\n\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n    signal.pause()\n"
+    # Sent to this thread: a signal of the process may be taken by another one.
+    pressed = "import signal\n\ntry:\n    signal.raise_signal(signal.SIGINT)\n    [None for _ in range(1000)]\n"
     install(site, f"{pressed}except BaseException:\n    {reaction}\n")
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):

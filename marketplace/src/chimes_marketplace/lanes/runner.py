@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +61,8 @@ class Runner:
         self._worker = worker
         self._assess = assess
         self._cancelled: set[int] = set()
+        # Run to the time since which this worker knows its job: the clock of another worker may differ.
+        self._followed_since: dict[int, datetime] = {}
 
     def hold(self, task: Task) -> Task | None:
         """The task, under a valid lease of this worker; None if another worker has a valid lease."""
@@ -79,6 +81,7 @@ class Runner:
             return
         spec = task.spec or self._prepare(task)
         handle = self._lane.submit(spec, key=task.key)
+        self._followed_since.setdefault(task.id, self._worker.clock())
         with self._held(task) as (_, run):
             run.handle, run.submitted_at = handle, run.submitted_at or self._worker.clock()
 
@@ -105,7 +108,9 @@ class Runner:
             # The run ends even if the backend fails: its job then ends at its walltime.
             with contextlib.suppress(Exception):
                 self._lane.cancel(task.handle)
-        self._end(task, Assessment(outcome="infra", reason=f"the marketplace could not carry it out: {error}"))
+        # The reason is public: it does not show where the data folder is.
+        reason = str(error).replace(str(self._settings.data), "the data folder")
+        self._end(task, Assessment(outcome="infra", reason=f"the marketplace could not carry it out: {reason}"))
 
     def tidy(self) -> None:
         """Remove the folders of finished runs whose worker was killed before it removed them."""
@@ -171,6 +176,7 @@ class Runner:
                 reason = assessment.reason or assessment.outcome
                 control.fail_waiting(session, lane=task.lane, at=now, reason=reason)
         self._cancelled.discard(task.id)
+        self._followed_since.pop(task.id, None)
         for root in self._runs.glob(f"{task.id}-*"):
             RunFolder(root, task.filename).remove()
 
@@ -208,8 +214,8 @@ class Runner:
         return self._lane.output(task.handle, stream)
 
     def _is_overdue(self, task: Task) -> bool:
-        assert task.admitted_at is not None
-        return self._worker.clock() > task.admitted_at + timedelta(seconds=self._limit_s)
+        now = self._worker.clock()
+        return now > self._followed_since.setdefault(task.id, now) + timedelta(seconds=self._limit_s)
 
     def _is_inherited(self, task: Task) -> bool:
         """Whether another worker began the run: the server whose index the job uses may have ended with it."""
