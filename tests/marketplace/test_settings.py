@@ -53,7 +53,7 @@ def test_rules_are_read_from_the_named_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("call_s = ", "not TOML"), ("speed = 3", "'speed'"), (None, "cannot be read")]
+    ("text", "said"), [("call_s = ", "not valid TOML"), ("speed = 3", "'speed'"), (None, "cannot be read")]
 )
 def test_an_invalid_rules_file_is_refused_by_name(text: str | None, said: str, tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"

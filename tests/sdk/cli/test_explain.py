@@ -24,7 +24,7 @@ def test_a_check_is_explained_by_its_docstring() -> None:
     completed = run_explain("m11")
     assert completed.returncode == 0, completed.text
     lines = completed.stdout.decode().splitlines()
-    assert lines[0].startswith("M11  Does a row's output not depend on what else is in its batch")
+    assert lines[0].startswith("M11  Is a row's output independent of the other rows in its batch")
     assert "severity: error" in lines
     assert "blocks:   verified" in lines
     assert any(line.startswith("source:   ") for line in lines)

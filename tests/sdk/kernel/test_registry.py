@@ -80,10 +80,13 @@ def test_ctrl_c_ends_loading_even_where_the_plugin_catches_it(site: Path, reacti
     # Sent to this thread: a signal of the process may be taken by another one.
     pressed = "import signal\n\ntry:\n    signal.raise_signal(signal.SIGINT)\n    [None for _ in range(1000)]\n"
     install(site, f"{pressed}except BaseException:\n    {reaction}\n")
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        Registry.discover([str(site)])
-    assert signal.getsignal(signal.SIGINT) is before
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Registry.discover([str(site)])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_plugin_is_loaded_in_another_thread_too(site: Path) -> None:
