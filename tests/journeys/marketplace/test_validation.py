@@ -11,7 +11,7 @@ import pytest
 from chimes.cli.scaffolding.render import collect_answers, get_template, render
 from chimes.conformance.gate.mutants import Edit, strict_wheel
 from chimes.environments.build import build_wheel
-from chimes.kinds.backend import JobState
+from chimes.kinds.backend import JobHandle, JobState
 from chimes_marketplace.lanes.documents import read_lock, read_log, read_record, read_verdict
 from chimes_marketplace.lanes.lane import Lane
 from chimes_marketplace.lanes.runs import list_runs, list_tasks
@@ -135,7 +135,7 @@ def test_cancelling_ends_the_jobs_processes(bench: Bench, tmp_path: Path, index_
     id = bench.submit(strict_wheel("model", tmp_path, (Edit("plugin.py", IMPORT, code),)))
     reconciler = bench.reconciler(index_url=index_url)
     bench.until(reconciler, lambda: is_submitted(bench, id), limit_s=LIMIT_S)
-    (handle,) = [run["job"]["handle"] for run in bench.see(id).runs]
+    (handle,) = [JobHandle.model_validate(run["handle"]) for run in bench.see(id).runs]
     lane = Lane(bench.market.settings, index_url=index_url)
     bench.until(reconciler, lambda: lane.status([handle])[0].state == JobState.RUNNING)
     with bench.market.database.writing() as session:
