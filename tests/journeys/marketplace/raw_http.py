@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,7 +48,9 @@ def ask(url: str, data: bytes, *, patience_s: float = 10, is_cut: bool = False) 
         try:
             client.sendall(data)
             if is_cut:
-                client.shutdown(socket.SHUT_WR)
+                # ENOTCONN: the server has answered and closed already.
+                with suppress(OSError):
+                    client.shutdown(socket.SHUT_WR)
             while piece := client.recv(1 << 16):
                 received += piece
         except ConnectionError:
