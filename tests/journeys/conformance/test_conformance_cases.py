@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from chimes.conformance.gate.mutants import Edit, strict_wheel
-from chimes.conformance.nonce import Nonce
-from chimes.conformance.run import Options, check_path
+from chimes.conformance.options import Nonce, Options
+from chimes.conformance.run import check_path
 from journeys.conformance.broken_plugins import BROKEN, Broken
 from journeys.conformance.sound_plugins import SOUND, Sound
 

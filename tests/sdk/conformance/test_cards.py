@@ -8,8 +8,8 @@ import pytest
 from chimes.checks.engine import run_check
 from chimes.conformance.entry import Entry, RegisteredComponent
 from chimes.conformance.gate.mutants import Edit, strict_wheel
-from chimes.conformance.nonce import Nonce
-from chimes.conformance.run import Options, check_path
+from chimes.conformance.options import Nonce, Options
+from chimes.conformance.run import check_path
 from chimes.conformance.subject import EntrySubject
 from chimes.conformance.suites.cards import P01, cards_of
 from chimes.registration import Registration

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from chimes.conformance.nonce import Nonce
+from chimes.conformance.options import Nonce
 from chimes.conformance.rules import Rules
 from chimes.conformance.testdata.compare import close_values, same_table
 from chimes.conformance.testdata.generate import random_array, random_batch

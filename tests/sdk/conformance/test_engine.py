@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from chimes.conformance.catalogue import CHECKS
 from chimes.conformance.gate.mutants import MUTANTS, Edit, strict_wheel
-from chimes.conformance.nonce import Nonce
+from chimes.conformance.options import Nonce, Options
 from chimes.conformance.report import ComponentReport, Report
 from chimes.conformance.rules import Rules
-from chimes.conformance.run import Options, check_installed, check_path
+from chimes.conformance.run import check_installed, check_path
 from chimes.environments.wheelfile import write_wheel
 from chimes.errors import ConfigError, NotFoundError
 from chimes.evidence.record import RunRecord

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 from chimes.checks.rules import FileRules
-from chimes.conformance.libraries import importable
-from chimes.conformance.nonce import Nonce
+from chimes.conformance.options import Nonce, Options
 from chimes.conformance.report import Report
 from chimes.conformance.rules import Rules
-from chimes.conformance.run import Options, check_path
+from chimes.conformance.run import check_path
+from chimes.conformance.suites.libraries import importable
 from chimes.environments import sdk_wheel
 from chimes.environments.wheelfile import write_wheel
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from chimes.conformance.build import build_in_sandbox
 from chimes.conformance.child import build
+from chimes.conformance.options import Options
 from chimes.conformance.rules import Rules, RunLimits
-from chimes.conformance.run import Options, check_path
+from chimes.conformance.run import check_path
 from chimes.errors import BuildError
 from chimes.evidence.verdict import CheckResult
 from chimes.rpc.process import Answer, ChildProcess, Place

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.conformance.catalogue import COMPONENT_CHECKS, ENTRY_CHECKS
-from chimes.conformance.libraries import LIBRARY_CHECKS
+from chimes.conformance.suites.libraries import LIBRARY_CHECKS
 from chimes.conformance.suites.plugins import S21
 from chimes.evidence.verdict import CheckResult, VerdictDocument
 from chimes.kinds.backend import JobState, JobStatus

@@ -15,10 +15,10 @@ from chimes.errors import ConfigError
 from chimes.evidence.verdict import CheckResult
 
 try:
-    from chimes.conformance.nonce import Nonce
+    from chimes.conformance.options import Nonce, Options
     from chimes.conformance.report import Report
     from chimes.conformance.rules import Rules
-    from chimes.conformance.run import Options, check_path
+    from chimes.conformance.run import check_path
 except ModuleNotFoundError as error:
     raise ConfigError(
         f"chimes check needs {error.name}, which is not installed", hint="pip install 'chimes[author]'"

@@ -39,10 +39,10 @@ SOURCE, WORK = "/source", "/work"
 
 @dataclass(frozen=True)
 class Built:
-    """A wheel, and the events of its build."""
+    """A wheel, and the events of its build; None without a sandbox, where they are not observed."""
 
     wheel: Path
-    events: frozenset[Event]
+    events: frozenset[Event] | None = None
 
 
 def build_in_sandbox(folder: Path, out: Path, *, limits: Limits = BUILD_LIMITS) -> Built:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from chimes.checks.engine import Outcome, join_outcomes, judge_facts, run_check, skip_check
@@ -17,7 +16,7 @@ from chimes.conformance.entry import (
     read_offers,
 )
 from chimes.conformance.harness import Case
-from chimes.conformance.nonce import Nonce
+from chimes.conformance.options import Nonce, Progress
 from chimes.conformance.report import ComponentReport
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import ComponentSubject, EntrySubject
@@ -26,7 +25,7 @@ from chimes.rpc.children import Children
 from chimes.rpc.failure import StepFailedError, failure_facts
 from chimes.rpc.process import Place
 
-__all__ = ["PLUGIN", "PluginRun", "Progress"]
+__all__ = ["PLUGIN", "PluginRun"]
 
 PLUGIN = plugin.__name__
 """The program of a plugin's children."""
@@ -34,7 +33,6 @@ PLUGIN = plugin.__name__
 IMPORTING, CASES = "importing the entry module", "the harness's cases"
 WITHOUT_HARNESS = frozenset({"S05", "S22"})
 """Checks that are also run if the harness failed, with an empty configuration."""
-Progress = Callable[[str], None]
 
 
 @dataclass(kw_only=True)

@@ -1,65 +1,33 @@
-"""Checks a path or an installed distribution: build, file checks, environment, suite, report."""
+"""Checks a path or an installed distribution.
+
+The modules of the checks import pyarrow and jsonschema, which takes as long as the build of a project. Therefore they
+are imported in a thread while a project is built, and not at the top of this file.
+"""
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import importlib
 import sys
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from chimes.checks.check import Check
-from chimes.checks.engine import Outcome, judge_facts, run_check, skip_check
-from chimes.checks.run import run_file_checks
-from chimes.checks.subject import open_subject
-from chimes.conformance.build import build_in_sandbox
-from chimes.conformance.catalogue import ENTRY_CHECKS
-from chimes.conformance.engine import PLUGIN, PluginRun, Progress
-from chimes.conformance.entry import Entry
-from chimes.conformance.libraries import LIBRARY_CHECKS, PROGRAM, LibraryJudge, importable
-from chimes.conformance.nonce import Nonce
-from chimes.conformance.places import (
-    SANDBOX_ENV,
-    find_plugin,
-    make_environment,
-    plain_env,
-    sandboxed_place,
-    unpack_plugin,
-)
-from chimes.conformance.report import ComponentReport, Report
-from chimes.conformance.rules import Rules
-from chimes.conformance.subject import EntrySubject
-from chimes.conformance.suites.behaviour import BUILD, S22
-from chimes.conformance.suites.plugins import S01, S21
-from chimes.environments import dependency_problems, read_description, site_packages
+from chimes.conformance.build import Built, build_in_sandbox
+from chimes.conformance.options import Options
 from chimes.environments.build import build_wheel
-from chimes.errors import InstallError, NotFoundError, ResolutionError
-from chimes.evidence.verdict import RuleSet
+from chimes.errors import NotFoundError
 from chimes.processes import scratch_folder
-from chimes.registry import Distribution, normalize, scan
-from chimes.rpc.process import Place
+from chimes.registry import normalize, scan
 from chimes.sandbox import preflight
-from chimes.text import escape
 
-__all__ = ["Options", "check_installed", "check_path"]
+if TYPE_CHECKING:
+    from chimes.conformance.report import Report
 
-UNSAFE = frozenset({"A01", "A02", "A03"})
-"""File checks: if one of them fails, the file is neither unpacked nor run."""
-NO_PLUGIN = "no distribution of the wheel's name has entry points once it is installed"
+__all__ = ["check_installed", "check_path"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to run. ``lock`` is a pylock.toml to use instead of resolving; it only matters in a sandbox."""
-
-    sandbox: bool = False
-    rules: Rules = field(default_factory=Rules)
-    nonce: Nonce = field(default_factory=Nonce.fresh)
-    lock: Path | None = None
-    out: Path | None = None
-    progress: Progress = lambda _: None
+CHECKS = "chimes.conformance.distributions"
 
 
 def check_path(path: Path, options: Options) -> Report:
@@ -70,178 +38,38 @@ def check_path(path: Path, options: Options) -> Report:
     if options.sandbox:
         preflight()
     with scratch_folder("chimes-") as scratch:
-        wheel, built = _build(path, scratch / "dist", options) if path.is_dir() else (path, [])
-        run = _FileRun(options=options, name=wheel.name, started=started, file=wheel, scratch=scratch)
+        built = _build(path, scratch / "dist", options) if path.is_dir() else None
+        from chimes.conformance.distributions import FileRun  # noqa: PLC0415 - loads pyarrow
+
+        file = path if built is None else built.wheel
+        run = FileRun(options=options, name=file.name, started=started, file=file, scratch=scratch)
         run.check_file(built)
         return run.report()
 
 
 def check_installed(distribution: str, options: Options | None = None) -> Report:
     """Run the conformance checks of an installed plugin, without a sandbox. Raises NotFoundError."""
+    from chimes.conformance.distributions import DistributionRun  # noqa: PLC0415 - loads pyarrow
+
     found = next((d for d in scan(sys.path) if d.name == normalize(distribution)), None)
     if found is None:
         raise NotFoundError(f"no plugin {distribution!r} is installed", hint="install it: pip install -e .")
-    run = _Run(options=options or Options(), name=found.name)
-    run.run_plugin(found, run.plain_place(found), plain_env())
+    run = DistributionRun(options=options or Options(), name=found.name)
+    run.check_plugin(found)
     return run.report()
 
 
-def _build(folder: Path, out: Path, options: Options) -> tuple[Path, list[Outcome]]:
-    """A project's wheel, and in a sandbox the outcome of S22 for its build."""
+def _build(folder: Path, out: Path, options: Options) -> Built:
+    """A project's wheel; the modules of the checks are imported meanwhile."""
+    threading.Thread(target=_import_checks, name="import of the checks").start()
     options.progress(f"building {folder.name}")
     out.mkdir()
-    if not options.sandbox:
-        return build_wheel(folder, out), []
-    built = build_in_sandbox(folder, out, limits=options.rules.limits)
-    subject = EntrySubject(distribution="", top_levels=(), entry=Entry(), events=tuple(built.events), what=BUILD)
-    return built.wheel, [run_check(S22(), subject)]
+    if options.sandbox:
+        return build_in_sandbox(folder, out, limits=options.rules.limits)
+    return Built(build_wheel(folder, out))
 
 
-@dataclass(kw_only=True)
-class _Run:
-    """An unfinished report: the outcomes so far."""
-
-    options: Options
-    name: str
-    started: float = field(default_factory=time.monotonic)
-    sha256: str | None = None
-    outcomes: list[Outcome] = field(default_factory=list)
-    components: list[ComponentReport] = field(default_factory=list)
-    lock: tuple[str, ...] = ()
-    logs: tuple[str, ...] = ()
-
-    def report(self) -> Report:
-        """The finished report."""
-        rules = self.options.rules
-        return Report(
-            file=escape(self.name, limit=500),
-            sha256=self.sha256,
-            sandboxed=self.options.sandbox,
-            rules=RuleSet(name=rules.name, sha256=rules.sha256),
-            nonce_sha256=self.options.nonce.sha256,
-            lock=self.lock,
-            outcomes=tuple(self.outcomes),
-            components=tuple(self.components),
-            logs=self.logs,
-            seconds=time.monotonic() - self.started,
-        )
-
-    def plain_place(self, plugin: Distribution) -> Place:
-        """The place of a plugin's children on this machine, without a sandbox."""
-        return Place(
-            program=PLUGIN, distribution=plugin.name, site=str(plugin.folder.parent), limits=self.options.rules.limits
-        )
-
-    def run_plugin(self, plugin: Distribution, place: Place, env: Mapping[str, str]) -> None:
-        """Run the suite over an installed plugin."""
-        suite = PluginRun(
-            place=place,
-            env=dict(env),
-            top_levels=tuple({target.partition(".")[0] for _, target in plugin.entry_points}),
-            rules=self.options.rules,
-            nonce=self.options.nonce,
-            readme=read_description(plugin.folder),
-            progress=self.options.progress,
-        )
-        outcomes, self.components = suite.run()
-        self.outcomes += outcomes
-        self.logs = suite.logs
-
-
-@dataclass(kw_only=True)
-class _FileRun(_Run):
-    """An unfinished report of a file."""
-
-    file: Path
-    scratch: Path
-
-    def check_file(self, built: list[Outcome]) -> None:
-        """Check the file; unless it is unsafe to unpack, run what it contains."""
-        self.options.progress(f"checking the file {self.name}")
-        rules = self.options.rules.files
-        with open_subject(self.file, limits=rules.limits) as subject:
-            self.outcomes += run_file_checks(subject, rules=rules)
-            self.sha256, type = subject.sha256, subject.type
-        failed = {each.result.code for each in self.outcomes if each.result.verdict in ("fail", "infra")}
-        self.outcomes += built
-        is_safe = not failed & UNSAFE
-        match type:
-            case "plugin" if is_safe:
-                self.check_sandboxed() if self.options.sandbox else self.check_plain()
-            case "plugin":
-                self.skip(ENTRY_CHECKS)
-            case "library" if is_safe and self.options.sandbox:
-                self.check_library()
-            case "library":
-                self.skip((S21, *LIBRARY_CHECKS))
-
-    def check_plain(self) -> None:
-        """Run a plugin with the packages of this interpreter."""
-        plugin = unpack_plugin(self.file, self.scratch)
-        if plugin is None:
-            self.skip_plugin()
-        else:
-            self.run_plugin(plugin, self.plain_place(plugin), plain_env())
-
-    def check_sandboxed(self) -> None:
-        """Run a plugin in a sandbox, with an environment of its own."""
-        environment = self.make_environment(with_sdk=True)
-        if environment is None:
-            self.skip(ENTRY_CHECKS)
-            return
-        self.outcomes.append(_dependencies(problems=dependency_problems(environment)))
-        plugin = find_plugin(self.file, site_packages(environment))
-        if plugin is None:
-            self.skip_plugin()
-        else:
-            place = sandboxed_place(plugin.name, environment, self.options.rules.limits, program=PLUGIN)
-            self.run_plugin(plugin, place, SANDBOX_ENV)
-
-    def check_library(self) -> None:
-        """Import the modules of a library in a sandbox."""
-        environment = self.make_environment(with_sdk=False)
-        if environment is None:
-            self.skip(LIBRARY_CHECKS)
-            return
-        suite = LibraryJudge(
-            place=sandboxed_place(
-                normalize(self.name.partition("-")[0]),
-                environment,
-                self.options.rules.limits,
-                program=PROGRAM,
-            ),
-            modules=importable(self.file),
-            env=dict(SANDBOX_ENV),
-            rules=self.options.rules,
-            dependencies={"refused": None, "problems": dependency_problems(environment)},
-            progress=self.options.progress,
-        )
-        self.outcomes += suite.run()
-        self.logs = suite.logs
-
-    def make_environment(self, *, with_sdk: bool) -> Path | None:
-        """The folder that a sandbox mounts; None, and S21 fails, if the dependencies cannot be installed."""
-        self.options.progress("making the environment")
-        try:
-            environment, lock = make_environment(self.file, self.scratch, lock=self.options.lock, with_sdk=with_sdk)
-        except (ResolutionError, InstallError) as error:
-            self.outcomes.append(_dependencies(refused=str(error)))
-            return None
-        self.lock = lock.lines
-        if self.options.out is not None:
-            shutil.copy(lock.path, self.options.out / "pylock.toml")
-        return environment
-
-    def skip_plugin(self) -> None:
-        """Fail S01 because the installed wheel is not a plugin; skip the other checks."""
-        subject = EntrySubject(distribution="", top_levels=(), entry=Entry(failure=NO_PLUGIN), events=())
-        self.outcomes.append(run_check(S01(), subject))
-        self.skip([check for check in ENTRY_CHECKS if check is not S01])
-
-    def skip(self, checks: Sequence[type[Check[Any]]]) -> None:
-        """Record that these checks were not run."""
-        self.outcomes += [skip_check(check.code) for check in checks]
-
-
-def _dependencies(*, refused: str | None = None, problems: Sequence[str] = ()) -> Outcome:
-    return judge_facts(S21(), {"refused": refused, "problems": list(problems)})
+def _import_checks() -> None:
+    # The main thread imports them again, and raises the error.
+    with contextlib.suppress(ImportError):
+        importlib.import_module(CHECKS)

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from chimes.conformance.entry import Entry
 from chimes.conformance.harness import Case
-from chimes.conformance.nonce import Nonce
+from chimes.conformance.options import Nonce
 from chimes.conformance.testdata.generate import MOST_VALUES, random_batch, values_per_row
 from chimes.kinds.descriptors import Kind
 from chimes.kinds.model import ModelInfo

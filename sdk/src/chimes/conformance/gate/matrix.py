@@ -17,7 +17,8 @@ from rich.console import Console
 
 from chimes.conformance.catalogue import CHECKS
 from chimes.conformance.gate.mutants import MUTANTS, Mutant, strict_wheel
-from chimes.conformance.run import Options, check_path
+from chimes.conformance.options import Options
+from chimes.conformance.run import check_path
 from chimes.kinds.descriptors import KINDS, Kind
 from chimes.processes import scratch_folder
 

@@ -15,8 +15,8 @@ from typing import Any
 from chimes.checks.engine import Outcome, judge_facts, run_check
 from chimes.checks.subject import WheelSubject, open_subject
 from chimes.conformance.child import imports
-from chimes.conformance.engine import Progress
 from chimes.conformance.entry import Entry
+from chimes.conformance.options import Progress
 from chimes.conformance.rules import Rules
 from chimes.conformance.subject import EntrySubject
 from chimes.conformance.suites.behaviour import S09, S22

@@ -1,4 +1,4 @@
-"""The nonce: a secret of the suite, from which all random values of a run are derived."""
+"""The options of a run, and its nonce, from which all its random values are derived."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import hashlib
 import hmac
 import random
 import secrets
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from chimes.conformance.rules import Rules
 from chimes.errors import ConfigError
 from chimes.text import read_text
 
-__all__ = ["Nonce"]
+__all__ = ["Nonce", "Options", "Progress"]
 
 NONCE_BYTES = 1024
+Progress = Callable[[str], None]
+"""Called with what is done next, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,15 @@ class Nonce:
 
     def __repr__(self) -> str:
         return f"Nonce(sha256={self.sha256[:12]})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run. ``lock`` is a pylock.toml to use instead of resolving; it only matters in a sandbox."""
+
+    sandbox: bool = False
+    rules: Rules = field(default_factory=Rules)
+    nonce: Nonce = field(default_factory=Nonce.fresh)
+    lock: Path | None = None
+    out: Path | None = None
+    progress: Progress = lambda _: None
