@@ -80,13 +80,7 @@ class Bench:
             **more,
         )
 
-    def stage(
-        self,
-        *paths: Path,
-        type: str = "plugin",
-        user: str = "alice",
-        findings: list[dict[str, Any]] | None = None,
-    ) -> int:
+    def stage(self, *paths: Path, type: str = "plugin", user: str = "alice") -> int:
         """A staged submission of these files."""
         name, version = _named(paths[0])
         with self.market.database.writing() as session:
@@ -111,7 +105,6 @@ class Bench:
                     form="wheel" if path.suffix == ".whl" else "sdist",
                     sha256=hashlib.sha256(data).hexdigest(),
                     size_bytes=len(data),
-                    findings=findings or [],
                 )
                 self.market.blobs.put(data)
                 session.add(file)
@@ -132,7 +125,7 @@ class Bench:
                 state=found.state,
                 reason=found.reason,
                 attempt=found.attempt,
-                codes=[finding["code"] for finding in found.findings],
+                codes=[finding.code for finding in found.findings],
                 components=found.components,
                 level=found.level,
                 runs=[run.model_dump() for run in list_runs(session, submission_id=id)],

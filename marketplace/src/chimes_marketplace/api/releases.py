@@ -15,7 +15,6 @@ from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.access import get_named, project_object
@@ -118,5 +117,5 @@ def _answer(report: ReleaseReport, links: Links, own: bool) -> ReleaseAnswer:
         stage_url=links.stage(newest) if own else None,
         report_url=links.report(newest),
         files=[file_answer(file, submissions[file.submission_id], links, own=own) for file in report.files],
-        findings=read_findings(report.findings),
+        findings=report.findings,
     )

@@ -197,7 +197,7 @@ def _answer(links: Links, receipt: Receipt) -> UploadAnswer:
         sha256=receipt.file.sha256,
         report_url=links.report(receipt.submission),
         stage_url=links.stage(receipt.submission),
-        findings=tuple(each for each in receipt.findings if each.severity != "info"),
+        findings=tuple(each for each in receipt.file.findings if each.severity != "info"),
     )
 
 

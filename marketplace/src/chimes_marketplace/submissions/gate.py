@@ -19,7 +19,7 @@ from chimes_marketplace.submissions.agreement import differences
 from chimes_marketplace.submissions.checks import FormAgrees
 from chimes_marketplace.submissions.form import UploadForm, is_absent
 
-__all__ = ["Examination", "blocking_error", "examine", "read_findings", "without_said"]
+__all__ = ["Examination", "blocking_error", "examine", "without_said"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +80,6 @@ def blocking_error(filename: str, findings: Sequence[Finding]) -> MarketplaceErr
     message = f"{filename} is not accepted: {number} the upload"
     fix = "fix what the findings name and upload again; to run the same checks locally: chimes check FILE"
     return MarketplaceError(code, message, fix=fix, findings=findings)
-
-
-def read_findings(stored: Iterable[object]) -> tuple[Finding, ...]:
-    """Read findings from their JSON form in the database."""
-    return tuple(Finding.model_validate(each) for each in stored)
 
 
 def without_said(findings: Iterable[Finding]) -> tuple[Finding, ...]:

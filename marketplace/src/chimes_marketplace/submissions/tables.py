@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chimes.evidence.finding import Finding
 from sqlalchemy import JSON, Column, Index, false, text
 from sqlmodel import Field, SQLModel
 
-from chimes_marketplace.database import Moment, now
+from chimes_marketplace.database import Moment, Typed, now
 
 __all__ = ["Arrival", "Step", "Submission"]
 
@@ -17,8 +18,7 @@ class Submission(SQLModel, table=True):
     """The files of one release that are judged together. A release has at most one that is staged.
 
     ``state``: staged, validating, listed, rejected, held, cancelled, infra. ``secret`` is part of the stage URL.
-    ``nonce``: 64 random hex digits, made when it closes. ``findings``: those of uploads and runs, in the JSON form of
-    ``chimes.evidence.Finding``.
+    ``nonce``: 64 random hex digits, made when it closes. ``findings``: those of uploads and runs.
     """
 
     __table_args__ = (
@@ -41,7 +41,7 @@ class Submission(SQLModel, table=True):
     """Whether the marketplace has retried it automatically, which it does at most once."""
     reason: str | None = None
     """Why it was rejected, held, cancelled or ended infra, in one sentence; public once decided."""
-    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    findings: tuple[Finding, ...] = Field(default=(), sa_column=Column(Typed(tuple[Finding, ...]), nullable=False))
     components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     """The components that its runs found (kind, name, level): the release is listed with them."""
     level: str | None = None
