@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chimes_marketplace.accounts.members import list_users
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.projects import add_project, find_project
 from chimes_marketplace.catalog.releases import add_release, find_release
 from chimes_marketplace.catalog.tables import File
@@ -47,7 +48,7 @@ class Seen:
     reason: str | None
     attempt: int
     codes: list[str]
-    components: list[dict[str, Any]]
+    components: tuple[ListedComponent, ...]
     level: str | None
     runs: list[dict[str, Any]]
 

@@ -9,6 +9,7 @@ from chimes.evidence.finding import Finding
 from sqlalchemy import JSON, BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.database import Moment, Typed, now
 
 __all__ = ["File", "Project", "Release"]
@@ -37,8 +38,10 @@ class Release(SQLModel, table=True):
     type: str
     about: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """Core metadata of the first listed files; before that, of the newest upload. Keys of packaging's RawMetadata."""
-    components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """Kind, name and level of each listed component; empty before the release is listed."""
+    components: tuple[ListedComponent, ...] = Field(
+        default=(), sa_column=Column(Typed(tuple[ListedComponent, ...]), nullable=False)
+    )
+    """Empty before the release is listed."""
     level: str | None = None
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 

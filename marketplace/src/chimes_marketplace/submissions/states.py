@@ -191,7 +191,7 @@ def decide(
         raise _conflict(submission, f"decided as {state}")
     submission.findings = tuple(findings)
     submission.reason = reason
-    submission.components = [each.model_dump(mode="json") for each in components]
+    submission.components = tuple(components)
     submission.level = level
     if state == "listed":
         _list(session, submission, MARKETPLACE, reason)
@@ -225,7 +225,7 @@ def _begin(session: Session, submission: Submission, actor: str, note: str | Non
     submission.decided_at = None
     submission.reason = None
     submission.findings = ()
-    submission.components = []
+    submission.components = ()
     submission.level = None
     _move(session, submission, "validating", actor, note)
 

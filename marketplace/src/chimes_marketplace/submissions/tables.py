@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from chimes.evidence.finding import Finding
-from sqlalchemy import JSON, Column, Index, false, text
+from sqlalchemy import Column, Index, false, text
 from sqlmodel import Field, SQLModel
 
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.database import Moment, Typed, now
 
 __all__ = ["Arrival", "Step", "Submission"]
@@ -42,8 +42,10 @@ class Submission(SQLModel, table=True):
     reason: str | None = None
     """Why it was rejected, held, cancelled or ended infra, in one sentence; public once decided."""
     findings: tuple[Finding, ...] = Field(default=(), sa_column=Column(Typed(tuple[Finding, ...]), nullable=False))
-    components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """The components that its runs found (kind, name, level): the release is listed with them."""
+    components: tuple[ListedComponent, ...] = Field(
+        default=(), sa_column=Column(Typed(tuple[ListedComponent, ...]), nullable=False)
+    )
+    """The components that its runs found: the release is listed with them."""
     level: str | None = None
     opened_at: datetime = Field(default_factory=now, sa_type=Moment)
     touched_at: datetime = Field(default_factory=now, sa_type=Moment)
