@@ -48,8 +48,16 @@ def test_a_misspelt_setting_is_refused_with_the_correct_name(name: str, near: st
 def test_rules_are_read_from_the_named_file(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text('name = "ours"\ncall_s = 10\n[files]\nreserved_prefixes = ["wuhan-"]\n')
-    rules = Settings.read(tmp_path, {PREFIX + "RULES": str(file)}).rules
-    assert rules == {"name": "ours", "call_s": 10, "files": {"reserved_prefixes": ["wuhan-"]}}
+    rules = Settings.read(tmp_path, {PREFIX + "RULES": str(file)}).chosen_rules
+    assert (rules.name, rules.call_s, rules.files.reserved_prefixes) == ("ours", 10, ("wuhan-",))
+
+
+@pytest.mark.parametrize("text", [None, "call_s = 10\n"])
+def test_rules_without_a_name_are_those_of_the_marketplace(text: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(text or "")
+    rules = Settings.read(tmp_path, {PREFIX + "RULES": str(file)} if text else {}).chosen_rules
+    assert (rules.name, rules.call_s) == ("marketplace", 10 if text else 60)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chimes.checks.subject import open_subject
+from chimes.evidence.finding import Finding
 from chimes_marketplace.app import create_app
 from chimes_marketplace.catalog.files import list_files, publish_files
 from chimes_marketplace.database import now
@@ -105,7 +106,7 @@ def move(market: Marketplace, submission: int, state: str, findings: Sequence[di
     """Move a submission to a state, as a validation or an administrator would."""
     with market.database.writing() as session:
         row = get_submission(session, id=submission)
-        row.state, row.findings = state, list(findings)
+        row.state, row.findings = state, tuple(map(Finding.model_validate, findings))
         session.add(row)
         if state == "listed":
             publish_files(session, submission_id=submission, at=now(), components=[], level="verified")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chimes_marketplace.accounts.members import list_users
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.projects import add_project, find_project
 from chimes_marketplace.catalog.releases import add_release, find_release
 from chimes_marketplace.catalog.tables import File
@@ -47,7 +48,7 @@ class Seen:
     reason: str | None
     attempt: int
     codes: list[str]
-    components: list[dict[str, Any]]
+    components: tuple[ListedComponent, ...]
     level: str | None
     runs: list[dict[str, Any]]
 
@@ -80,13 +81,7 @@ class Bench:
             **more,
         )
 
-    def stage(
-        self,
-        *paths: Path,
-        type: str = "plugin",
-        user: str = "alice",
-        findings: list[dict[str, Any]] | None = None,
-    ) -> int:
+    def stage(self, *paths: Path, type: str = "plugin", user: str = "alice") -> int:
         """A staged submission of these files."""
         name, version = _named(paths[0])
         with self.market.database.writing() as session:
@@ -111,7 +106,6 @@ class Bench:
                     form="wheel" if path.suffix == ".whl" else "sdist",
                     sha256=hashlib.sha256(data).hexdigest(),
                     size_bytes=len(data),
-                    findings=findings or [],
                 )
                 self.market.blobs.put(data)
                 session.add(file)
@@ -132,7 +126,7 @@ class Bench:
                 state=found.state,
                 reason=found.reason,
                 attempt=found.attempt,
-                codes=[finding["code"] for finding in found.findings],
+                codes=[finding.code for finding in found.findings],
                 components=found.components,
                 level=found.level,
                 runs=[run.model_dump() for run in list_runs(session, submission_id=id)],

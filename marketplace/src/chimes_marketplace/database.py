@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
@@ -51,7 +52,11 @@ class Typed(TypeDecorator[T], Generic[T]):
     def __init__(self, python: Any) -> None:
         super().__init__(none_as_null=True)
         self.python = python
-        self._adapter: TypeAdapter[T] = TypeAdapter(python)
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[T]:
+        # Made when a value is first read or written: most commands of operators use none of these columns.
+        return TypeAdapter(self.python)
 
     def process_bind_param(self, value: T | None, dialect: Any) -> Any:
         """The JSON form. Raises ValidationError for a value of another type."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import os
-import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from chimes.errors import ConfigError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chimes_marketplace.errors import MarketplaceError
+
+if TYPE_CHECKING:
+    from chimes.conformance.rules import Rules
 
 __all__ = ["PREFIX", "Settings"]
 
@@ -30,8 +33,7 @@ class Settings(BaseModel):
     at the same time, over all workers. ``run_s``: the longest time of one validation. ``control_s``: how long a clean
     control run makes its lane trusted. ``lease_s``: a worker or upload without a heartbeat for this time counts as
     ended. ``name``: the site's title. ``public_url``: the address that people use if the server is behind a proxy; by
-    default that of the request. ``rules``: the content of a rules file, as for ``chimes check --rules``; the variable
-    names the file.
+    default that of the request. ``rules``: the path of a rules file, as for ``chimes check --rules``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +49,7 @@ class Settings(BaseModel):
     run_s: Seconds = 1800.0
     control_s: Seconds = 600.0
     lease_s: Seconds = 15.0
-    rules: Mapping[str, Any] = {}
+    rules: Path | None = None
 
     @classmethod
     def read(cls, data: Path, environ: Mapping[str, str] | None = None) -> Settings:
@@ -58,17 +60,32 @@ class Settings(BaseModel):
         }
         given = {name: value for name, value in given.items() if value}
         _check_names(given)
-        if "rules" in given:
-            given["rules"] = _read_rules(Path(given["rules"]))
         try:
-            return cls(**given, data=data.absolute())
+            settings = cls(**given, data=data.absolute())
         except ValidationError as error:
             raise _refusal(error) from error
+        if settings.rules is not None:
+            # Report a mistake in the file now, not with the first upload.
+            _ = settings.chosen_rules
+        return settings
 
     @property
     def database(self) -> str:
         """The address of the database: SQLite in the data folder unless another address is set."""
         return self.database_url or f"sqlite:///{self.data / 'marketplace.db'}"
+
+    @cached_property
+    def chosen_rules(self) -> Rules:
+        """The rules for files and runs: those of the rules file, or the built-in ones. Raises ``bad-setting``."""
+        # Importing the rules takes a tenth of a second, and commands of operators do not need them.
+        from chimes.conformance.rules import Rules  # noqa: PLC0415
+
+        try:
+            rules = Rules() if self.rules is None else Rules.read(self.rules)
+        except ConfigError as error:
+            fix = error.hint or "see the rules of chimes check --rules"
+            raise MarketplaceError("bad-setting", f"{PREFIX}RULES: {error.message}", fix=fix) from error
+        return rules if "name" in rules.model_fields_set else rules.model_copy(update={"name": "marketplace"})
 
 
 def _check_names(given: Mapping[str, str]) -> None:
@@ -91,15 +108,3 @@ def _refusal(error: ValidationError) -> MarketplaceError:
         fix = f"set it to a number above zero, or unset it for the default{shown}"
     message = f"{PREFIX}{name.upper()} is {first['input']!r}: {first['msg'].lower()}"
     return MarketplaceError("bad-setting", message, fix=fix)
-
-
-def _read_rules(path: Path) -> Mapping[str, Any]:
-    # Importing the rules takes a tenth of a second, and most operators have no rules file.
-    from chimes.conformance.rules import Rules  # noqa: PLC0415
-
-    try:
-        Rules.read(path)
-    except ConfigError as error:
-        fix = error.hint or "see the rules of chimes check --rules"
-        raise MarketplaceError("bad-setting", f"{PREFIX}RULES: {error.message}", fix=fix) from error
-    return tomllib.loads(path.read_text("utf-8"))

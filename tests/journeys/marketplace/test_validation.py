@@ -71,9 +71,7 @@ def test_the_scaffolded_plugin_is_listed_with_all_its_documents(bench: Bench, tm
     id = bench.submit(scaffolded(tmp_path))
     seen = bench.settle(bench.reconciler(index_url=index_url), id, limit_s=LIMIT_S)
     assert (seen.state, seen.reason, seen.level) == ("listed", None, "verified")
-    assert [(each["kind"], each["name"], each["level"]) for each in seen.components] == [
-        ("model", "acme-rain", "verified")
-    ]
+    assert [(each.kind, each.name, each.level) for each in seen.components] == [("model", "acme-rain", "verified")]
     blobs = bench.market.blobs
     with bench.market.database.reading() as session:
         (run,) = list_runs(session, submission_id=id)
@@ -115,7 +113,7 @@ def test_a_plugin_that_imports_numpy_at_its_entry_is_rejected_for_s08(
 def test_a_library_is_listed_without_components(bench: Bench, tmp_path: Path, index_url: str) -> None:
     id = bench.submit(make_wheel(tmp_path, "acme-tools"), type="library")
     seen = bench.settle(bench.reconciler(index_url=index_url), id, limit_s=LIMIT_S)
-    assert (seen.state, seen.reason, seen.components, seen.level) == ("listed", None, [], "verified")
+    assert (seen.state, seen.reason, seen.components, seen.level) == ("listed", None, (), "verified")
 
 
 def test_a_run_continues_without_its_reconciler_and_is_collected_by_the_next(

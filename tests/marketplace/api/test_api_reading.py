@@ -53,7 +53,7 @@ def test_a_listed_release_is_shown_without_a_token(client: TestClient[Litestar],
         "findings": [],
     }
     assert answer["submissions"] == [{"id": made.id, "state": "listed"}]
-    assert answer["components"] == [{"kind": "model", "name": "answer", "level": "verified"}]
+    assert answer["components"] == [{"kind": "model", "name": "answer", "level": "verified", "seeded": True}]
     assert answer["report_url"] == f"http://chimes.example/reports/{made.id}/"
     assert answer["files"][0]["url"] == f"http://chimes.example/files/{made.sha256}/{made.filename}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from chimes_marketplace.accounts.members import add_member, add_user
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.files import list_files, list_named, publish_files
 from chimes_marketplace.catalog.projects import (
     add_project,
@@ -101,8 +102,8 @@ def test_publishing_makes_all_files_public_at_once_and_keeps_their_time(session:
     assert project.id is not None
     assert not is_listed(session, project_id=project.id)
     assert list_listed(session) == []
-    at = now()
-    publish_files(session, submission_id=first, at=at, components=[{"kind": "model", "name": "a"}], level="verified")
+    at, model = now(), ListedComponent(kind="model", name="a", level="verified")
+    publish_files(session, submission_id=first, at=at, components=[model], level="verified")
     publish_files(session, submission_id=first, at=at + timedelta(days=1), components=[], level="certified")
     assert [each.name for each in list_listed(session)] == ["acme-tools"]
     assert [each.name for each in list_all(session)] == ["acme-tools", "other"]
@@ -111,4 +112,4 @@ def test_publishing_makes_all_files_public_at_once_and_keeps_their_time(session:
     assert len(list_files(session, listed=False)) == 1
     assert len(list_named(session, filename="a-1.0.whl", sha256="0" * 64)) == 1
     (release,) = list_releases(session, project_id=project.id)
-    assert (release.level, release.components) == ("verified", [{"kind": "model", "name": "a"}])
+    assert (release.level, release.components) == ("verified", (model,))

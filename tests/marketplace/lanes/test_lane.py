@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from chimes.checks.rules import FileRules
 from chimes.conformance.rules import Rules
 from chimes.kinds.backend import JobState
 from chimes_marketplace.lanes.lane import Lane
@@ -36,7 +37,7 @@ def prepared(root: Path) -> RunFolder:
     blob = root / "blob"
     blob.write_bytes(b"bytes")
     folder = RunFolder(root / "runs" / "1-1", "acme_rain-0.1.0-py3-none-any.whl")
-    rules = {"call_s": 7.5, "files": {"reserved_prefixes": ["wuhan-"]}}
+    rules = Rules.model_validate({"call_s": 7.5, "files": {"reserved_prefixes": ["wuhan-"]}})
     folder.prepare(blob, nonce="5a" * 32, rules=rules, granted="acme-rain")
     return folder
 
@@ -76,10 +77,8 @@ def test_without_a_proxy_no_proxy_exception_is_set(tmp_path: Path) -> None:
 def test_the_run_folder_has_the_bytes_and_the_granted_name(tmp_path: Path) -> None:
     folder = prepared(tmp_path)
     assert folder.file.read_bytes() == b"bytes"
-    rules = Rules.read(folder.rules)
-    assert rules.call_s == 7.5
-    assert sorted(rules.files.granted_names) == ["acme-rain"]
-    assert rules.files.reserved_prefixes == ("wuhan-",)
+    files = FileRules(reserved_prefixes=("wuhan-",), granted_names=frozenset({"acme-rain"}))
+    assert Rules.read(folder.rules) == Rules(call_s=7.5, files=files)
     assert folder.nonce.stat().st_mode & 0o777 == 0o600
 
 

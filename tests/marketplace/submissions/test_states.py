@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import tempfile
 from pathlib import Path
 
 import pytest
+from chimes.evidence.finding import Finding
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.files import list_files
 from chimes_marketplace.errors import MarketplaceError
 from chimes_marketplace.submissions import states
@@ -15,6 +18,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from hypothesis.strategies import sampled_from
 from market_factories import make_wheel
+from sqlalchemy import text
 from validation_factories import Bench
 
 FIXES = {
@@ -143,6 +147,24 @@ def test_a_decision_about_a_held_submission_needs_a_reason(tmp_path: Path) -> No
         with pytest.raises(MarketplaceError, match="the reason is empty") as caught:
             states.approve(session, id=id, actor="root", reason=" ")
     assert caught.value.code == "bad-request"
+
+
+def test_findings_and_components_are_stored_as_json_and_read_as_the_same_values(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    id = bench.submit(make_wheel(tmp_path))
+    finding = {"code": "A07", "severity": "warning", "blocks": None, "message": "m", "fix": "f", "where": None}
+    component = {"kind": "model", "name": "rain", "level": "verified", "seeded": False}
+    findings, components = (Finding.model_validate(finding),), (ListedComponent.model_validate(component),)
+    with bench.market.database.writing() as session:
+        states.decide(
+            session, id=id, state="held", findings=findings, reason="look", components=components, level="verified"
+        )
+    with bench.market.database.changing() as connection:
+        stored = connection.execute(text("SELECT findings, components FROM submission")).one()
+    assert [json.loads(each) for each in stored] == [[finding], [component]]
+    with bench.market.database.reading() as session:
+        found = states.get_submission(session, id=id)
+    assert (found.findings, found.components) == (findings, components)
 
 
 def test_an_unknown_submission_is_not_found(tmp_path: Path) -> None:

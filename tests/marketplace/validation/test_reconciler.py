@@ -51,7 +51,7 @@ def test_a_clean_wheel_is_listed_with_its_documents(bench: Bench, tmp_path: Path
     lane = ScriptedLane()
     id = bench.submit(wheel(tmp_path), make_sdist(tmp_path))
     seen = bench.settle(bench.reconciler(lane=lane), id)
-    assert (seen.state, seen.level, [each["name"] for each in seen.components]) == ("listed", "verified", ["rain"])
+    assert (seen.state, seen.level, [each.name for each in seen.components]) == ("listed", "verified", ["rain"])
     assert len(lane.submitted) == 2
     assert lane.submitted[0].startswith("chimes_strict_model-")
     blobs = bench.market.blobs

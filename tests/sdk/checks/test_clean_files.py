@@ -9,7 +9,7 @@ import pytest
 from chimes.checks.catalogue import FILE_CHECKS
 from chimes.checks.engine import Outcome
 from chimes.checks.filecheck import FileCheck
-from chimes.checks.rules import ArchiveLimits, FileRules
+from chimes.checks.rules import ArchiveLimits, FileRules, read_table
 from chimes.checks.run import run_file_checks
 from chimes.checks.subject import Subject, open_subject
 from chimes.errors import ConfigError, NotFoundError, UnsupportedError
@@ -160,7 +160,7 @@ def test_a_check_that_crashes_is_an_infrastructure_error_and_the_run_goes_on(
 
 
 def test_rules_are_read_from_a_table() -> None:
-    rules = FileRules.from_mapping(
+    rules = FileRules.model_validate(
         {
             "limits": {"members": 10},
             "reserved_names": ["acme"],
@@ -189,5 +189,5 @@ def test_rules_are_read_from_a_table() -> None:
 )
 def test_rules_that_are_wrong_are_named(table: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        FileRules.from_mapping(table)
+        read_table(FileRules, table, "files")
     assert re.search(words, f"{caught.value.message}: {caught.value.hint}")

@@ -136,7 +136,7 @@ def test_the_owner_may_ship_a_command_and_others_may_ship_scripts(
     assert ask("A11", fine).verdict == "pass"
     own = {"pip-24.0.data/scripts/pip3.11": b""}
     assert ask("A11", make_wheel(own, name="pip-24.0-py3-none-any.whl")).verdict == "pass"
-    ruled = FileRules.from_mapping({"script_owners": {"acme": "acme-solver"}})
+    ruled = FileRules.model_validate({"script_owners": {"acme": "acme-solver"}})
     assert "'acme' shadows the one of 'acme-solver'" in messages(ask("A11", fine, ruled))
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from chimes import errors
 from chimes.checks.catalogue import FILE_CHECKS
-from chimes.cli.explain import explain
+from chimes.cli.explain import ExplainedCheck, ExplainedError, explain
 from chimes.conformance.catalogue import CHECKS
 from chimes.errors import NotFoundError
 from chimes.processes import Completed, run
@@ -61,12 +61,14 @@ def test_a_code_without_a_similar_one_gets_the_list() -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_every_title_of_a_check_is_a_question(code: str) -> None:
     found = explain(code)
-    assert (found["type"], found["code"]) == ("check", code)
-    assert found["title"].endswith("?")
+    assert isinstance(found, ExplainedCheck)
+    assert found.code == code
+    assert found.title.endswith("?")
 
 
 @pytest.mark.parametrize("name", [name for name in errors.__all__ if name.endswith("Error")])
 def test_every_error_has_a_meaning(name: str) -> None:
     found = explain(getattr(errors, name).code)
-    assert (found["name"], found["type"]) == (name, "error")
-    assert found["meaning"]
+    assert isinstance(found, ExplainedError)
+    assert found.name == name
+    assert found.meaning

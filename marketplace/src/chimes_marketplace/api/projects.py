@@ -10,7 +10,8 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from chimes_marketplace.accounts.policy import can, require
-from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer
+from chimes_marketplace.api.schemas import READING, Answer
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.listing import CatalogItem, list_catalog, search
 from chimes_marketplace.catalog.releases import list_releases
 from chimes_marketplace.errors import MarketplaceError
@@ -32,7 +33,7 @@ class ProjectRow(Answer):
     type: str
     level: str | None
     summary: str
-    components: list[ComponentAnswer]
+    components: tuple[ListedComponent, ...]
     listed_at: datetime
     url: str
 
@@ -50,7 +51,7 @@ class ReleaseRow(Answer):
     state: str
     type: str
     level: str | None
-    components: list[ComponentAnswer]
+    components: tuple[ListedComponent, ...]
     url: str
 
 
@@ -115,7 +116,7 @@ def _row(item: CatalogItem, links: Links) -> ProjectRow:
         type=item.release.type,
         level=item.release.level,
         summary=item.summary,
-        components=[ComponentAnswer.of(component) for component in item.release.components],
+        components=item.release.components,
         listed_at=item.listed_at,
         url=links.project(item.project.name),
     )
@@ -128,6 +129,6 @@ def _release(report: ReleaseReport, links: Links) -> ReleaseRow:
         state=report.state,
         type=release.type,
         level=release.level,
-        components=[ComponentAnswer.of(component) for component in release.components],
+        components=release.components,
         url=links.release(report.project.name, release.version),
     )

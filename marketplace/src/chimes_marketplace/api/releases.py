@@ -10,12 +10,12 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from chimes_marketplace.accounts.policy import Principal, can, require
-from chimes_marketplace.api.schemas import READING, Answer, ComponentAnswer, FileAnswer
+from chimes_marketplace.api.schemas import READING, Answer, FileAnswer
+from chimes_marketplace.catalog.components import ListedComponent
 from chimes_marketplace.catalog.releases import find_release, list_releases
 from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import Session
 from chimes_marketplace.errors import MarketplaceError
-from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.tables import Submission
 from chimes_marketplace.validation.reports import ReleaseReport, read_release
 from chimes_marketplace.web.access import get_named, project_object
@@ -44,7 +44,7 @@ class ReleaseAnswer(Answer):
     level: str | None
     type: str
     submissions: list[SubmissionRow]
-    components: list[ComponentAnswer]
+    components: tuple[ListedComponent, ...]
     stage_url: str | None
     report_url: str
     files: list[FileAnswer]
@@ -114,9 +114,9 @@ def _answer(report: ReleaseReport, links: Links, own: bool) -> ReleaseAnswer:
         level=release.level,
         type=release.type,
         submissions=[SubmissionRow(id=each.id or 0, state=each.state) for each in report.submissions],
-        components=[ComponentAnswer.of(component) for component in release.components],
+        components=release.components,
         stage_url=links.stage(newest) if own else None,
         report_url=links.report(newest),
         files=[file_answer(file, submissions[file.submission_id], links, own=own) for file in report.files],
-        findings=read_findings(report.findings),
+        findings=report.findings,
     )

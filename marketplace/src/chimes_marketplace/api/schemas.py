@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
 from pydantic import BaseModel, ConfigDict
 
 from chimes_marketplace.web.errors import PROBLEM, Problem
 
-__all__ = ["READING", "WRITING", "Answer", "ComponentAnswer", "FileAnswer"]
+__all__ = ["READING", "WRITING", "Answer", "FileAnswer"]
 
 
 class Answer(BaseModel):
     """A frozen value in a response."""
 
     model_config = ConfigDict(frozen=True)
-
-
-class ComponentAnswer(Answer):
-    """One model, connector or backend, and the level that it reached."""
-
-    kind: str
-    name: str
-    level: str | None
-
-    @classmethod
-    def of(cls, component: dict[str, Any]) -> ComponentAnswer:
-        """Make it from a stored component."""
-        return cls.model_validate({"level": None, **component})
 
 
 class FileAnswer(Answer):

@@ -16,7 +16,6 @@ from chimes_marketplace.api.releases import file_answer
 from chimes_marketplace.api.schemas import READING, WRITING, Answer, FileAnswer
 from chimes_marketplace.lanes.tables import Run
 from chimes_marketplace.submissions import states
-from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.tables import Step
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
 from chimes_marketplace.web.access import submission_object
@@ -127,7 +126,7 @@ def _answer(report: SubmissionReport, links: Links, *, full: bool, own: bool) ->
         state=submission.state,
         reason=submission.reason,
         attempt=submission.attempt,
-        findings=read_findings(report.findings),
+        findings=report.findings,
         files=[file_answer(file, submission, links, own=own) for file in report.files],
         runs=[_run(run, names.get(run.file_id)) for run in report.runs],
         steps=[_step(step, full) for step in report.steps],

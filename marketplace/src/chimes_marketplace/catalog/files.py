@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlmodel import Session, col, select
 
-from chimes_marketplace.catalog.components import LEVELS
+from chimes_marketplace.catalog.components import LEVELS, ListedComponent
 from chimes_marketplace.catalog.tables import File, Release
 
 __all__ = ["list_files", "list_named", "publish_files"]
@@ -44,7 +43,7 @@ def list_named(session: Session, *, filename: str, sha256: str) -> list[File]:
 
 
 def publish_files(
-    session: Session, *, submission_id: int, at: datetime, components: Sequence[dict[str, Any]], level: str
+    session: Session, *, submission_id: int, at: datetime, components: Sequence[ListedComponent], level: str
 ) -> None:
     """Make all files of a submission public at once.
 
@@ -75,6 +74,6 @@ def _describe(release: Release, files: Sequence[File]) -> None:
     release.type = file.type or release.type
 
 
-def _joined(old: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    joined = {(each["kind"], each["name"]): each for each in (*old, *new)}
-    return [joined[key] for key in sorted(joined)]
+def _joined(old: Sequence[ListedComponent], new: Sequence[ListedComponent]) -> tuple[ListedComponent, ...]:
+    joined = {(each.kind, each.name): each for each in (*old, *new)}
+    return tuple(joined[key] for key in sorted(joined))

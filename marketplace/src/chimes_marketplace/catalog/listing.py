@@ -75,5 +75,5 @@ def _text(item: CatalogItem) -> str:
     about = item.release.about
     parts = [item.project.name, item.project.display_name, item.member.name, item.member.slug, item.summary]
     parts += [str(word) for word in about.get("keywords") or []]
-    parts += [f"{component.get('kind')} {component.get('name')}" for component in item.release.components]
+    parts += [f"{component.kind} {component.name}" for component in item.release.components]
     return " ".join(parts).casefold()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from chimes.evidence.finding import Finding
 from sqlalchemy import JSON, BigInteger, Column, Index, text
 from sqlmodel import Field, SQLModel, UniqueConstraint
 
-from chimes_marketplace.database import Moment, now
+from chimes_marketplace.catalog.components import ListedComponent
+from chimes_marketplace.database import Moment, Typed, now
 
 __all__ = ["File", "Project", "Release"]
 
@@ -36,8 +38,10 @@ class Release(SQLModel, table=True):
     type: str
     about: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """Core metadata of the first listed files; before that, of the newest upload. Keys of packaging's RawMetadata."""
-    components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """Kind, name and level of each listed component; empty before the release is listed."""
+    components: tuple[ListedComponent, ...] = Field(
+        default=(), sa_column=Column(Typed(tuple[ListedComponent, ...]), nullable=False)
+    )
+    """Empty before the release is listed."""
     level: str | None = None
     created_at: datetime = Field(default_factory=now, sa_type=Moment)
 
@@ -46,7 +50,7 @@ class File(SQLModel, table=True):
     """One file of one submission. Its bytes are the blob ``sha256``; a wheel's METADATA is ``metadata_sha256``.
 
     ``form``: wheel or sdist. ``type`` of a wheel: plugin or library. ``about``: its core metadata, with the keys of
-    packaging's RawMetadata. ``findings`` of the upload, as JSON. The file is public from ``listed_at`` on.
+    packaging's RawMetadata. ``findings`` of the upload. The file is public from ``listed_at`` on.
     """
 
     __table_args__ = (
@@ -72,6 +76,6 @@ class File(SQLModel, table=True):
     size_bytes: int = Field(sa_type=BigInteger)
     requires_python: str | None = None
     metadata_sha256: str | None = None
-    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    findings: tuple[Finding, ...] = Field(default=(), sa_column=Column(Typed(tuple[Finding, ...]), nullable=False))
     uploaded_at: datetime = Field(default_factory=now, sa_type=Moment)
     listed_at: datetime | None = Field(default=None, sa_type=Moment)

@@ -122,7 +122,8 @@ def _take(
     incoming.finish()
     with market.database.reading() as session:
         may_reserve = may_use_reserved_name(session, user=user, name=form.project)
-    examination = examine(incoming.path, form, rules=market.settings.rules, may_use_reserved_name=may_reserve)
+    rules = market.settings.chosen_rules.files
+    examination = examine(incoming.path, form, rules=rules, may_use_reserved_name=may_reserve)
     received = ReceivedFile(form=form, sha256=incoming.sha256, size_bytes=incoming.size_bytes, examination=examination)
     with market.database.reading() as session:
         existing = screen(session, user=user, received=received)
@@ -197,7 +198,7 @@ def _answer(links: Links, receipt: Receipt) -> UploadAnswer:
         sha256=receipt.file.sha256,
         report_url=links.report(receipt.submission),
         stage_url=links.stage(receipt.submission),
-        findings=tuple(each for each in receipt.findings if each.severity != "info"),
+        findings=tuple(each for each in receipt.file.findings if each.severity != "info"),
     )
 
 

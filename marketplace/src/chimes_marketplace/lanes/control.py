@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from chimes.conformance.gate.mutants import strict_wheel
+from chimes.conformance.rules import Rules
 from chimes.evidence.finding import sort_findings
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -59,7 +58,7 @@ def explain(assessment: Assessment) -> str:
     return f"the strict reference plugin has the finding {worst.code}, {worst.message}"
 
 
-def prepare(root: Path, *, rules: Mapping[str, Any]) -> RunFolder:
+def prepare(root: Path, *, rules: Rules) -> RunFolder:
     """A run folder with the strict reference plugin in it."""
     with tempfile.TemporaryDirectory(prefix="chimes-control-") as scratch:
         wheel = strict_wheel("model", Path(scratch))

@@ -6,12 +6,11 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import tomli_w
+from chimes.conformance.rules import Rules
 
 __all__ = ["RunDocuments", "RunFolder", "run_id_of"]
 
@@ -70,15 +69,15 @@ class RunFolder:
         """The folder to which the job writes its documents."""
         return self.root / "out"
 
-    def prepare(self, blob: Path, *, nonce: str, rules: Mapping[str, Any], granted: str | None) -> None:
+    def prepare(self, blob: Path, *, nonce: str, rules: Rules, granted: str | None) -> None:
         """Make a new, empty folder with the file ``blob``. ``granted``: a reserved name that this file may have."""
         self.remove()
         for folder in (self.root, self.file.parent, self.work, self.tmp, self.out):
             folder.mkdir(parents=True, mode=0o700)
         _link(blob, self.file)
-        names = [*rules.get("files", {}).get("granted_names", []), *([] if granted is None else [granted])]
-        ruled = {"name": "marketplace", **rules, "files": {**rules.get("files", {}), "granted_names": names}}
-        self.rules.write_text(tomli_w.dumps(ruled), "utf-8")
+        if granted is not None:
+            rules = rules.model_copy(update={"files": rules.files.granting(granted)})
+        self.rules.write_text(tomli_w.dumps(rules.model_dump(mode="json", exclude_defaults=True)), "utf-8")
         self.nonce.touch(mode=0o600)
         self.nonce.write_text(nonce, "ascii")
 

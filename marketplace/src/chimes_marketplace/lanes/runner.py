@@ -125,11 +125,11 @@ class Runner:
     def _prepare(self, task: Task) -> JobSpec:
         root = self._runs / f"{task.key}-{task.lease}"
         if task.is_control:
-            folder = control.prepare(root, rules=self._settings.rules)
+            folder = control.prepare(root, rules=self._settings.chosen_rules)
         else:
             folder = RunFolder(root, task.filename)
             with self._blobs.lend(task.sha256) as file:
-                folder.prepare(file, nonce=task.nonce, rules=self._settings.rules, granted=task.project)
+                folder.prepare(file, nonce=task.nonce, rules=self._settings.chosen_rules, granted=task.project)
         spec = self._lane.spec(folder)
         with self._held(task) as (_, run):
             run.spec = spec

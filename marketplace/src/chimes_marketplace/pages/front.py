@@ -22,7 +22,7 @@ def show_front(request: Request[Any, Any, Any], market: NamedDependency[Marketpl
     """The front page."""
     with market.database.reading() as session:
         items = list_catalog(session)
-    kinds = Counter(str(component.get("kind")) for item in items for component in item.release.components)
+    kinds = Counter(component.kind for item in items for component in item.release.components)
     values = {
         "newest": sorted(items, key=lambda item: item.listed_at, reverse=True)[:NEWEST],
         "plugins": sum(item.release.type == "plugin" for item in items),

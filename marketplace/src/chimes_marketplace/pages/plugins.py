@@ -77,7 +77,7 @@ class ReleasePage:
 
 
 def _matches(item: CatalogItem, type: str, kind: str) -> bool:
-    kinds = {component.get("kind") for component in item.release.components}
+    kinds = {component.kind for component in item.release.components}
     return type in ("", item.release.type) and (not kind or kind in kinds)
 
 

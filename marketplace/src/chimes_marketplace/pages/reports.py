@@ -16,7 +16,6 @@ from chimes_marketplace.lanes.documents import read_log, read_verdict
 from chimes_marketplace.pages.findings import group, printable
 from chimes_marketplace.pages.responses import show
 from chimes_marketplace.pages.runs import DOCUMENTS, make_run_view
-from chimes_marketplace.submissions.gate import read_findings
 from chimes_marketplace.submissions.states import MARKETPLACE, get_by_secret
 from chimes_marketplace.validation.reports import SubmissionReport, read_submission
 from chimes_marketplace.web.access import submission_object
@@ -92,7 +91,7 @@ def _page(
         make_run_view(run, files.get(run.file_id), read_verdict(market.blobs, run), read_log(market.blobs, run))
         for run in report.runs
     ]
-    findings = group(read_findings(report.findings))
+    findings = group(report.findings)
     values = {
         "report": report,
         "findings": findings,

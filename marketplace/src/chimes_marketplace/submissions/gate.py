@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from chimes_marketplace.submissions.agreement import differences
 from chimes_marketplace.submissions.checks import FormAgrees
 from chimes_marketplace.submissions.form import UploadForm, is_absent
 
-__all__ = ["Examination", "blocking_error", "examine", "read_findings", "without_said"]
+__all__ = ["Examination", "blocking_error", "examine", "without_said"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,10 @@ class Examination:
         return value if isinstance(value, str) and not is_absent(value) else None
 
 
-def examine(path: Path, form: UploadForm, *, rules: Mapping[str, Any], may_use_reserved_name: bool) -> Examination:
+def examine(path: Path, form: UploadForm, *, rules: FileRules, may_use_reserved_name: bool) -> Examination:
     """Run all file checks on the file at ``path`` with the marketplace's ``rules``. Bad content never raises."""
-    granted = [*rules.get("files", {}).get("granted_names", []), *([form.project] if may_use_reserved_name else [])]
-    chosen = FileRules.from_mapping(rules.get("files", {}))
-    return _examine(path, form, chosen.model_copy(update={"granted_names": frozenset(granted)}))
-
-
-def _examine(path: Path, form: UploadForm, rules: FileRules) -> Examination:
+    if may_use_reserved_name:
+        rules = rules.granting(form.project)
     with open_subject(path, filename=form.filename, limits=rules.limits) as subject:
         found = [each for outcome in run_file_checks(subject, rules=rules) for each in outcome.result.findings]
         about = _about(subject)
@@ -80,11 +76,6 @@ def blocking_error(filename: str, findings: Sequence[Finding]) -> MarketplaceErr
     message = f"{filename} is not accepted: {number} the upload"
     fix = "fix what the findings name and upload again; to run the same checks locally: chimes check FILE"
     return MarketplaceError(code, message, fix=fix, findings=findings)
-
-
-def read_findings(stored: Iterable[object]) -> tuple[Finding, ...]:
-    """Read findings from their JSON form in the database."""
-    return tuple(Finding.model_validate(each) for each in stored)
 
 
 def without_said(findings: Iterable[Finding]) -> tuple[Finding, ...]:

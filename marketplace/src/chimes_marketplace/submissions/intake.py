@@ -18,7 +18,7 @@ from chimes_marketplace.catalog.tables import File, Project, Release
 from chimes_marketplace.database import now
 from chimes_marketplace.submissions.checks import Immutable, NameConflict, NameDistinct, OneType, SimilarNames, Types
 from chimes_marketplace.submissions.form import UploadForm
-from chimes_marketplace.submissions.gate import Examination, blocking_error, read_findings, without_said
+from chimes_marketplace.submissions.gate import Examination, blocking_error, without_said
 from chimes_marketplace.submissions.states import OPEN, find_staged, get_submission, open_submission
 from chimes_marketplace.submissions.tables import Submission
 
@@ -45,11 +45,6 @@ class Receipt:
     submission: Submission
     file: File
     is_new: bool
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings of the upload."""
-        return read_findings(self.file.findings)
 
 
 def screen(session: Session, *, user: TokenUser, received: ReceivedFile) -> Receipt | None:
@@ -105,7 +100,7 @@ def accept(session: Session, *, user: TokenUser, received: ReceivedFile) -> Rece
         size_bytes=received.size_bytes,
         requires_python=received.examination.requires_python,
         metadata_sha256=received.metadata_sha256,
-        findings=[each.model_dump(mode="json") for each in findings],
+        findings=findings,
     )
     submission.touched_at = now()
     session.add_all([file, submission])
@@ -178,8 +173,7 @@ def _is_judged_anew(session: Session, file: File, submission: Submission) -> boo
         return False
     if submission.state != "rejected" or find_staged(session, release_id=file.release_id) is not None:
         return True
-    findings = read_findings(submission.findings)
-    errors = [each for each in findings if each.severity == "error" and each.blocks != "review"]
+    errors = [each for each in submission.findings if each.severity == "error" and each.blocks != "review"]
     # Without any error, an administrator has rejected it.
     return bool(errors) and not any((each.where or "").startswith(file.filename) for each in errors)
 

@@ -189,9 +189,9 @@ def decide(
     submission = lock_submission(session, id=id)
     if submission.state != "validating" or state == "cancelled":
         raise _conflict(submission, f"decided as {state}")
-    submission.findings = [each.model_dump(mode="json") for each in findings]
+    submission.findings = tuple(findings)
     submission.reason = reason
-    submission.components = [each.model_dump(mode="json") for each in components]
+    submission.components = tuple(components)
     submission.level = level
     if state == "listed":
         _list(session, submission, MARKETPLACE, reason)
@@ -224,8 +224,8 @@ def _begin(session: Session, submission: Submission, actor: str, note: str | Non
     submission.closed_at = now()
     submission.decided_at = None
     submission.reason = None
-    submission.findings = []
-    submission.components = []
+    submission.findings = ()
+    submission.components = ()
     submission.level = None
     _move(session, submission, "validating", actor, note)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, Column, Index, false, text
+from chimes.evidence.finding import Finding
+from sqlalchemy import Column, Index, false, text
 from sqlmodel import Field, SQLModel
 
-from chimes_marketplace.database import Moment, now
+from chimes_marketplace.catalog.components import ListedComponent
+from chimes_marketplace.database import Moment, Typed, now
 
 __all__ = ["Arrival", "Step", "Submission"]
 
@@ -17,8 +18,7 @@ class Submission(SQLModel, table=True):
     """The files of one release that are judged together. A release has at most one that is staged.
 
     ``state``: staged, validating, listed, rejected, held, cancelled, infra. ``secret`` is part of the stage URL.
-    ``nonce``: 64 random hex digits, made when it closes. ``findings``: those of uploads and runs, in the JSON form of
-    ``chimes.evidence.Finding``.
+    ``nonce``: 64 random hex digits, made when it closes. ``findings``: those of uploads and runs.
     """
 
     __table_args__ = (
@@ -41,9 +41,11 @@ class Submission(SQLModel, table=True):
     """Whether the marketplace has retried it automatically, which it does at most once."""
     reason: str | None = None
     """Why it was rejected, held, cancelled or ended infra, in one sentence; public once decided."""
-    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    components: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    """The components that its runs found (kind, name, level): the release is listed with them."""
+    findings: tuple[Finding, ...] = Field(default=(), sa_column=Column(Typed(tuple[Finding, ...]), nullable=False))
+    components: tuple[ListedComponent, ...] = Field(
+        default=(), sa_column=Column(Typed(tuple[ListedComponent, ...]), nullable=False)
+    )
+    """The components that its runs found: the release is listed with them."""
     level: str | None = None
     opened_at: datetime = Field(default_factory=now, sa_type=Moment)
     touched_at: datetime = Field(default_factory=now, sa_type=Moment)

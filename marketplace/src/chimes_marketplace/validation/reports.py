@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
+from chimes.evidence.finding import Finding
 from sqlmodel import Session
 
 from chimes_marketplace.accounts.tables import Member
@@ -33,10 +34,10 @@ class ReleaseReport:
     files: tuple[File, ...]
 
     @property
-    def findings(self) -> list[dict[str, Any]]:
+    def findings(self) -> tuple[Finding, ...]:
         """The findings of the newest submission that the user may see."""
         newest = self.submissions[0]
-        return _findings(newest, [file for file in self.files if file.submission_id == newest.id])
+        return _findings(newest, (file for file in self.files if file.submission_id == newest.id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,7 @@ class SubmissionReport:
         return self.submission.state == "listed"
 
     @property
-    def findings(self) -> list[dict[str, Any]]:
+    def findings(self) -> tuple[Finding, ...]:
         """The findings of its verdict; before that, those of the uploads."""
         return _findings(self.submission, self.files)
 
@@ -107,7 +108,7 @@ def read_submission(session: Session, *, id: int) -> SubmissionReport:
     )
 
 
-def _findings(submission: Submission, files: tuple[File, ...] | list[File]) -> list[dict[str, Any]]:
+def _findings(submission: Submission, files: Iterable[File]) -> tuple[Finding, ...]:
     if submission.findings or submission.decided_at is not None:
-        return list(submission.findings)
-    return [finding for file in files for finding in file.findings]
+        return submission.findings
+    return tuple(finding for file in files for finding in file.findings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from chimes.evidence.finding import Finding
 from sqlmodel import Session, col, false, select
 
 from chimes_marketplace.catalog.components import LEVELS
@@ -84,5 +83,4 @@ def _judged(blobs: BlobStore, file: File, run: Run | None) -> JudgedFile:
     last_run = None
     if run is not None and run.outcome is not None:
         last_run = LastRun(outcome=run.outcome, reason=run.reason, verdict=read_verdict(blobs, run))
-    findings = [Finding.model_validate(each) for each in file.findings]
-    return JudgedFile(filename=file.filename, form=file.form, findings=findings, last_run=last_run)
+    return JudgedFile(filename=file.filename, form=file.form, findings=file.findings, last_run=last_run)

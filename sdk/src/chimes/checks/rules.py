@@ -132,10 +132,9 @@ class FileRules(RuleTable):
     granted_names: Names = frozenset()
     script_owners: Annotated[dict[str, str], AfterValidator(_with_built_in_owners)] = dict(SCRIPT_OWNERS)
 
-    @classmethod
-    def from_mapping(cls, table: Mapping[str, Any]) -> FileRules:
-        """The rules of a parsed TOML table ``[files]``. Raises ConfigError."""
-        return read_table(cls, table, "files")
+    def granting(self, name: str) -> FileRules:
+        """The same rules, except that this name may be used although it is reserved."""
+        return self.model_copy(update={"granted_names": self.granted_names | {name}})
 
 
 DEFAULT_RULES = FileRules()

@@ -103,28 +103,9 @@ def _make_folder(out: Path) -> None:
 
 
 def to_json(report: Report) -> dict[str, object]:
-    """What ``--json`` prints."""
-    return {
-        "file": report.file,
-        "sha256": report.sha256,
-        "sandboxed": report.sandboxed,
-        "clean": report.is_clean,
-        "findings": [finding.model_dump(mode="json") for finding in report.findings],
-        "verdicts": {
-            "checks": [_verdict(result) for result in report.checks],
-            "components": [
-                {"kind": c.kind, "name": c.name, "checks": [_verdict(result) for result in c.results]}
-                for c in report.components
-            ],
-        },
-        "nonce_sha256": report.nonce_sha256,
-        "rules": report.rules.model_dump(),
-        "lock": report.lock,
-    }
-
-
-def _verdict(result: CheckResult) -> dict[str, object]:
-    return {"code": result.code, "verdict": result.verdict, "cause": result.cause}
+    """What ``--json`` prints: the verdict document, and all findings with the text of the plugin."""
+    findings = [finding.model_dump(mode="json") for finding in report.findings]
+    return {"clean": report.is_clean, "findings": findings, **report.verdict_document().model_dump(mode="json")}
 
 
 def show(report: Report, console: Console) -> None:

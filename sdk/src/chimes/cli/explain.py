@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import inspect
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import click
 
@@ -14,7 +16,7 @@ from chimes import errors
 from chimes.checks.check import Check
 from chimes.errors import ChimesError, NotFoundError
 
-__all__ = ["command", "explain"]
+__all__ = ["ExplainedCheck", "ExplainedError", "command", "explain"]
 
 EPILOG = """\b
 Examples:
@@ -33,6 +35,52 @@ FAULTS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExplainedCheck:
+    """A check: its question, the reason for it, and the weight of its findings."""
+
+    type: Literal["check"] = "check"
+    code: str
+    title: str
+    rationale: str
+    severity: str
+    blocks: str | None
+    source: str | None
+
+    def lines(self) -> Iterator[str]:
+        """The explanation for a person."""
+        yield f"{self.code}  {self.title}"
+        if self.rationale:
+            yield ""
+            yield self.rationale
+        yield ""
+        yield f"severity: {self.severity}"
+        yield f"blocks:   {self.blocks or 'nothing'}"
+        if self.source:
+            yield f"source:   {self.source}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedError:
+    """An error: its meaning, whose fault it is, and whether a repetition may help."""
+
+    type: Literal["error"] = "error"
+    code: str
+    name: str
+    meaning: str
+    fault: str
+    retryable: bool
+
+    def lines(self) -> Iterator[str]:
+        """The explanation for a person."""
+        yield f"{self.code}  {self.name}"
+        yield ""
+        yield self.meaning
+        yield ""
+        yield f"fault:     {FAULTS[self.fault]}"
+        yield f"retryable: {'yes, the host may try again' if self.retryable else 'no'}"
+
+
 @click.command(epilog=EPILOG)
 @click.argument("code")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -40,13 +88,13 @@ def command(code: str, as_json: bool) -> None:
     """Explain a check or an error code."""
     found = explain(code)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
-        return
-    click.echo("\n".join(_check_lines(found) if found["type"] == "check" else _error_lines(found)))
+        click.echo(json.dumps(dataclasses.asdict(found), indent=2))
+    else:
+        click.echo("\n".join(found.lines()))
 
 
-def explain(code: str) -> dict[str, Any]:
-    """The explanation of a code, as a JSON object with ``type`` check or error; raises NotFoundError."""
+def explain(code: str) -> ExplainedCheck | ExplainedError:
+    """The explanation of a code; raises NotFoundError."""
     checks = {check.code: check for check in _checks()}
     if code.upper() in checks:
         return _check(checks[code.upper()])
@@ -74,45 +122,22 @@ def _errors() -> list[type[ChimesError]]:
     return [value for value in named if inspect.isclass(value) and issubclass(value, ChimesError)]
 
 
-def _check(check: type[Check[Any]]) -> dict[str, Any]:
-    return {
-        "type": "check",
-        "code": check.code,
-        "title": check.title(),
-        "rationale": check.rationale(),
-        "severity": check.severity,
-        "blocks": check.blocks,
-        "source": check.source,
-    }
+def _check(check: type[Check[Any]]) -> ExplainedCheck:
+    return ExplainedCheck(
+        code=check.code,
+        title=check.title(),
+        rationale=check.rationale(),
+        severity=check.severity,
+        blocks=check.blocks,
+        source=check.source,
+    )
 
 
-def _error(error: type[ChimesError]) -> dict[str, Any]:
-    return {
-        "type": "error",
-        "code": error.code,
-        "name": error.__name__,
-        "meaning": inspect.cleandoc(error.__doc__ or ""),
-        "fault": error.fault,
-        "retryable": error.retryable,
-    }
-
-
-def _check_lines(found: dict[str, Any]) -> Iterable[str]:
-    yield f"{found['code']}  {found['title']}"
-    if found["rationale"]:
-        yield ""
-        yield found["rationale"]
-    yield ""
-    yield f"severity: {found['severity']}"
-    yield f"blocks:   {found['blocks'] or 'nothing'}"
-    if found["source"]:
-        yield f"source:   {found['source']}"
-
-
-def _error_lines(found: dict[str, Any]) -> Iterable[str]:
-    yield f"{found['code']}  {found['name']}"
-    yield ""
-    yield found["meaning"]
-    yield ""
-    yield f"fault:     {FAULTS[found['fault']]}"
-    yield f"retryable: {'yes, the host may try again' if found['retryable'] else 'no'}"
+def _error(error: type[ChimesError]) -> ExplainedError:
+    return ExplainedError(
+        code=error.code,
+        name=error.__name__,
+        meaning=inspect.cleandoc(error.__doc__ or ""),
+        fault=error.fault,
+        retryable=error.retryable,
+    )
